@@ -1,0 +1,189 @@
+//! What is wanted, after validation: types that cannot hold a wrong value.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
+use serde_json::{Value, json};
+
+use super::{ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, SpecHash};
+
+/// What one resource asks for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Who owns what is made.
+    pub owner: Owner,
+    /// The reference of the image that runs: the repository and the first tag.
+    pub image: ImageReference,
+    /// Where the image comes from.
+    pub source: ImageSource,
+    /// The public tags that an image which is built gets on the engine; empty for one that is pulled.
+    pub tags: Vec<ImageReference>,
+    /// Where the image is pushed, one entry for each tag.
+    pub destinations: Vec<Destination>,
+    /// The container; absent when the image is only built and pushed.
+    pub run: Option<RunSpec>,
+    /// How many superseded images are kept.
+    pub revision_history_limit: usize,
+    /// How long without progress until the resource is called stalled.
+    pub progress_deadline: Duration,
+}
+
+impl Desired {
+    /// What identifies the image among those that the owner keeps.
+    pub fn image_key(&self) -> ImageKey {
+        match &self.source {
+            ImageSource::Build(build) => ImageKey::built(&InputHash::of(build)),
+            ImageSource::Pull { .. } => ImageKey::pulled(&self.image),
+        }
+    }
+
+    /// The private tag under which the engine keeps the image.
+    pub fn private_reference(&self) -> ImageReference {
+        self.owner.private_reference(&self.image_key())
+    }
+
+    /// The input hash, where the image is built.
+    pub fn input_hash(&self) -> Option<InputHash> {
+        match &self.source {
+            ImageSource::Build(build) => Some(InputHash::of(build)),
+            ImageSource::Pull { .. } => None,
+        }
+    }
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug)]
+pub enum ImageSource {
+    /// It is built on the engine.
+    Build(BuildSpec),
+    /// It is pulled by the reference of [`Desired::image`].
+    Pull {
+        /// When.
+        policy: PullPolicy,
+        /// For the registry of the reference, if any of the pull Secrets has some.
+        credentials: Option<Credentials>,
+    },
+}
+
+/// Everything that goes into a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildSpec {
+    /// What the context contains. The files themselves are read again when the build is sent.
+    pub context: ContextDigest,
+    /// The Dockerfile's path in the context.
+    pub dockerfile: String,
+    /// The stage to build.
+    pub target: Option<String>,
+    /// The values of `ARG`s.
+    pub args: BTreeMap<String, String>,
+    /// Whatever the author wrote to force a build.
+    pub rebuild_token: Option<String>,
+}
+
+/// One reference in a registry that must hold the image.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Where.
+    pub reference: ImageReference,
+    /// For the registry of the reference; without any, the push is anonymous.
+    pub credentials: Option<Credentials>,
+}
+
+/// The container that is wanted.
+#[derive(Clone, Debug)]
+pub struct RunSpec {
+    /// Its name on the engine.
+    pub name: String,
+    /// What it is made of, but for its image.
+    pub container: ContainerSpec,
+}
+
+/// What a container is made of, but for its image, its name and its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// The ports to publish, in order.
+    pub ports: Vec<PublishedPort>,
+    /// Instead of the image's `ENTRYPOINT`; the image's own when empty.
+    pub command: Vec<String>,
+    /// Instead of the image's `CMD`; the image's own when empty.
+    pub args: Vec<String>,
+    /// The environment beside the image's own.
+    pub env: BTreeMap<String, String>,
+    /// Instead of the image's `WORKDIR`.
+    pub working_dir: Option<String>,
+    /// When it is started again.
+    pub restart_policy: RestartPolicy,
+    /// How long it has to end before it is killed.
+    pub grace_period: Duration,
+}
+
+impl ContainerSpec {
+    /// The hash of this spec.
+    pub fn hash(&self) -> SpecHash {
+        SpecHash::of(self)
+    }
+
+    /// The spec in the one form that is hashed. The order of ports does not matter, that of arguments does.
+    pub(crate) fn canonical(&self) -> Value {
+        let mut ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
+        ports.sort_unstable();
+        json!({
+            "args": self.args,
+            "command": self.command,
+            "env": self.env,
+            "gracePeriodSeconds": self.grace_period.as_secs(),
+            "ports": ports,
+            "restartPolicy": self.restart_policy,
+            "workingDir": self.working_dir,
+        })
+    }
+
+    /// Whether the container is a one-shot, done when it has exited with 0.
+    pub fn is_one_shot(&self) -> bool {
+        matches!(self.restart_policy, RestartPolicy::Never)
+    }
+}
+
+/// A port of the container and where it is published on the engine's host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublishedPort {
+    /// The host's address; unspecified means every address.
+    pub host_ip: IpAddr,
+    /// The host's port, never 0.
+    pub host_port: u16,
+    /// The container's port, never 0.
+    pub container_port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+impl PublishedPort {
+    /// Whether both cannot be published at once on one host: the same port and protocol on addresses that overlap.
+    pub fn collides_with(&self, other: &Self) -> bool {
+        let addresses_overlap =
+            self.host_ip == other.host_ip || self.host_ip.is_unspecified() || other.host_ip.is_unspecified();
+        self.host_port == other.host_port && self.protocol == other.protocol && addresses_overlap
+    }
+}
+
+/// As engines print it: `0.0.0.0:8080->80/tcp`.
+impl fmt::Display for PublishedPort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = match self.host_ip {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let protocol = match self.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        write!(
+            formatter,
+            "{address}:{}->{}/{protocol}",
+            self.host_port, self.container_port
+        )
+    }
+}

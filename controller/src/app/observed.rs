@@ -1,0 +1,202 @@
+//! What was found on an engine and in a registry, in the words of the domain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::{
+    ConfigDigest, EngineImageId, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels,
+};
+
+/// What an engine says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// The ID that it gives itself.
+    pub id: String,
+    /// Its version, `20.10.24`.
+    pub version: String,
+    /// The newest version of its API, `1.41`.
+    pub api_version: String,
+    /// Where it keeps images.
+    pub image_store: ImageStore,
+    /// What it builds with.
+    pub builder: BuilderKind,
+}
+
+/// Where an engine keeps images, which decides what it calls an image's ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageStore {
+    /// A graph driver's store: an ID is a config digest.
+    GraphDriver,
+    /// containerd's store: an ID is the digest of a manifest or an index.
+    Containerd,
+}
+
+/// What an engine builds with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuilderKind {
+    /// BuildKit, in Docker Engine since 18.09 (API 1.39).
+    BuildKit,
+    /// The classic builder.
+    Classic,
+}
+
+/// The ID of a container on its engine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(pub String);
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What a container does, in the engine's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made and never started, or left so by a start that failed.
+    Created,
+    /// Its program runs.
+    Running,
+    /// Its program has ended and the engine is about to start it again.
+    Restarting,
+    /// Its program has ended.
+    Exited,
+    /// Its program is frozen.
+    Paused,
+    /// The engine is removing it.
+    Removing,
+    /// The engine failed to remove it.
+    Dead,
+}
+
+impl fmt::Display for ContainerState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Exited => "exited",
+            Self::Paused => "paused",
+            Self::Removing => "removing",
+            Self::Dead => "dead",
+        })
+    }
+}
+
+/// A container on an engine, ours or anyone's.
+///
+/// A list of all containers gives only part of this; [`Container::detail`] is there once it was inspected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its ID.
+    pub id: ContainerId,
+    /// Its name, without the leading slash of the API.
+    pub name: String,
+    /// The ID of the image that it was made of.
+    pub image: EngineImageId,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it does.
+    pub state: ContainerState,
+    /// The ports that the engine really publishes for it now.
+    pub ports: Vec<PublishedPort>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What only an inspection tells.
+    pub detail: Option<ContainerDetail>,
+}
+
+impl Container {
+    /// The hash of the spec that it was made for, if we made it.
+    pub fn spec_hash(&self) -> Option<&str> {
+        self.labels.get(labels::SPEC_HASH).map(String::as_str)
+    }
+
+    /// The namespace and name of the resource that made it, if one of any installation did.
+    pub fn resource(&self) -> Option<(&str, &str)> {
+        Some((
+            self.labels.get(labels::NAMESPACE)?,
+            self.labels.get(labels::NAME)?,
+        ))
+    }
+}
+
+/// What only an inspection of a container tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerDetail {
+    /// Its address in the engine's default network, while it runs.
+    pub ip: Option<String>,
+    /// The exit code of its last run; 0 while it has not ended.
+    pub exit_code: i64,
+    /// Why the engine could not start it; empty when it could.
+    pub error: String,
+    /// How often the engine has restarted it.
+    pub restarts: i64,
+    /// When it was last started.
+    pub started_at: Option<Timestamp>,
+    /// When it last ended.
+    pub finished_at: Option<Timestamp>,
+    /// The ports that it was made to publish.
+    pub asked_ports: Vec<PublishedPort>,
+    /// Its entry point, as it was made.
+    pub command: Vec<String>,
+    /// Its arguments, as it was made or as the image has them.
+    pub args: Vec<String>,
+    /// Its environment, that of the image included.
+    pub env: BTreeMap<String, String>,
+}
+
+/// An image on an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// What the engine calls its ID.
+    pub id: EngineImageId,
+    /// The references that point at it, private ones included.
+    pub references: Vec<ImageReference>,
+    /// The digest of its configuration, where the store tells it.
+    pub config: Option<ConfigDigest>,
+    /// The digests of its manifests and indexes, with the repositories that are known to hold them.
+    pub manifests: BTreeSet<(Repository, ManifestDigest)>,
+    /// The digest of its own manifest or index, where the store knows it without a registry.
+    pub target: Option<ManifestDigest>,
+    /// The labels in its configuration.
+    pub labels: BTreeMap<String, String>,
+    /// Its size in bytes.
+    pub size: i64,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+}
+
+impl Image {
+    /// Whether a reference points at it.
+    pub fn has(&self, reference: &ImageReference) -> bool {
+        self.references.contains(reference)
+    }
+
+    /// Whether this owner keeps it.
+    pub fn is_kept_by(&self, owner: &Owner) -> bool {
+        self.references.iter().any(|reference| owner.keeps(reference))
+    }
+
+    /// Whether what a registry holds is this image: the same configuration, or the same manifest.
+    pub fn is(&self, remote: &RemoteImage) -> bool {
+        let same_config = self.config.is_some() && self.config == remote.config;
+        let same_manifest = self.target.as_ref() == Some(&remote.manifest)
+            || self
+                .manifests
+                .iter()
+                .any(|(_, manifest)| *manifest == remote.manifest);
+        same_config || same_manifest
+    }
+}
+
+/// What a registry holds under a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteImage {
+    /// The digest of the manifest or the index.
+    pub manifest: ManifestDigest,
+    /// The digest of the configuration; absent for an index.
+    pub config: Option<ConfigDigest>,
+}

@@ -1,0 +1,135 @@
+//! The steps of a plan: one side effect each, with its cause in words that a person understands.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash};
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// Why, as a phrase that can stand after "because": `port 8080 is published, 4000 is asked for`.
+    pub cause: String,
+}
+
+/// Which image a step means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageTarget {
+    /// One that the engine holds.
+    Present(EngineImageId),
+    /// The one that an earlier step of the same plan brings. Such a step is only shown; by the time that it is
+    /// its turn, the plan has been made anew and knows the ID.
+    Pending,
+}
+
+/// One side effect on an engine or, through it, on a registry. Every action may be repeated after an unknown outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Pull an image.
+    PullImage {
+        /// By this reference.
+        reference: ImageReference,
+    },
+    /// Build the image and tag it privately.
+    BuildImage {
+        /// From these inputs.
+        hash: InputHash,
+        /// The private tag that the image gets.
+        reference: ImageReference,
+    },
+    /// Let a reference on the engine point at an image.
+    TagImage {
+        /// The image.
+        image: ImageTarget,
+        /// The reference.
+        reference: ImageReference,
+    },
+    /// Push what a reference on the engine points at to the registry that it names.
+    PushImage {
+        /// The reference.
+        reference: ImageReference,
+    },
+    /// Make a container, without starting it.
+    CreateContainer {
+        /// Its name.
+        name: String,
+        /// Its image.
+        image: ImageTarget,
+        /// What it is made of.
+        spec: ContainerSpec,
+    },
+    /// Start a container.
+    StartContainer {
+        /// The container; absent while an earlier step of the plan has still to make it.
+        id: Option<ContainerId>,
+        /// Its name.
+        name: String,
+    },
+    /// Stop a container.
+    StopContainer {
+        /// The container.
+        id: ContainerId,
+        /// Its name.
+        name: String,
+        /// How long it has to end before it is killed.
+        grace_period: Duration,
+    },
+    /// Give a container another name.
+    RenameContainer {
+        /// The container; absent while an earlier step of the plan has still to make it.
+        id: Option<ContainerId>,
+        /// The name that it has.
+        from: String,
+        /// The name that it gets.
+        to: String,
+    },
+    /// Remove a container that does not run.
+    RemoveContainer {
+        /// The container.
+        id: ContainerId,
+        /// Its name.
+        name: String,
+    },
+    /// Remove a reference from the engine, and the image with the last one.
+    RemoveImage {
+        /// The reference.
+        reference: ImageReference,
+    },
+}
+
+impl Action {
+    /// Whether it may take so long that it is done beside the reconciles of the resource, as a tracked task.
+    pub fn is_long(&self) -> bool {
+        matches!(
+            self,
+            Self::PullImage { .. }
+                | Self::BuildImage { .. }
+                | Self::PushImage { .. }
+                | Self::StopContainer { .. }
+        )
+    }
+}
+
+/// As a person reads it in a plan: `build longshore.local/…`, `stop my-app`.
+impl fmt::Display for Action {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PullImage { reference } => write!(formatter, "pull image {reference}"),
+            Self::BuildImage { hash, .. } => write!(
+                formatter,
+                "build image {}",
+                &hash.as_str()[..15.min(hash.as_str().len())]
+            ),
+            Self::TagImage { reference, .. } => write!(formatter, "tag image {reference}"),
+            Self::PushImage { reference } => write!(formatter, "push image {reference}"),
+            Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),
+            Self::StartContainer { name, .. } => write!(formatter, "start container {name}"),
+            Self::StopContainer { name, .. } => write!(formatter, "stop container {name}"),
+            Self::RenameContainer { from, to, .. } => write!(formatter, "rename container {from} to {to}"),
+            Self::RemoveContainer { name, .. } => write!(formatter, "remove container {name}"),
+            Self::RemoveImage { reference } => write!(formatter, "remove image {reference}"),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What can go wrong at an engine, by what it means for the resource.
+
+use longshore_crds::BuildFailure;
+
+/// What went wrong at an engine. The messages are for users and name what was concerned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The engine does not answer.
+    #[error("the engine at {endpoint} does not answer: {message}")]
+    Unreachable {
+        /// Its address.
+        endpoint: String,
+        /// What the attempt to connect said.
+        message: String,
+    },
+    /// What the call is about is not on the engine.
+    #[error("{0}")]
+    NotFound(String),
+    /// The name is another container's.
+    #[error("the container name {0} is taken")]
+    NameTaken(String),
+    /// A host port is taken, by a container or by another process of the host.
+    #[error("{0}")]
+    PortTaken(String),
+    /// The engine refuses the call in the state that things are in.
+    #[error("{0}")]
+    Conflict(String),
+    /// The registry wants credentials, or refuses those that it was given.
+    #[error("{0}")]
+    Denied(String),
+    /// The registry does not have the image.
+    #[error("{0}")]
+    ImageNotFound(String),
+    /// The registry does not answer, or not now.
+    #[error("{0}")]
+    RegistryUnavailable(String),
+    /// The Dockerfile is broken or one of its steps failed: trying again would give the same.
+    #[error("{0}")]
+    BuildFailed(BuildFailed),
+    /// The build's context could not be read, or changed while it was sent.
+    #[error("{0}")]
+    Context(String),
+    /// Anything else that the engine said.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A build that failed by its own fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildFailed {
+    /// In one sentence.
+    pub message: String,
+    /// For the status.
+    pub failure: BuildFailure,
+    /// How many steps the build had and how many came from the cache, as far as it got.
+    pub report: super::BuildReport,
+}
+
+impl std::fmt::Display for BuildFailed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}

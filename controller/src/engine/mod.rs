@@ -1,0 +1,170 @@
+//! The narrow contract with a container engine.
+//!
+//! # Guarantees
+//! An implementation does one side effect for each call and repeats safely: what is already so is not an error
+//! (a container that runs is started, one that is gone is removed).
+//!
+//! # Assumptions
+//! Whoever calls has decided. No implementation looks at labels or owners.
+
+mod error;
+mod progress;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use longshore_crds::ContainerEngine;
+
+use crate::app::{
+    Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+};
+
+pub use error::{BuildFailed, EngineError};
+pub use progress::{BuildReport, LayerState, Progress, ProgressSink, StepState};
+
+/// A container engine.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// What the engine is. It answers, or it is [`EngineError::Unreachable`].
+    async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// Every container on the engine, ended ones and other people's included, without [`Container::detail`].
+    async fn list_containers(&self) -> Result<Vec<Container>, EngineError>;
+
+    /// One container with its detail; `None` when there is none with this ID.
+    async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError>;
+
+    /// Makes a container. The engine refuses a name that is taken with [`EngineError::NameTaken`] and an image that
+    /// it does not hold with [`EngineError::NotFound`].
+    async fn create_container(&self, request: &CreateContainer) -> Result<ContainerId, EngineError>;
+
+    /// Starts a container; one that runs already is left as it is. A host port that is taken is
+    /// [`EngineError::PortTaken`], and leaves the container in the state `created` with a non-zero exit code.
+    async fn start_container(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Stops a container and waits for its end; one that does not run or is gone is left as it is.
+    async fn stop_container(&self, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError>;
+
+    /// Renames a container.
+    async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError>;
+
+    /// Removes a container that does not run; one that is gone is well. One that runs is [`EngineError::Conflict`].
+    async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// What a container printed.
+    fn logs(
+        &self,
+        id: &ContainerId,
+        options: &LogOptions,
+    ) -> BoxStream<'static, Result<LogChunk, EngineError>>;
+
+    /// Every image that a reference points at, or that a container uses.
+    async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
+
+    /// Pulls an image.
+    async fn pull_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+        progress: ProgressSink,
+    ) -> Result<(), EngineError>;
+
+    /// Builds an image and lets [`BuildRequest::reference`] point at it. Dropping the future cancels the build at the
+    /// engine too.
+    async fn build_image(
+        &self,
+        request: BuildRequest,
+        progress: ProgressSink,
+    ) -> Result<BuildReport, EngineError>;
+
+    /// Lets a reference point at an image.
+    async fn tag_image(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError>;
+
+    /// Pushes what a reference points at, this one tag.
+    async fn push_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+        progress: ProgressSink,
+    ) -> Result<(), EngineError>;
+
+    /// Removes a reference, and the image with its last one; a reference that is gone is well. An image that a
+    /// container uses is [`EngineError::Conflict`] when this is its last reference.
+    async fn remove_image(&self, reference: &ImageReference) -> Result<(), EngineError>;
+
+    /// What happens on the engine from now on. The stream ends when the connection does, and it may lose events:
+    /// they are hints to look, nothing more.
+    fn events(&self) -> BoxStream<'static, Result<EngineEvent, EngineError>>;
+}
+
+/// A container to be made.
+#[derive(Clone, Debug)]
+pub struct CreateContainer {
+    /// Its name.
+    pub name: String,
+    /// Its image, by the engine's ID: a tag could have been moved.
+    pub image: EngineImageId,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it is made of.
+    pub spec: ContainerSpec,
+}
+
+/// An image to be built.
+pub struct BuildRequest {
+    /// The context as an uncompressed tar archive. An error in it fails the build.
+    pub context: BoxStream<'static, std::io::Result<Bytes>>,
+    /// The Dockerfile's path in the context.
+    pub dockerfile: String,
+    /// The stage to build.
+    pub target: Option<String>,
+    /// The values of `ARG`s.
+    pub args: BTreeMap<String, String>,
+    /// Labels for the image's configuration.
+    pub labels: BTreeMap<String, String>,
+    /// The reference that shall point at the image.
+    pub reference: ImageReference,
+}
+
+/// Which part of a container's log is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct LogOptions {
+    /// Whether to go on until the container ends.
+    pub follow: bool,
+    /// Only so many of the last lines.
+    pub tail: Option<usize>,
+    /// Only what was printed since then.
+    pub since: Option<Timestamp>,
+}
+
+/// A piece of a container's log. It may end in mid-line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogChunk {
+    /// Whether the program wrote it to its standard error.
+    pub is_stderr: bool,
+    /// What it wrote.
+    pub bytes: Bytes,
+}
+
+/// Something that happened to a container or an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineEvent {
+    /// The UID of the owner that the thing's labels name, where they name one.
+    pub owner_uid: Option<String>,
+    /// What happened, in the engine's word: `die`, `destroy`, `start`, `tag`.
+    pub action: String,
+    /// The thing's name or ID.
+    pub subject: String,
+}
+
+/// Where engines come from: one connection for each endpoint, shared by all resources.
+#[async_trait]
+pub trait Engines: Send + Sync {
+    /// The engine that a `ContainerEngine` describes. Whether it answers shows at the first call.
+    async fn connect(&self, engine: &ContainerEngine) -> Result<Arc<dyn Engine>, EngineError>;
+}

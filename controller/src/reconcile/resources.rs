@@ -1,0 +1,113 @@
+//! Where desired state is read from and where the truth is written to: an API server or files. It is all that
+//! differs between the two modes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+
+/// A resource's namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppKey {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for AppKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The content of a Secret by its keys. It has no `Debug`: nothing may print it.
+#[derive(Clone)]
+pub struct SecretData {
+    /// The Secret's `type`, `Opaque` when absent.
+    pub kind: String,
+    /// The values, decoded.
+    pub data: BTreeMap<String, Vec<u8>>,
+}
+
+/// The content of a ConfigMap by its keys, `binaryData` included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigMapData {
+    /// The values.
+    pub data: BTreeMap<String, Vec<u8>>,
+}
+
+/// Something worth telling about a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whether it is the normal course of things.
+    pub kind: EventKind,
+    /// A stable word in CamelCase: `Built`, `NameConflict`.
+    pub reason: String,
+    /// A sentence.
+    pub note: String,
+}
+
+/// Whether an event is the normal course of things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// It is.
+    Normal,
+    /// Someone should look.
+    Warning,
+}
+
+/// Why a resource could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResourceError {
+    /// What is there cannot be understood. The message names the field.
+    #[error("{0}")]
+    Invalid(String),
+    /// It was changed since it was read: look again.
+    #[error("the resource was changed in the meantime")]
+    Conflict,
+    /// The API server or the file system does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// We may not.
+    #[error("{0}")]
+    Forbidden(String),
+}
+
+/// The resources of one mode.
+#[async_trait]
+pub trait Resources: Send + Sync {
+    /// The resource; `None` when there is none. In standalone mode a resource that `down` takes away has a deletion
+    /// timestamp, as in a cluster.
+    async fn app(&self, key: &AppKey) -> Result<Option<ContainerApp>, ResourceError>;
+
+    /// The engine of this name; `None` when there is none.
+    async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError>;
+
+    /// A Secret of the resource's namespace; `None` when there is none.
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError>;
+
+    /// A ConfigMap of the resource's namespace; `None` when there is none.
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapData>, ResourceError>;
+
+    /// The folder to which `build.context.path` of a resource is relative; `None` in a cluster, where it is refused.
+    fn context_root(&self, key: &AppKey) -> Option<PathBuf>;
+
+    /// Adds our finalizer, before anything is made that a deletion would have to remove.
+    async fn hold(&self, app: &ContainerApp) -> Result<(), ResourceError>;
+
+    /// Removes our finalizer, when nothing of ours is left. A resource that is gone is well.
+    async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError>;
+
+    /// Replaces the status, computed from this version of the resource.
+    async fn write_status(
+        &self,
+        app: &ContainerApp,
+        status: &ContainerAppStatus,
+    ) -> Result<(), ResourceError>;
+
+    /// Tells something about the resource. It is not a reason to fail: what cannot be told is logged.
+    async fn publish(&self, app: &ContainerApp, event: Event);
+}

@@ -1,0 +1,27 @@
+//! What is asked of a registry directly: which image it holds under a tag.
+
+use async_trait::async_trait;
+
+use crate::app::{Credentials, ImageReference, RemoteImage};
+
+/// A client of registries.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// What the registry holds under a reference; `None` when it holds nothing there.
+    async fn look_up(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<RemoteImage>, RegistryError>;
+}
+
+/// Why a registry could not be asked. The messages are for users.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// It does not answer, or not now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It wants credentials, or refuses those that it was given.
+    #[error("{0}")]
+    Denied(String),
+}

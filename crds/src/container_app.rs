@@ -1,0 +1,144 @@
+//! `ContainerApp`: one image, and the container made of it.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Build, ContainerAppStatus, LocalReference, Run};
+
+/// What a `ContainerApp` asks for: an image that is built or pulled, where it is pushed, and how it runs.
+/// Every section but `image` is optional.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "longshore.dev",
+    version = "v1alpha1",
+    kind = "ContainerApp",
+    namespaced,
+    shortname = "capp",
+    category = "all",
+    status = "ContainerAppStatus",
+    derive = "PartialEq",
+    doc = "One image, from its source to its running container: built or pulled, pushed, and run on a container engine.",
+    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "STATUS", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "IMAGE", type_ = "string", json_path = ".status.image.reference"),
+    printcolumn(name = "PORTS", type_ = "string", json_path = ".status.container.ports"),
+    printcolumn(name = "ENGINE", type_ = "string", json_path = ".spec.engine"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "DIGEST", type_ = "string", json_path = ".status.image.id", priority = 1),
+    printcolumn(name = "CONTAINER", type_ = "string", json_path = ".status.container.name", priority = 1),
+    printcolumn(name = "PUSHED", type_ = "string", json_path = ".status.push[*].reference", priority = 1),
+    cel,
+    // The name becomes part of the container's name and of labels; 63 is what a label holds.
+    validation = Rule::new("size(self.metadata.name) <= 63").message("the name of a ContainerApp has at most 63 characters"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerAppSpec {
+    /// The `ContainerEngine` on which the image is built and the container runs.
+    #[serde(default = "default_engine")]
+    #[schemars(length(min = 1, max = 253))]
+    pub engine: String,
+    /// Whether the controller keeps its hands off: nothing is built, pushed, started, repaired or stopped until
+    /// it is false again. Deletion is still carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// The image: how it is called, and how it is built where it is not pulled.
+    pub image: Image,
+    /// Where the image is pushed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["to"]))]
+    pub push: Vec<Push>,
+    /// The container. Without this section the image is only built and pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// What becomes of the container and the images when the resource is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// How many superseded images of this resource are kept on the engine.
+    #[serde(default = "three")]
+    #[schemars(range(min = 0, max = 100))]
+    pub revision_history_limit: i32,
+    /// After how many seconds without progress the resource is called stalled. It is looked at again after that
+    /// as well.
+    #[serde(default = "ten_minutes")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub progress_deadline_seconds: i32,
+}
+
+fn default_engine() -> String {
+    "default".to_owned()
+}
+
+const fn three() -> i32 {
+    3
+}
+
+const fn ten_minutes() -> i32 {
+    600
+}
+
+/// The image that runs: its name, and either how it is built or how it is pulled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.build) || !has(self.tags) || size(self.tags) <= 1")
+    .message("an image that is pulled has one tag; several tags need a build section"))]
+#[x_kube(validation = Rule::new("!(has(self.build) && has(self.pullPolicy))")
+    .message("pullPolicy is for an image that is pulled; with a build section the input hash decides"))]
+#[x_kube(validation = Rule::new("!(has(self.build) && has(self.pullSecrets))")
+    .message("pullSecrets are for an image that is pulled; they have no meaning with a build section"))]
+pub struct Image {
+    /// The repository, without a tag: `node-app`, `gcr.io/my-project/node-app`.
+    #[schemars(length(min = 1, max = 255))]
+    pub name: String,
+    /// The tags; `latest` when absent. The first is the one that runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$")), extend("x-kubernetes-list-type" = "set"))]
+    pub tags: Vec<String>,
+    /// When the image is pulled; `IfNotPresent` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_policy: Option<PullPolicy>,
+    /// Secrets of the type `kubernetes.io/dockerconfigjson` with the credentials for the pull.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub pull_secrets: Vec<LocalReference>,
+    /// How the image is built. Without this section it is pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+}
+
+/// When an image that is not built is pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PullPolicy {
+    /// When the engine does not hold it yet.
+    #[default]
+    IfNotPresent,
+    /// Not at all: the engine must hold it.
+    Never,
+}
+
+/// A place in a registry to which the image is pushed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Push {
+    /// The repository in the registry, without a tag: `gcr.io/my-project/node-app`.
+    #[schemars(length(min = 1, max = 255))]
+    pub to: String,
+    /// The tags under which it is pushed; those of `image` when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$")), extend("x-kubernetes-list-type" = "set"))]
+    pub tags: Vec<String>,
+    /// A Secret of the type `kubernetes.io/dockerconfigjson` with the credentials; without one the push is
+    /// anonymous.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<LocalReference>,
+}
+
+/// What becomes of what was made on the engine when the resource is deleted. What was pushed stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// The container and the images are removed.
+    #[default]
+    Delete,
+    /// They are left as they are.
+    Orphan,
+}

@@ -1,0 +1,187 @@
+//! What the controller found and did: the status of a `ContainerApp`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is true of a `ContainerApp`, as last observed.
+///
+/// The conditions follow kstatus: `Ready` always; `Reconciling` while work goes on and `Stalled` when it will not
+/// get better by itself, each absent when it is not true; and `SourceReady`, `Built`, `Pushed` and `Running` where
+/// the resource has such a part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerAppStatus {
+    /// The generation of the spec that this status speaks of; -1 before the first look.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// The conditions, one for each type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The engine on which the image and the container are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineReference>,
+    /// The image that was built or pulled for this spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageStatus>,
+    /// What each destination in a registry holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reference"]))]
+    pub push: Vec<PushStatus>,
+    /// The last build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildStatus>,
+    /// The container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerStatus>,
+    /// The references on the engine that this resource made, and that its deletion removes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub local_references: Vec<String>,
+}
+
+/// Which engine it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineReference {
+    /// The name of the `ContainerEngine`.
+    pub name: String,
+    /// The ID that the engine gives itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+}
+
+/// An image on the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageStatus {
+    /// The repository and the first tag.
+    pub reference: String,
+    /// What the engine calls the image's ID: the config digest where it has a graph driver's store, the manifest's
+    /// or index's digest where it has containerd's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The digest of the image's configuration, where the engine or the registry tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_digest: Option<String>,
+    /// The digest of the image's manifest in the registry it was pulled from or pushed to first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_digest: Option<String>,
+    /// The size in bytes, as the engine gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
+    /// When the image was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// The hash of everything that goes into the build; absent for an image that is pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_hash: Option<String>,
+    /// What the build's context was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceStatus>,
+}
+
+/// The content of a build context.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// The digest of the context's content, `.dockerignore` applied.
+    pub revision: String,
+    /// How many files it has.
+    pub files: i64,
+    /// The sum of their sizes in bytes.
+    pub size: i64,
+}
+
+/// What one destination holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushStatus {
+    /// The reference in the registry, with its tag.
+    pub reference: String,
+    /// The manifest's digest, read back from the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// When we pushed it; absent when it was there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<Time>,
+}
+
+/// How the last build went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildStatus {
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// How many of the Dockerfile's steps it had.
+    pub steps: i32,
+    /// How many of them came from the cache.
+    pub cached_steps: i32,
+    /// What failed, when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<BuildFailure>,
+}
+
+/// Why a build failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildFailure {
+    /// The Dockerfile's step, as it is written there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The exit code of the step's command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// The last lines that the step printed, 2 KiB at most.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log_tail: String,
+}
+
+/// The container, as the engine reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Its name on the engine.
+    pub name: String,
+    /// Its ID on the engine.
+    pub id: String,
+    /// The engine's word for what it does: `created`, `running`, `restarting`, `exited`, `paused`, `dead`.
+    pub state: String,
+    /// Its address in the engine's network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The ports that are really published, as `0.0.0.0:8080->80/tcp`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<String>,
+    /// When it was last started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// The exit code, when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// How often the engine has restarted it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: i64,
+    /// The last lines that it printed, 2 KiB at most, when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_tail: Option<String>,
+    /// The hash of the spec that it was made for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub spec_hash: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if hands over a reference"
+)]
+const fn is_zero(value: &i64) -> bool {
+    *value == 0
+}

@@ -1,0 +1,100 @@
+//! `ContainerEngine`: a Docker Engine, and the policy for those who use it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use crate::LocalReference;
+
+/// A container engine: where it is, and what those who use it may ask of it. Only administrators write it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "longshore.dev",
+    version = "v1alpha1",
+    kind = "ContainerEngine",
+    shortname = "ceng",
+    status = "ContainerEngineStatus",
+    derive = "PartialEq",
+    doc = "A Docker Engine on which images are built and containers run, and the policy for those who use it.",
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "STATUS",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(name = "VERSION", type_ = "string", json_path = ".status.version"),
+    printcolumn(name = "STORE", type_ = "string", json_path = ".status.imageStore"),
+    printcolumn(name = "CONTAINERS", type_ = "integer", json_path = ".status.containers"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "ENDPOINT",
+        type_ = "string",
+        json_path = ".spec.endpoint",
+        priority = 1
+    ),
+    cel
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.tlsSecretRef) || self.endpoint.startsWith('tcp://')")
+    .message("tlsSecretRef is for a tcp:// endpoint"))]
+pub struct ContainerEngineSpec {
+    /// The address of the engine's API: `unix:///var/run/docker.sock` or `tcp://host:2376`.
+    #[schemars(length(min = 8, max = 512), regex(pattern = "^(unix:///|tcp://).+$"))]
+    pub endpoint: String,
+    /// A Secret in the controller's own namespace with `ca.crt`, `tls.crt` and `tls.key` for a `tcp://` endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_secret_ref: Option<LocalReference>,
+    /// The namespaces whose resources may use this engine; every namespace when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub allowed_namespaces: Option<Vec<String>>,
+    /// The host ports that may be published; 1024 to 65535 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub host_ports: Option<Vec<HostPortRange>>,
+}
+
+/// A range of host ports, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.from <= self.to").message("a range of host ports begins at or below its end"))]
+pub struct HostPortRange {
+    /// The first port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub from: i32,
+    /// The last port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub to: i32,
+}
+
+/// What is true of an engine, as last observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerEngineStatus {
+    /// The generation of the spec that this status speaks of; -1 before the first look.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// `Ready` says whether the engine answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The ID that the engine gives itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The engine's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The newest version of the API that the engine speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Where the engine keeps images: `graphdriver` or `containerd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_store: Option<String>,
+    /// How many containers of this installation it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<i32>,
+}

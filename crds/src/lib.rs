@@ -1,0 +1,30 @@
+//! The Longshore API, `longshore.dev/v1alpha1`: the kinds that people write and the statuses that the
+//! controller writes.
+//!
+//! Every field of these types is in the schema that the API server enforces and that `kubectl explain`
+//! shows, so a field is here only when something honours it.
+
+mod build;
+mod container_app;
+mod container_app_status;
+mod container_engine;
+mod manifests;
+mod reference_to;
+mod run;
+
+pub use build::{Build, BuildContext};
+pub use container_app::{ContainerApp, ContainerAppSpec, DeletionPolicy, Image, PullPolicy, Push};
+pub use container_app_status::{
+    BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus, PushStatus,
+    SourceStatus,
+};
+pub use container_engine::{ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange};
+pub use manifests::{custom_resource_definitions, manifest_of};
+pub use reference_to::{KeySelector, LocalReference};
+pub use run::{ContainerPort, EnvVar, EnvVarSource, Protocol, RestartPolicy, Run};
+
+/// The API group of every kind.
+pub const GROUP: &str = "longshore.dev";
+
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";
