@@ -108,6 +108,11 @@ impl Owner {
         reference.host() == PRIVATE_HOST && reference.path() == self.private_path()
     }
 
+    /// Whether this reference is a private tag of any owner.
+    pub fn is_private(reference: &ImageReference) -> bool {
+        reference.host() == PRIVATE_HOST
+    }
+
     fn private_path(&self) -> String {
         format!("{}/{}", self.instance, self.uid)
     }
