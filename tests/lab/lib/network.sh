@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# Bridges, forwarding and packet filter rules: two engines on one machine, and
+# nothing of them left afterwards.
+#
+# The two would tear down each other's chains if both used iptables: each one
+# removes what an older or newer Docker has left there when it starts. So
+# engine20 has iptables, which is all it can, and engine29 nftables, in tables
+# of its own.
+
+make_bridge() {
+    local bridge=$1 network=$2
+    if ! ip link show dev "$bridge" >/dev/null 2>&1; then
+        ip link add "$bridge" type bridge
+    fi
+    ip address replace "$network.0.1/24" dev "$bridge"
+    ip link set "$bridge" up
+}
+
+# Removes an engine's bridge and those of the networks that tests made on it.
+# They are known by their addresses, which lie in the engine's own range.
+remove_bridges() {
+    local bridge=$1 network=$2 name
+    { echo "$bridge"; ip -o -4 address show to "$network.0.0/16" | awk '{print $2}'; } | sort -u |
+        while read -r name; do
+            [[ ! -d /sys/class/net/$name/bridge ]] || ip link delete "$name"
+        done
+}
+
+# Both engines need forwarding, and engine29 with nftables does not switch it
+# on by itself. That it is on before engine20 starts keeps that one from
+# setting the policy of the FORWARD chain to DROP, which would cut off engine29.
+allow_forwarding() {
+    local was
+    was=$(cat /proc/sys/net/ipv4/ip_forward)
+    [[ -e $state/ip_forward ]] || echo "$was" >"$state/ip_forward"
+    [[ $was == 1 ]] || echo 1 >/proc/sys/net/ipv4/ip_forward
+}
+
+restore_forwarding() {
+    [[ ! -e $state/ip_forward ]] || cat "$state/ip_forward" >/proc/sys/net/ipv4/ip_forward
+}
+
+# --- engine20: iptables -----------------------------------------------------
+# Where an engine of the machine's own has its chains already, engine20 must
+# not touch them: it would remove them. It then does without, published ports
+# being served by docker-proxy alone.
+may_use_iptables() {
+    [[ -e $state/iptables-are-ours ]] && return
+    ! iptables -n -L DOCKER >/dev/null 2>&1 || return 1
+    touch "$state/iptables-are-ours"
+}
+
+remove_iptables_rules() {
+    [[ -e $state/iptables-are-ours ]] || return 0
+    local table rule chain
+    for table in filter nat raw mangle; do
+        # A rule is printed as the command that added it: `-A FORWARD …`.
+        iptables -t "$table" -S 2>/dev/null |
+            grep -E -- "^-A .*(DOCKER|$engine20_bridge|${engine20_network//./\\.}\.[0-9])" |
+            while read -r rule; do
+                # shellcheck disable=SC2086 # a rule is many words
+                iptables -t "$table" ${rule/#-A/-D} 2>/dev/null || true
+            done
+        for chain in $(iptables -t "$table" -S 2>/dev/null | awk '$1 == "-N" && $2 ~ /^DOCKER/ {print $2}'); do
+            iptables -t "$table" -F "$chain"
+            iptables -t "$table" -X "$chain" || true
+        done
+    done
+}
+
+# --- engine29: nftables -----------------------------------------------------
+# The names of its tables are fixed. A second engine with nftables on the same
+# machine would share them, whoever runs it.
+remove_nftables_tables() {
+    local family
+    for family in ip ip6; do
+        nft delete table "$family" docker-bridges 2>/dev/null || true
+    done
+}
