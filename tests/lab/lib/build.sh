@@ -12,9 +12,9 @@ build_engine29() {
 build_kubernetes() {
     [[ -n ${KUBEBUILDER_ASSETS:-} || -d $kubernetes ]] ||
         timed "build kube-apiserver, kubectl $kubernetes_version" build_kubernetes_commands
-    [[ -d ${helm%/*} ]] || timed "build helm $helm_version" go_install "${helm%/*}" "helm.sh/helm/v3/cmd/helm@$helm_version"
+    [[ -d ${helm%/*} ]] || timed "build helm $helm_version" go_install "${helm%/*}" '' "helm.sh/helm/v3/cmd/helm@$helm_version"
     [[ -d ${kubeconform%/*} ]] || timed "build kubeconform $kubeconform_version" \
-        go_install "${kubeconform%/*}" "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
+        go_install "${kubeconform%/*}" '' "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
 }
 
 build_images() {
@@ -27,17 +27,20 @@ build_with_go() {
     nice -n 5 go "$@"
 }
 
+# go_install FOLDER LINKER-FLAGS PACKAGE@VERSION…
 go_install() {
-    local folder=$1
-    shift
+    local folder=$1 flags=$2
+    shift 2
     rm -rf "$folder.part"
-    GOBIN=$folder.part build_with_go install -trimpath -ldflags '-s -w' "$@"
+    GOBIN=$folder.part build_with_go install -trimpath -ldflags "-s -w $flags" "$@"
     mv "$folder.part" "$folder"
 }
 
 build_moby() {
     local module=github.com/moby/moby/v2
-    go_install "$moby" "$module/cmd/dockerd@$moby_version" "$module/cmd/docker-proxy@$moby_version"
+    # Without it the engine calls its version "library-import".
+    go_install "$moby" "-X $module/dockerversion.Version=$engine29_version" \
+        "$module/cmd/dockerd@$moby_version" "$module/cmd/docker-proxy@$moby_version"
     # dockerd looks for it under this name when `--init` is asked for.
     cp "$debian/usr/bin/tini-static" "$moby/docker-init"
 }

@@ -142,14 +142,18 @@ stop() {
 
 # The order is that of use: engines before the registries that they talk to.
 down() {
-    local component
+    local component pids=() pid failed=0
     [[ $EUID == 0 ]] || die "this needs root"
     [[ -e $state/.longshore-lab ]] || { say "nothing to end at $state"; return; }
     alone
     for component in engine20 engine29 kubernetes gcr hub; do
         "down_$component" &
+        pids+=($!)
     done
-    wait
+    for pid in "${pids[@]}"; do
+        wait "$pid" || failed=1
+    done
+    ((!failed)) || die "not everything could be ended; $state is left as it is"
     restore_forwarding
     remove_view
     # The marker stands for the promise that everything in there is ours.

@@ -52,20 +52,23 @@ may_use_iptables() {
 
 remove_iptables_rules() {
     [[ -e $state/iptables-are-ours ]] || return 0
-    local table rule chain
+    local table rule ours="DOCKER|$engine20_bridge|${engine20_network//./\\.}\.[0-9]"
     for table in filter nat raw mangle; do
         # A rule is printed as the command that added it: `-A FORWARD …`.
-        iptables -t "$table" -S 2>/dev/null |
-            grep -E -- "^-A .*(DOCKER|$engine20_bridge|${engine20_network//./\\.}\.[0-9])" |
-            while read -r rule; do
+        iptables -t "$table" -S | while read -r rule; do
+            if [[ $rule == -A* && $rule =~ $ours ]]; then
                 # shellcheck disable=SC2086 # a rule is many words
-                iptables -t "$table" ${rule/#-A/-D} 2>/dev/null || true
-            done
-        for chain in $(iptables -t "$table" -S 2>/dev/null | awk '$1 == "-N" && $2 ~ /^DOCKER/ {print $2}'); do
-            iptables -t "$table" -F "$chain"
-            iptables -t "$table" -X "$chain" || true
+                iptables -t "$table" ${rule/#-A/-D}
+            fi
+        done
+        # Nothing jumps to them any more.
+        iptables -t "$table" -S | while read -r rule; do
+            if [[ $rule == "-N DOCKER"* ]]; then
+                iptables -t "$table" -X "${rule#-N }"
+            fi
         done
     done
+    rm -f "$state/iptables-are-ours"
 }
 
 # --- engine29: nftables -----------------------------------------------------

@@ -4,6 +4,9 @@
 
 # --- versions: a new one gets a new folder in the cache ---------------------
 readonly moby_version=v2.0.0-beta.24
+# What that build calls itself. The release that the module's own Dockerfile
+# names as its client, and, since it is none of the releases, a pre-release.
+readonly engine29_version=29.8.0-moby.${moby_version#v}
 readonly containerd_version=v2.2.0
 readonly runc_version=v1.5.2
 readonly kubernetes_version=v1.36.3

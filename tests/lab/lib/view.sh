@@ -13,7 +13,7 @@ view_exists() { nsenter --mount="$view" -- true 2>/dev/null; }
 make_view() {
     ! view_exists || return 0
     remove_view
-    mkdir -p "$state/view" "$state/etc"
+    mkdir -p "$state/view" "$state/etc" /run/containerd /run/docker
     # A namespace can be kept in a file only below a mount that is not shared.
     mount --bind "$state/view" "$state/view"
     mount --make-private "$state/view"
@@ -39,6 +39,10 @@ make_view() {
             mkdir -p "$layer/upper/docker/certs.d/$name"
             cp "$ca" "$layer/upper/docker/certs.d/$name/ca.crt"
         done
+        # The places that are built into containerd and dockerd, whatever they are
+        # told: not among those of the engine that the machine may have.
+        mount -t tmpfs -o mode=711 tmpfs /run/containerd
+        mount -t tmpfs -o mode=711 tmpfs /run/docker
         mount -t overlay overlay -o "lowerdir=/etc,upperdir=$layer/upper,workdir=$layer/work" /etc
 EOF2
     # The same hosts file, for who wants to mount it somewhere else.
@@ -49,4 +53,6 @@ remove_view() {
     umount "$view" 2>/dev/null || true
     umount "$state/view" 2>/dev/null || true
     rm -rf "$state/view" "$state/hosts"
+    # Only when they are empty, so only when they are of no use to anyone.
+    rmdir /run/containerd /run/docker 2>/dev/null || true
 }
