@@ -132,10 +132,7 @@ stop() {
     alone
     for component; do
         begun=$(now)
-        case $component in
-            engine*) stop_engine "$component" ;;
-            *) "down_$component" ;;
-        esac
+        "stop_$component"
         printf '  %-12s stopped     %8s\n' "$component" "$(seconds_since "$begun")"
     done
 }
@@ -147,7 +144,7 @@ down() {
     [[ -e $state/.longshore-lab ]] || { say "nothing to end at $state"; return; }
     alone
     for component in engine20 engine29 kubernetes gcr hub; do
-        "down_$component" &
+        end_for_good "$component" &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do
@@ -161,6 +158,12 @@ down() {
     say "the lab is down; what was built stays in $cache"
 }
 
+end_for_good() {
+    "stop_$1"
+    "clean_$1"
+    remove_cgroups_of "$1"
+}
+
 reset() {
     local component wanted=("${@:-hub gcr engine20 engine29}")
     (($#)) || wanted=(hub gcr engine20 engine29)
@@ -171,7 +174,7 @@ reset() {
         case $component in
             hub | gcr) reset_registry "$component" ;;
             engine*) empty_engine "$component" ;;
-            kubernetes) down_kubernetes; rm -rf "$state/kubernetes/etcd"; up_kubernetes ;;
+            kubernetes) stop_kubernetes; rm -rf "$state/kubernetes/etcd"; up_kubernetes ;;
         esac
         say "  $component reset"
     done

@@ -13,14 +13,15 @@ up_engine29() {
     start_engine engine29 "$moby" "$containerd" "$runc" "$debian/usr/sbin" -- --firewall-backend=nftables
 }
 
-down_engine20() {
-    stop_engine engine20
+stop_engine20() { stop_engine engine20; }
+stop_engine29() { stop_engine engine29; }
+
+clean_engine20() {
     remove_iptables_rules
     remove_bridges "$engine20_bridge" "$engine20_network"
 }
 
-down_engine29() {
-    stop_engine engine29
+clean_engine29() {
     remove_nftables_tables
     remove_bridges "$engine29_bridge" "$engine29_network"
 }
@@ -94,7 +95,6 @@ stop_engine() {
     # Shims and containers outlive daemons that were killed.
     kill_members_of "$name"
     wait_until 5 has_no_members "$name" || note "$name: some processes could not be ended"
-    remove_cgroups_of "$name"
     rm -rf "$state/$name/run" "$(engine_socket "$name")"
 }
 

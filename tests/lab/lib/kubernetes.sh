@@ -72,8 +72,9 @@ make_admin() {
     )
 }
 
-down_kubernetes() {
+stop_kubernetes() {
     end kube-apiserver 10
     end etcd 5
-    remove_cgroups_of kubernetes
 }
+
+clean_kubernetes() { :; }

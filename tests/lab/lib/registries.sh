@@ -12,6 +12,7 @@ up_hub() {
 
 up_gcr() {
     make_password
+    make_bridge "$gcr_bridge" "$gcr_network"
     certify gcr "$(printf 'DNS:%s,' "${gcr_names[@]}")IP:$gcr_ip"
     configure_registry gcr "addr: $gcr_ip:443" "tls:" \
         "  certificate: $state/ca/gcr.crt" "  key: $state/ca/gcr.key"
@@ -25,8 +26,10 @@ up_gcr() {
         --resolve "${gcr_names[0]}:443:$gcr_ip" --user "$gcr_user:$(gcr_password)"
 }
 
-down_hub() { end hub; remove_cgroups_of hub; }
-down_gcr() { end gcr; remove_cgroups_of gcr; }
+stop_hub() { end hub; }
+stop_gcr() { end gcr; }
+clean_hub() { :; }
+clean_gcr() { remove_bridges "$gcr_bridge" "$gcr_network"; }
 
 # configure_registry NAME LINE…: the lines belong to its `http` section.
 configure_registry() {

@@ -42,9 +42,11 @@ readonly engine20_bridge=longshore20 engine20_network=10.220
 readonly engine29_bridge=longshore29 engine29_network=10.229
 
 readonly hub_address=127.0.0.1:5000
-# The registry that answers to Google's names. 443 must be free only on this
-# one loopback address.
-readonly gcr_ip=127.0.0.2
+# The registry that answers to Google's names, on a bridge of its own. Not on
+# loopback, which every engine takes for an insecure registry: it would not
+# check the certificate, and would try plain HTTP after a 401.
+readonly gcr_bridge=longshore-gcr gcr_network=10.210
+readonly gcr_ip=$gcr_network.0.1
 readonly gcr_names=(gcr.io us-docker.pkg.dev)
 readonly gcr_user=_json_key
 

@@ -22,7 +22,7 @@ make_view() {
     unshare --mount="$view" --propagation slave true
     local names
     names="$gcr_ip ${gcr_names[*]}"
-    nsenter --mount="$view" -- bash -euo pipefail -s "$state/etc" "$names" "$state/ca/ca.crt" "${gcr_names[@]}" <<'EOF2'
+    nsenter --mount="$view" -- bash -euo pipefail -s "$state/etc" "$names" "$state/ca" "${gcr_names[@]}" <<'EOF2'
         layer=$1 names=$2 ca=$3
         shift 3
         # A tmpfs, since an overlay cannot be the upper layer of another one,
@@ -37,8 +37,12 @@ make_view() {
         echo "$names" >>"$layer/upper/hosts"
         for name; do
             mkdir -p "$layer/upper/docker/certs.d/$name"
-            cp "$ca" "$layer/upper/docker/certs.d/$name/ca.crt"
+            cp "$ca/ca.crt" "$layer/upper/docker/certs.d/$name/ca.crt"
         done
+        # Where Debian keeps them all, and where programs look that know nothing
+        # of SSL_CERT_FILE or have been told so by another variable.
+        mkdir -p "$layer/upper/ssl/certs"
+        cp "$ca/bundle.crt" "$layer/upper/ssl/certs/ca-certificates.crt"
         # The places that are built into containerd and dockerd, whatever they are
         # told: not among those of the engine that the machine may have.
         mount -t tmpfs -o mode=711 tmpfs /run/containerd
