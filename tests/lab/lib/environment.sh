@@ -33,6 +33,7 @@ print_environment() {
 run_in_lab() {
     local here=$PWD line
     (($#)) || die "lab exec wants a command"
+    [[ $EUID == 0 ]] || die "lab exec needs root, to enter the lab's mount namespace"
     view_exists || die "the lab is not up: 'lab up' first"
     while IFS= read -r line; do
         export "${line?}"

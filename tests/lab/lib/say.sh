@@ -44,7 +44,7 @@ timed() {
 
 show_end_of() {
     note "the last lines of $1:"
-    tail -n "${2:-20}" "$1" 2>/dev/null | sed 's/^/    /' >&2
+    tail -n 8 "$1" 2>/dev/null | cut -c 1-300 | sed 's/^/    /' >&2
 }
 
 # wait_until SECONDS COMMAND…: true as soon as the command is.
