@@ -25,7 +25,8 @@ install_tools() {
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     if ((${#missing[@]})); then
-        timed "apt-get install ${missing[*]}" apt_install "${missing[@]}"
+        say "  from Debian: ${missing[*]}"
+        timed "install them with apt" apt_install "${missing[@]}"
     fi
 }
 
@@ -46,7 +47,8 @@ unpack_debian_packages() {
         [[ -e $debian/.$package ]] || missing+=("$package")
     done
     if ((${#missing[@]})); then
-        timed "unpack ${missing[*]}" unpack "${missing[@]}"
+        say "  from Debian, into the cache only: ${missing[*]}"
+        timed "unpack them" unpack "${missing[@]}"
     fi
 }
 
