@@ -33,8 +33,20 @@ check_names() {
     done
 }
 
-# Two at once would start everything twice.
+# Bridges, ports and cgroups have fixed names: a second lab with another state
+# folder would take the first one's for what a crash has left, and end it.
+readonly whose=/run/longshore-lab
+
+refuse_second_lab() {
+    local other
+    other=$(cat "$whose" 2>/dev/null) || return 0
+    [[ $other == "$state" || ! -e $other/.longshore-lab ]] ||
+        die "the lab is up with another state folder: LONGSHORE_LAB_STATE=$other"
+}
+
+# Two commands at once would start everything twice.
 alone() {
+    refuse_second_lab
     mkdir -p "$state"
     exec 9>"$state/lock"
     flock -w 300 9 || die "another 'lab' command holds $state/lock"
@@ -43,6 +55,7 @@ alone() {
 prepare_state() {
     chmod 0711 "$state"
     touch "$state/.longshore-lab"
+    echo "$state" >"$whose"
     mkdir -p "$logs"
     make_authority
     make_view
@@ -154,7 +167,7 @@ down() {
     restore_forwarding
     remove_view
     # The marker stands for the promise that everything in there is ours.
-    rm -rf "$state"
+    rm -rf "$state" "$whose"
     say "the lab is down; what was built stays in $cache"
 }
 

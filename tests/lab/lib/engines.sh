@@ -18,12 +18,12 @@ stop_engine29() { stop_engine engine29; }
 
 clean_engine20() {
     remove_iptables_rules
-    remove_bridges "$engine20_bridge" "$engine20_network"
+    remove_bridges "$engine20_network"
 }
 
 clean_engine29() {
     remove_nftables_tables
-    remove_bridges "$engine29_bridge" "$engine29_network"
+    remove_bridges "$engine29_network"
 }
 
 engine20_firewall() {

@@ -59,8 +59,8 @@ fill_with_busybox() {
     printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 }
 
-# The machine's node and bash with the libraries that they are linked to. They
-# lie where the loader looks for them.
+# The machine's node and bash with the libraries that they are linked to, in
+# the places where the loader looks for them.
 fill_with_node() {
     local root=$1 program library
     mkdir -p "$root/usr/local/bin" "$root/bin"
@@ -72,7 +72,16 @@ fill_with_node() {
             cp -L "$library" "$root$library"
         done
     done
+    # Debian's node reads some of its own modules from files at its start.
+    if ldd "$(command -v node)" | grep -q libnode; then
+        dpkg -L node-acorn node-cjs-module-lexer node-undici node-busboy node-xtend 2>/dev/null |
+            { grep '^/usr/share/nodejs/' || true; } | while read -r library; do
+                [[ -d $library ]] || install -D "$library" "$root$library"
+            done
+    fi
     chmod -R u+w "$root"
+    # Better found out here than in the first container.
+    [[ $EUID != 0 ]] || chroot "$root" /usr/local/bin/node -e 'require("http")'
 }
 
 # make_layer FOLDER ROOT: prints "DIGEST SIZE DIFF-ID" (the last of what is

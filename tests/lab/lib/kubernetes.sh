@@ -39,7 +39,7 @@ up_kubernetes() {
 
 start_etcd() {
     runs etcd || launch kubernetes etcd "$(kubernetes_command etcd)" \
-        --name lab --data-dir "$1/etcd" --unsafe-no-fsync --log-outputs stderr \
+        --name lab --data-dir "$1/etcd" --unsafe-no-fsync --logger zap --log-outputs stderr \
         --listen-client-urls "http://127.0.0.1:$etcd_client_port" \
         --advertise-client-urls "http://127.0.0.1:$etcd_client_port" \
         --listen-peer-urls "http://127.0.0.1:$etcd_peer_port" \
@@ -73,7 +73,8 @@ make_admin() {
 }
 
 stop_kubernetes() {
-    end kube-apiserver 10
+    # It would wait for open watches, up to a minute. Nothing is lost with it.
+    end kube-apiserver 2
     end etcd 5
 }
 

@@ -19,10 +19,11 @@ make_bridge() {
 # Removes an engine's bridge and those of the networks that tests made on it.
 # They are known by their addresses, which lie in the engine's own range.
 remove_bridges() {
-    local bridge=$1 network=$2 name
-    { echo "$bridge"; ip -o -4 address show to "$network.0.0/16" | awk '{print $2}'; } | sort -u |
+    local network=$1 name
+    ip -o -4 address show to "$network.0.0/16" | awk '{print $2}' | sort -u |
         while read -r name; do
-            [[ ! -d /sys/class/net/$name/bridge ]] || ip link delete "$name"
+            # Nothing but bridges, whoever has an address in there.
+            if [[ -n $(ip link show dev "$name" type bridge) ]]; then ip link delete "$name"; fi
         done
 }
 

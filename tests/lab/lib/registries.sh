@@ -29,7 +29,7 @@ up_gcr() {
 stop_hub() { end hub; }
 stop_gcr() { end gcr; }
 clean_hub() { :; }
-clean_gcr() { remove_bridges "$gcr_bridge" "$gcr_network"; }
+clean_gcr() { remove_bridges "$gcr_network"; }
 
 # configure_registry NAME LINE…: the lines belong to its `http` section.
 configure_registry() {
