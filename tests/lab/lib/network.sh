@@ -16,15 +16,21 @@ make_bridge() {
     ip link set "$bridge" up
 }
 
-# Removes an engine's bridge and those of the networks that tests made on it.
-# They are known by their addresses, which lie in the engine's own range.
-remove_bridges() {
-    local network=$1 name
-    ip -o -4 address show to "$network.0.0/16" | awk '{print $2}' | sort -u |
+# An engine's bridge and those of the networks that tests made on it. They are
+# known by their addresses, which lie in the engine's own range.
+bridges_in() {
+    local name
+    ip -o -4 address show to "$1.0.0/16" | awk '{print $2}' | sort -u |
         while read -r name; do
-            # Nothing but bridges, whoever has an address in there.
-            if [[ -n $(ip link show dev "$name" type bridge) ]]; then ip link delete "$name"; fi
+            if [[ -n $(ip link show dev "$name" type bridge) ]]; then echo "$name"; fi
         done
+}
+
+remove_bridges() {
+    local name
+    for name in $(bridges_in "$1"); do
+        ip link delete "$name"
+    done
 }
 
 # Both engines need forwarding, and engine29 with nftables does not switch it
@@ -53,7 +59,12 @@ may_use_iptables() {
 
 remove_iptables_rules() {
     [[ -e $state/iptables-are-ours ]] || return 0
-    local table rule ours="DOCKER|$engine20_bridge|${engine20_network//./\\.}\.[0-9]"
+    local table rule name ours
+    # Some rules name a chain, others a bridge only, others an address.
+    ours="DOCKER|${engine20_network//./\\.}\.[0-9]"
+    for name in $(bridges_in "$engine20_network"); do
+        ours+="| $name "
+    done
     for table in filter nat raw mangle; do
         # A rule is printed as the command that added it: `-A FORWARD …`.
         iptables -t "$table" -S | while read -r rule; do
