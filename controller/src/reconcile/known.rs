@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use longshore_crds::{BuildStatus, ContainerAppStatus};
+use longshore_crds::BuildStatus;
 
 use super::AppKey;
 use crate::app::{Attempts, ImageReference};
@@ -64,9 +64,4 @@ impl KnownApps {
     fn lock(&self) -> MutexGuard<'_, HashMap<AppKey, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a new status says anything that the old one did not.
-pub(super) fn differs(old: Option<&ContainerAppStatus>, new: &ContainerAppStatus) -> bool {
-    old != Some(new)
 }

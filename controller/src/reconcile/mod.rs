@@ -11,12 +11,14 @@ mod known;
 mod look;
 mod reconciler;
 mod remote_store;
+mod removal;
 mod reporter;
 mod resources;
 mod tasks;
+mod wakes;
 mod watch;
 
 pub use contract::{LookAgain, Reconcile, ReconcileError};
 pub use reconciler::{Clock, Reconciler, ReconcilerParts, Wakes};
 pub use reporter::{NoReporter, Report, Reporter};
-pub use resources::{AppKey, ConfigMapData, Event, EventKind, ResourceError, Resources, SecretData};
+pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
@@ -75,7 +76,7 @@ pub struct Reconciler {
     pub(super) clock: Clock,
     pub(super) keep_images: bool,
     reporter: Arc<dyn Reporter>,
-    wakes: mpsc::UnboundedSender<AppKey>,
+    pub(super) wakes: mpsc::UnboundedSender<AppKey>,
 }
 
 /// What comes after a round.
@@ -323,8 +324,8 @@ impl Reconciler {
             Err(_) => return,
         };
         let build = BuildStatus {
-            started_at: Some(started.into_time()),
-            finished_at: Some(finished.into_time()),
+            started_at: Some(Time(started)),
+            finished_at: Some(Time(finished)),
             steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
             cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
             failure: build_failure,
@@ -411,11 +412,6 @@ impl Reconciler {
     pub(super) fn progress_of(&self, key: &AppKey, step: &Step) -> crate::engine::ProgressSink {
         let (reporter, key, step) = (Arc::clone(&self.reporter), key.clone(), step.clone());
         Arc::new(move |progress| reporter.report(&key, Report::Progress(&step, &progress)))
-    }
-
-    pub(super) fn wake(&self, key: &AppKey) {
-        // Without a receiver the driver has ended, and nobody looks any more.
-        let _ = self.wakes.send(key.clone());
     }
 }
 

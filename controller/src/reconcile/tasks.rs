@@ -45,15 +45,14 @@ impl Tasks {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Task>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        for task in self.lock().values() {
+    /// Ends everything that is under way.
+    pub(super) fn abort_all(&self) {
+        for (_, task) in self.lock().drain() {
             task.handle.abort();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Task>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
