@@ -91,15 +91,9 @@ impl<'a> Situation<'a> {
     /// Why a container is made.
     pub(super) fn cause_of_creation(&self, old: Option<&Container>) -> String {
         match (old, self.image) {
-            (Some(old), Some(image)) if old.image != image.id => {
-                format!(
-                    "{} runs the image {}, {} is asked for",
-                    old.name,
-                    old.image.short(),
-                    image.id.short()
-                )
+            (Some(old), Some(image)) => {
+                why_not(old, self.spec, image).unwrap_or_else(|| "the run section has changed".to_owned())
             }
-            (Some(old), Some(_)) => difference(old, self.spec),
             (Some(old), None) => format!("{} runs an older image", old.name),
             (None, _) if self.observed.memory.container.as_deref() == Some(self.run.name.as_str()) => {
                 format!("the container {} is gone, though it should run", self.run.name)
