@@ -8,6 +8,8 @@
 //! Whoever calls has decided. No implementation looks at labels or owners.
 
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 mod progress;
 
 use std::collections::BTreeMap;
