@@ -9,3 +9,5 @@ pub mod build;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
