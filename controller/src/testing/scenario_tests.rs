@@ -40,7 +40,11 @@ impl World {
         let configuration = json!({"auths": {"gcr.io": {"username": "_json_key", "password": "a+b/c"}}});
         let secret = SecretData {
             kind: "kubernetes.io/dockerconfigjson".to_owned(),
-            data: [(".dockerconfigjson".to_owned(), configuration.to_string().into_bytes())].into(),
+            data: [(
+                ".dockerconfigjson".to_owned(),
+                configuration.to_string().into_bytes(),
+            )]
+            .into(),
         };
         resources.put_secret("default", "gcr", secret);
         let key = AppKey {
@@ -92,7 +96,9 @@ impl World {
     /// The status of `Ready`, its reason and its message.
     fn ready(&self) -> (String, String, String) {
         let conditions = self.status().conditions;
-        let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready");
+        let ready = conditions
+            .into_iter()
+            .find(|condition| condition.type_ == "Ready");
         ready
             .map(|ready| (ready.status, ready.reason, ready.message))
             .unwrap_or_default()
@@ -107,7 +113,11 @@ impl World {
             .collect();
         assert_eq!(names, ["my-app"], "{case}");
         assert_eq!(containers[0].state, ContainerState::Running, "{case}");
-        assert_eq!(containers[0].ports[0].to_string(), "0.0.0.0:4000->80/tcp", "{case}");
+        assert_eq!(
+            containers[0].ports[0].to_string(),
+            "0.0.0.0:4000->80/tcp",
+            "{case}"
+        );
         let (status, _, message) = self.ready();
         assert_eq!(status, "True", "{case}: {message}");
         let pushed = self.registry.tagged(&reference("gcr.io/my-project/node-app:0.1"));
