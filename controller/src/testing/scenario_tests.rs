@@ -15,7 +15,7 @@ use crate::reconcile::{AppKey, LookAgain, NoReporter, Reconcile, Reconciler, Rec
 const BOTH_STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
 
 /// A reconciler that asks for no earlier look has nothing to wait for.
-const AT_REST: Duration = Duration::from_secs(300);
+const AT_REST: Duration = Duration::from_mins(5);
 
 const MOST_LOOKS: usize = 100;
 
@@ -220,7 +220,7 @@ async fn a_process_may_die_at_any_effect_of_a_first_apply() {
             world.live(plan).await;
             world
         };
-        dies_at_every_effect(scenario, |world, case| world.assert_is_as_asked(case)).await;
+        dies_at_every_effect(scenario, World::assert_is_as_asked).await;
     }
 }
 
@@ -235,7 +235,7 @@ async fn a_process_may_die_at_any_effect_of_a_change() {
             world.live(plan).await;
             world
         };
-        dies_at_every_effect(scenario, |world, case| world.assert_is_as_asked(case)).await;
+        dies_at_every_effect(scenario, World::assert_is_as_asked).await;
     }
 }
 

@@ -51,9 +51,9 @@ impl MemoryEngine {
         let now = self.clock.now();
         self.change(|state| {
             let mut build = Build::new(inputs, &state.images, &mut state.build_cache);
-            let built = build.run();
+            let outcome = build.run();
             let (told, report) = (build.told, build.report);
-            let result = built.and_then(|mut image| {
+            let result = outcome.and_then(|mut image| {
                 image.labels.extend(labels.clone());
                 let id = state.images.add(image, Origin::Build, now);
                 state.images.tag(&id, reference)?;

@@ -18,6 +18,7 @@ const NOT_STARTED: i64 = 128;
 const NO_SUCH_PROGRAM: i64 = 127;
 /// The first address of a container in the default bridge's network, 172.17.0.0/16.
 const FIRST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 0, 2]);
+const LAST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 255, 254]);
 
 /// Everything on one engine.
 pub(super) struct State {
@@ -318,7 +319,7 @@ impl State {
             .values()
             .filter_map(|container| container.ip)
             .collect();
-        (FIRST_ADDRESS..)
+        (FIRST_ADDRESS..=LAST_ADDRESS)
             .map(Ipv4Addr::from_bits)
             .find(|address| !taken.contains(address))
     }
