@@ -166,7 +166,7 @@ mod tests {
     fn no_message_speaks_of_types_of_the_program() {
         let wrong = [
             json!({"image": 1}),
-            json!({"image": {"name": "web"}, "run": []}),
+            json!({"image": {"name": "web"}, "run": 1}),
             json!({"image": {"name": "web"}, "push": 3}),
             json!({"image": {"name": "web"}, "suspend": "yes"}),
             json!({"image": {"name": "web"}, "deletionPolicy": 3}),
