@@ -86,7 +86,11 @@ pub const FINALIZER: &str = "longshore.dev/finalizer";
 
 /// Whether a resource has our finalizer.
 pub(super) fn is_held(app: &ContainerApp) -> bool {
-    app.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+    app.metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The resources of one mode.
