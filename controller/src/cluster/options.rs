@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+use crate::telemetry::LogOptions;
+
 /// How the controller runs.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct ControllerOptions {
@@ -31,6 +33,10 @@ pub struct ControllerOptions {
     /// Address for /metrics, which needs no authentication: bind it where only those who may see it can reach it
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub metrics_address: SocketAddr,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 #[cfg(test)]
