@@ -6,6 +6,8 @@
 
 pub mod app;
 pub mod build;
+pub mod cluster;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+pub mod telemetry;
