@@ -1,7 +1,9 @@
 //! The reconciler: the only place where the pure and the real meet.
 
 mod contract;
+mod reporter;
 mod resources;
 
 pub use contract::{LookAgain, Reconcile, ReconcileError};
-pub use resources::{AppKey, ConfigMapData, Event, EventKind, ResourceError, Resources, SecretData};
+pub use reporter::{NoReporter, Report, Reporter};
+pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};

@@ -60,11 +60,16 @@ pub enum EventKind {
 }
 
 /// Why a resource could not be read or written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ResourceError {
     /// What is there cannot be understood. The message names the field.
-    #[error("{0}")]
-    Invalid(String),
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong, with the field's name.
+        message: String,
+        /// As much of the resource as can be understood, its metadata at least, so that its status can tell.
+        app: Box<ContainerApp>,
+    },
     /// It was changed since it was read: look again.
     #[error("the resource was changed in the meantime")]
     Conflict,
@@ -75,6 +80,9 @@ pub enum ResourceError {
     #[error("{0}")]
     Forbidden(String),
 }
+
+/// Our finalizer: while a resource has it, what it made on an engine is still there, or may be.
+pub const FINALIZER: &str = "longshore.dev/finalizer";
 
 /// The resources of one mode.
 #[async_trait]
