@@ -9,3 +9,4 @@ pub mod build;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+pub mod standalone;
