@@ -10,4 +10,5 @@ pub mod cluster;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+pub mod standalone;
 pub mod telemetry;
