@@ -6,7 +6,9 @@
 
 pub mod app;
 pub mod build;
+pub mod cluster;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
 pub mod standalone;
+pub mod telemetry;

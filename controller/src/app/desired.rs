@@ -8,7 +8,9 @@ use std::time::Duration;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 use serde_json::{Value, json};
 
-use super::{Block, ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
+use super::{
+    Block, ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash,
+};
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]

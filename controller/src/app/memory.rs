@@ -49,9 +49,16 @@ impl Revision {
 impl Memory {
     /// What an old status says.
     pub fn of(status: &ContainerAppStatus) -> Self {
-        let image = status.image.as_ref().and_then(|image| image.id.as_ref()?.parse().ok());
+        let image = status
+            .image
+            .as_ref()
+            .and_then(|image| image.id.as_ref()?.parse().ok());
         Self {
-            claims: status.local_references.iter().filter_map(|text| text.parse().ok()).collect(),
+            claims: status
+                .local_references
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect(),
             pushed: status
                 .push
                 .iter()

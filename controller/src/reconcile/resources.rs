@@ -84,6 +84,15 @@ pub enum ResourceError {
 /// Our finalizer: while a resource has it, what it made on an engine is still there, or may be.
 pub const FINALIZER: &str = "longshore.dev/finalizer";
 
+/// Whether a resource has our finalizer.
+pub(super) fn is_held(app: &ContainerApp) -> bool {
+    app.metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
+}
+
 /// The resources of one mode.
 #[async_trait]
 pub trait Resources: Send + Sync {

@@ -1,8 +1,14 @@
 //! What is asked of a registry directly: which image it holds under a tag.
 
+mod client;
+mod credentials;
+
 use async_trait::async_trait;
 
 use crate::app::{Credentials, ImageReference, RemoteImage};
+
+pub use client::OciRegistry;
+pub use credentials::{CredentialsError, credentials_for};
 
 /// A client of registries.
 #[async_trait]

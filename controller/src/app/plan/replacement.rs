@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use super::container::{ContainerPlan, Situation, remove, start, stop};
 use super::{port, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Part, PublishedPort, Reason, Revision, SpecHash, Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision,
+    SpecHash, Step,
 };
 
 /// How long a new container stays up until the old one is removed.
@@ -28,14 +29,21 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(name: &str) -> Self {
-        Self { next: format!("{name}.next"), previous: format!("{name}.previous") }
+        Self {
+            next: format!("{name}.next"),
+            previous: format!("{name}.previous"),
+        }
     }
 }
 
 impl<'a> Situation<'a> {
     /// Our container that has this name.
     pub(super) fn ours_at(&self, name: &str) -> Option<&'a Container> {
-        self.others.iter().chain(&self.current).copied().find(|container| container.name == name)
+        self.others
+            .iter()
+            .chain(&self.current)
+            .copied()
+            .find(|container| container.name == name)
     }
 
     /// The container that served before: it has run, and has the name or has stepped aside from it.
@@ -45,13 +53,23 @@ impl<'a> Situation<'a> {
             has_run && (container.name == self.run.name || container.name == self.names.previous)
         };
         let mut served: Vec<&Container> = self.others.iter().filter(has_served).copied().collect();
-        served.sort_by_key(|container| (container.state != ContainerState::Running, container.name != self.run.name));
+        served.sort_by_key(|container| {
+            (
+                container.state != ContainerState::Running,
+                container.name != self.run.name,
+            )
+        });
         served.first().copied()
     }
 
     /// All of ours but this one.
     pub(super) fn everything_but(&self, one: &Container) -> Vec<&'a Container> {
-        self.others.iter().chain(&self.current).copied().filter(|container| container.id != one.id).collect()
+        self.others
+            .iter()
+            .chain(&self.current)
+            .copied()
+            .filter(|container| container.id != one.id)
+            .collect()
     }
 
     /// The block that names the foreign holder of our name; `None` when the name is free or ours.
@@ -73,10 +91,9 @@ impl<'a> Situation<'a> {
     /// Why a container is made.
     pub(super) fn cause_of_creation(&self, old: Option<&Container>) -> String {
         match (old, self.image) {
-            (Some(old), Some(image)) if old.image != image.id => {
-                format!("{} runs the image {}, {} is asked for", old.name, old.image.short(), image.id.short())
+            (Some(old), Some(image)) => {
+                why_not(old, self.spec, image).unwrap_or_else(|| "the run section has changed".to_owned())
             }
-            (Some(old), Some(_)) => difference(old, self.spec),
             (Some(old), None) => format!("{} runs an older image", old.name),
             (None, _) if self.observed.memory.container.as_deref() == Some(self.run.name.as_str()) => {
                 format!("the container {} is gone, though it should run", self.run.name)
@@ -95,8 +112,13 @@ impl<'a> Situation<'a> {
 
     /// Leftovers of earlier changes, which never served or serve no more.
     pub(super) fn remove_stale(&self, old: Option<&Container>) -> Vec<Step> {
-        let stale = self.others.iter().filter(|container| old.is_none_or(|old| old.id != container.id));
-        stale.flat_map(|container| self.stop_and_remove(container, "it is left over from an earlier change")).collect()
+        let stale = self
+            .others
+            .iter()
+            .filter(|container| old.is_none_or(|old| old.id != container.id));
+        stale
+            .flat_map(|container| self.stop_and_remove(container, "it is left over from an earlier change"))
+            .collect()
     }
 
     pub(super) fn stop_and_remove(&self, container: &Container, cause: &str) -> Vec<Step> {
@@ -123,7 +145,10 @@ impl<'a> Situation<'a> {
 }
 
 fn has_to_be_stopped(container: &Container) -> bool {
-    matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
+    matches!(
+        container.state,
+        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
+    )
 }
 
 fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
@@ -176,9 +201,16 @@ pub(super) fn still_settling(container: &Container, now: Timestamp) -> Option<Du
 }
 
 /// The way back: what failed is removed, the old container has its name again and runs.
-pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed: Revision) -> ContainerPlan<'a> {
+pub(super) fn rollback<'a>(
+    situation: &Situation<'a>,
+    old: &'a Container,
+    failed: Revision,
+) -> ContainerPlan<'a> {
     let cause = "the new container failed";
-    let failures = situation.current.iter().map(|container| (container.state, container.detail.clone()));
+    let failures = situation
+        .current
+        .iter()
+        .map(|container| (container.state, container.detail.clone()));
     let why = failures
         .filter_map(|(_, detail)| detail)
         .map(|detail| match detail.error.as_str() {
@@ -207,9 +239,8 @@ pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed
         ),
         // What failed is removed by now; the sentence that was written then still holds.
         (None, Some(ready)) if ready.reason == Reason::RolledBack.as_str() => ready.message.clone(),
-        (None, _) => {
-            "the new container failed, so the one before it runs again: change the spec to try anew".to_owned()
-        }
+        (None, _) => "the new container failed, so the one before it runs again: change the spec to try anew"
+            .to_owned(),
     };
     ContainerPlan {
         steps,
@@ -220,15 +251,38 @@ pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed
     }
 }
 
+/// Why a container is not what is asked, in words; `None` when it is.
+pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image) -> Option<String> {
+    if container.image != image.id {
+        return Some(format!(
+            "it runs the image {}, {} is asked for",
+            container.image.short(),
+            image.id.short()
+        ));
+    }
+    if container.spec_hash() != Some(spec.hash().as_str()) {
+        return Some(difference(container, spec));
+    }
+    // A container that was started after a failed start runs without its ports (moby/moby#51758).
+    let is_published = |port| container.ports.contains(port);
+    if container.state == ContainerState::Running && !spec.ports.iter().all(is_published) {
+        return Some(port_difference(&container.ports, spec));
+    }
+    None
+}
+
 /// What differs between a container as it was made and the spec, in words. A value is never quoted: it may be secret.
-pub(super) fn difference(container: &Container, spec: &ContainerSpec) -> String {
+fn difference(container: &Container, spec: &ContainerSpec) -> String {
     let Some(made) = &container.detail else {
         return "the run section has changed".to_owned();
     };
     if !same_ports(&made.asked_ports, &spec.ports) {
         return port_difference(&made.asked_ports, spec);
     }
-    let changed = spec.env.iter().find(|(name, value)| made.env.get(*name) != Some(value));
+    let changed = spec
+        .env
+        .iter()
+        .find(|(name, value)| made.env.get(*name) != Some(value));
     if let Some((name, _)) = changed {
         return format!("the environment variable {name} has changed");
     }
@@ -246,7 +300,7 @@ fn same_ports(left: &[PublishedPort], right: &[PublishedPort]) -> bool {
 }
 
 /// `port 8080 is published, 4000 is asked for`.
-pub(super) fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String {
+fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String {
     let list = |ports: Vec<&PublishedPort>| match ports.as_slice() {
         [] => "no port".to_owned(),
         [port] => format!("port {}", port.host_port),
@@ -255,9 +309,20 @@ pub(super) fn port_difference(published: &[PublishedPort], spec: &ContainerSpec)
             format!("ports {}", numbers.join(", "))
         }
     };
-    let superfluous = published.iter().filter(|port| !spec.ports.contains(port)).collect();
-    let missing = spec.ports.iter().filter(|port| !published.contains(port)).collect();
-    format!("{} published, {} asked for", with_verb(&list(superfluous)), with_verb(&list(missing)))
+    let superfluous = published
+        .iter()
+        .filter(|port| !spec.ports.contains(port))
+        .collect();
+    let missing = spec
+        .ports
+        .iter()
+        .filter(|port| !published.contains(port))
+        .collect();
+    format!(
+        "{} published, {} asked for",
+        with_verb(&list(superfluous)),
+        with_verb(&list(missing))
+    )
 }
 
 fn with_verb(ports: &str) -> String {
