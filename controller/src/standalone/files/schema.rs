@@ -188,7 +188,7 @@ impl Checker<'_> {
         );
         match schema["x-kubernetes-list-type"].as_str() {
             Some("set") => {
-                self.refuse_duplicates(elements, path, |element| Some(element.to_json().to_string()))
+                self.refuse_duplicates(elements, path, |element| Some(element.to_json().to_string()));
             }
             Some("map") => {
                 let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]

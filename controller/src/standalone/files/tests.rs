@@ -276,11 +276,13 @@ fn every_mistake_is_told_at_once() {
 
 #[test]
 fn a_file_that_unfolds_without_end_is_refused() {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..8 {
-        let previous = format!("*a{}", level - 1);
-        text += &format!("a{level}: &a{level} [{}]\n", [previous.as_str(); 10].join(", "));
-    }
+    let first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned();
+    let level = |level: i32| {
+        let below = format!("*a{}", level - 1);
+        format!("a{level}: &a{level} [{}]", [below.as_str(); 10].join(", "))
+    };
+    let lines: Vec<String> = [first].into_iter().chain((1..8).map(level)).collect();
+    let text = lines.join("\n");
     let Err(error) = load(&text) else {
         panic!("this was accepted")
     };
