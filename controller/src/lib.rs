@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod build;
+pub mod cli;
 pub mod cluster;
 pub mod engine;
 pub mod reconcile;
