@@ -11,8 +11,8 @@ use super::failure::Failure;
 use super::options::{ProjectOptions, RegistryOptions};
 use super::session::Session;
 use super::{name_of, output};
-use crate::app::{Block, Owner, Plan, Step};
 use crate::app::Action;
+use crate::app::{Block, Owner, Plan, Step};
 use crate::reconcile::NoReporter;
 use crate::standalone::Images;
 
@@ -48,11 +48,17 @@ impl PlanCommand {
         for key in &keys {
             let planned = reconciler.plan(key).await;
             let planned = planned.map_err(|error| Failure::Failed(format!("{}: {error}", name_of(key))))?;
-            is_fulfilled &= planned.as_ref().is_ok_and(|plan| plan.steps.is_empty() && plan.blocks.is_empty());
+            is_fulfilled &= planned
+                .as_ref()
+                .is_ok_and(|plan| plan.steps.is_empty() && plan.blocks.is_empty());
             output::result(&told(&name_of(key), &planned))?;
         }
         let something_to_do = self.exit_code && !is_fulfilled;
-        Ok(if something_to_do { ExitCode::from(SOMETHING_TO_DO) } else { ExitCode::SUCCESS })
+        Ok(if something_to_do {
+            ExitCode::from(SOMETHING_TO_DO)
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 }
 
@@ -65,7 +71,9 @@ fn told(name: &str, planned: &Result<Plan, Block>) -> String {
         return format!("{name}: nothing to do");
     }
     let steps = steps.iter().map(|step| format!("\n  {}", sentence(step)));
-    let blocks = blocks.iter().map(|block| format!("\n  waits: {} ({})", block.message, block.reason));
+    let blocks = blocks
+        .iter()
+        .map(|block| format!("\n  waits: {} ({})", block.message, block.reason));
     format!("{name}:{}", steps.chain(blocks).collect::<String>())
 }
 
@@ -92,8 +100,15 @@ mod tests {
     fn steps_are_told_with_their_causes_and_then_what_is_waited_for() {
         let reference = "hello-world".parse().unwrap();
         let plan = Plan {
-            steps: vec![Step { action: Action::PullImage { reference }, cause: "the engine does not hold it".to_owned() }],
-            blocks: vec![Block::waiting(Part::Container, Reason::PortConflict, "port 4000 is another's")],
+            steps: vec![Step {
+                action: Action::PullImage { reference },
+                cause: "the engine does not hold it".to_owned(),
+            }],
+            blocks: vec![Block::waiting(
+                Part::Container,
+                Reason::PortConflict,
+                "port 4000 is another's",
+            )],
             ..Plan::default()
         };
         assert_eq!(

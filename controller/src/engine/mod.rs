@@ -9,6 +9,8 @@
 
 pub mod docker;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 mod pool;
 mod progress;
 
