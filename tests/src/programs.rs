@@ -28,7 +28,7 @@ pub fn helm(arguments: &[&str]) -> Result<String, String> {
     run(&lab_variable("LONGSHORE_LAB_HELM"), arguments, "")
 }
 
-fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
+pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(from_repository(""))
