@@ -16,7 +16,7 @@ mod wait;
 pub use installation::{Installation, Rights};
 pub use kubernetes::{administrator, client_with_token, install_crds};
 pub use namespace::with_temp_namespace;
-pub use programs::{from_repository, helm, kubectl, lab_variable};
+pub use programs::{corrupt, from_repository, helm, kubectl, lab_variable};
 pub use wait::eventually;
 
 /// A name that no other test, in this process or another, has.
