@@ -6,8 +6,10 @@
 
 pub mod app;
 pub mod build;
+pub mod cli;
 pub mod cluster;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+pub mod standalone;
 pub mod telemetry;

@@ -2,6 +2,8 @@
 
 mod client;
 mod credentials;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 
 use async_trait::async_trait;
 
