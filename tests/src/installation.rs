@@ -1,4 +1,4 @@
-//! The rights that the Helm chart gives, given to a ServiceAccount of one test.
+//! The rights that the Helm chart gives, given to a `ServiceAccount` of one test.
 
 use kube::Client;
 
@@ -13,7 +13,7 @@ pub enum Rights {
     OneNamespace,
 }
 
-/// The chart's ServiceAccount with its roles, without the controller. The namespace goes with the test; what is outside
+/// The chart's `ServiceAccount` with its roles, without the controller. The namespace goes with the test; what is outside
 /// of it goes with this.
 pub struct Installation {
     manifests: String,
@@ -62,7 +62,7 @@ impl Installation {
         }
     }
 
-    /// A client with the rights of the chart's ServiceAccount.
+    /// A client with the rights of the chart's `ServiceAccount`.
     pub async fn client(&self) -> Client {
         let account = format!("{}-longshore", self.release);
         let token = kubectl(&["--namespace", &self.namespace, "create", "token", &account], "");

@@ -20,7 +20,7 @@ pub use engines::{LabEngine, answer_on_port, digest_in_registry, registry_secret
 pub use installation::{Installation, Rights};
 pub use kubernetes::{administrator, client_with_token, install_crds};
 pub use namespace::with_temp_namespace;
-pub use programs::{from_repository, helm, kubectl, lab_variable};
+pub use programs::{corrupt, from_repository, helm, kubectl, lab_variable};
 pub use wait::eventually;
 
 /// A name that no other test, in this process or another, has.

@@ -1,5 +1,7 @@
 //! What the API server accepts, refuses and shows, by the CRDs alone.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};

@@ -1,5 +1,7 @@
 //! Reading, holding, telling and letting go on a real API server, with no more rights than the chart gives.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event as KubeEvent;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

@@ -29,7 +29,7 @@ pub(super) enum Guarded {
 /// Reads a `ContainerApp`. A status that cannot be understood is no reason to refuse it: it is observed anew.
 pub(super) fn read_app(mut object: Value) -> Guarded {
     if let Err(message) = parse::<Option<longshore_crds::ContainerAppStatus>>(&object["status"]) {
-        warn!(object = %object["metadata"]["name"], message, "the status cannot be understood and is made anew");
+        warn!(object = %object["metadata"]["name"], "the status cannot be understood and is made anew: {message}");
         object["status"] = Value::Null;
     }
     match parse(&object) {
