@@ -7,12 +7,16 @@
     reason = "a panic is how a test fails, and each says what is missing"
 )]
 
+mod controller;
+mod engines;
 mod installation;
 mod kubernetes;
 mod namespace;
 mod programs;
 mod wait;
 
+pub use controller::{Controller, longshore, longshore_binary};
+pub use engines::{LabEngine, answer_on_port, digest_in_registry, registry_secret};
 pub use installation::{Installation, Rights};
 pub use kubernetes::{administrator, client_with_token, install_crds};
 pub use namespace::with_temp_namespace;

@@ -66,7 +66,7 @@ fn etcd(call: &str, body: &Value) -> Value {
     serde_json::from_str(&answer).expect("etcd answers in JSON")
 }
 
-fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
+pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, String> {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(from_repository(""))

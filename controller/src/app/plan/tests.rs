@@ -569,14 +569,30 @@ fn a_removal_takes_what_is_ours_and_the_private_tag_last() {
 }
 
 #[test]
-fn an_image_that_a_foreign_container_uses_survives_the_removal() {
+fn an_image_that_a_foreign_container_uses_survives_the_removal_under_its_public_name() {
     let desired = wanted();
     let mut observed = everything_well(&desired);
+    observed.memory.claims = BTreeSet::from([desired.image.clone()]);
     let mut user = foreign_container("web", &[]);
     user.image = observed.images[0].id.clone();
     observed.containers = vec![user];
-    assert_eq!(
-        plan_removal(&desired.owner, &observed, Removal::Everything, Duration::ZERO),
-        Vec::new()
-    );
+    let steps = plan_removal(&desired.owner, &observed, Removal::Everything, Duration::ZERO);
+    let private = desired.owner.private_reference(&desired.image_key().unwrap());
+    let removed: Vec<_> = steps.into_iter().map(|step| step.action).collect();
+    assert_eq!(removed, [Action::RemoveImage { reference: private }]);
+}
+
+#[test]
+fn an_image_that_another_resource_keeps_as_well_loses_only_our_tag() {
+    let desired = wanted();
+    let mut observed = everything_well(&desired);
+    let other = Owner { uid: "uid-2".to_owned(), ..owner() };
+    let key = desired.image_key().unwrap();
+    observed.images[0].references = vec![desired.owner.private_reference(&key), other.private_reference(&key)];
+    let mut theirs = container(&desired, &observed.images[0], "c2");
+    theirs.labels = other.labels();
+    observed.containers = vec![theirs];
+    let steps = plan_removal(&desired.owner, &observed, Removal::Everything, Duration::ZERO);
+    let removed: Vec<_> = steps.into_iter().map(|step| step.action).collect();
+    assert_eq!(removed, [Action::RemoveImage { reference: desired.owner.private_reference(&key) }]);
 }
