@@ -1,29 +1,14 @@
 //! The `longshore` command.
 
-use clap::{Parser, Subcommand};
-use longshore::cli::ControllerCommand;
+use std::process::ExitCode;
 
-#[derive(Parser)]
-#[command(name = "longshore", version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Controller(ControllerCommand),
-}
+use clap::Parser;
+use longshore::cli::CommandLine;
 
 #[tokio::main]
-async fn main() -> std::process::ExitCode {
+async fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    // Another provider cannot have been installed before; if one were, it would serve as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Command::Controller(command) = Arguments::parse().command;
-    match command.run().await {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(message) => {
-            tracing::error!("{message}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    command_line.run().await
 }

@@ -12,7 +12,7 @@ mod state;
 pub use endpoint::{Endpoint, EndpointError};
 pub use files::{BadFiles, DEFAULT_NAMESPACE, LoadedApp, Manifests, Place, Problem};
 pub use project::Project;
-pub use resources::{DEFAULT_ENGINE, FileResources};
+pub use resources::{DEFAULT_ENGINE, FileResources, Images, Leaving};
 pub use runner::{Overseer, Runner};
 pub use standing::Standing;
 pub use state::{StateError, StateFolder, Tenure};

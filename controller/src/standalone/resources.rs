@@ -1,6 +1,6 @@
 //! The resources of standalone mode: what files hold and what the folder of state remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,7 +36,40 @@ pub struct FileResources {
 struct Entry {
     app: ContainerApp,
     folder: PathBuf,
-    _tenure: Tenure,
+    images: Images,
+    /// Absent for an app that is only looked at.
+    #[expect(dead_code, reason = "it is held, not read")]
+    tenure: Option<Tenure>,
+}
+
+impl Entry {
+    fn new(mut app: ContainerApp, folder: PathBuf) -> Self {
+        app.metadata.resource_version = Some("1".to_owned());
+        Self {
+            app,
+            folder,
+            images: Images::Go,
+            tenure: None,
+        }
+    }
+}
+
+/// An app that is to be removed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leaving {
+    /// Its namespace and name, as far as they are known.
+    pub key: AppKey,
+    /// Its UID, by which what it has made is known.
+    pub uid: String,
+}
+
+/// What becomes of the images of an app that is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// They are removed too.
+    Go,
+    /// They stay, and it stays remembered which they are.
+    Stay,
 }
 
 impl FileResources {
@@ -49,6 +82,17 @@ impl FileResources {
             endpoint,
             apps: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// The project.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// The names of the engines that the files describe, and of the default one.
+    pub fn engine_names(&self) -> BTreeSet<String> {
+        let in_files = self.manifests.engines.keys().cloned();
+        in_files.chain([DEFAULT_ENGINE.to_owned()]).collect()
     }
 
     /// The apps of the files.
@@ -65,6 +109,17 @@ impl FileResources {
             .collect())
     }
 
+    /// Makes the apps of the files known without taking care of them: they can be looked at, and nothing is written.
+    pub fn look_at(&self, keys: &[AppKey], now: Timestamp) -> Result<(), StateError> {
+        for key in keys {
+            if let Some(loaded) = self.manifests.apps.get(key) {
+                let app = self.continued(key, loaded, now)?;
+                self.insert(key, Entry::new(app, loaded.folder.clone()));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes apps of the files into this process's care, so that they can be reconciled.
     pub fn take(&self, keys: &[AppKey], now: Timestamp) -> Result<(), StateError> {
         for key in keys {
@@ -72,27 +127,38 @@ impl FileResources {
                 let tenure = self.state.take(key)?;
                 let app = self.continued(key, loaded, now)?;
                 self.state.write(key, &app)?;
-                self.insert(key, app, loaded.folder.clone(), tenure);
+                let entry = Entry::new(app, loaded.folder.clone());
+                self.insert(
+                    key,
+                    Entry {
+                        tenure: Some(tenure),
+                        ..entry
+                    },
+                );
             }
         }
         Ok(())
     }
 
-    /// Takes apps into this process's care in order to remove what they have made. An app that is neither in the files
-    /// nor remembered needs only to have labelled something on an engine.
-    pub fn take_away(&self, keys: &[AppKey], now: Timestamp) -> Result<(), StateError> {
-        for key in keys {
-            let tenure = self.state.take(key)?;
-            let (mut app, folder) = match (self.manifests.apps.get(key), self.state.read(key)?) {
-                (Some(loaded), _) => (self.continued(key, loaded, now)?, loaded.folder.clone()),
-                (None, Some(remembered)) => (remembered, PathBuf::new()),
-                (None, None) => (tombstone(key), PathBuf::new()),
-            };
-            app.metadata.uid = Some(self.project.uid_of(key));
-            app.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
-            app.metadata.deletion_timestamp = Some(Time(now));
-            self.insert(key, app, folder, tenure);
-        }
+    /// Takes an app into this process's care in order to remove what it has made. One that is neither in the files nor
+    /// remembered needs only to have labelled something on an engine.
+    pub fn take_away(&self, leaving: &Leaving, images: Images, now: Timestamp) -> Result<(), StateError> {
+        let key = &leaving.key;
+        let tenure = self.state.take(key)?;
+        let (mut app, folder) = match (self.manifests.apps.get(key), self.state.read(key)?) {
+            (Some(loaded), _) => (self.continued(key, loaded, now)?, loaded.folder.clone()),
+            (None, Some(remembered)) => (remembered, PathBuf::new()),
+            (None, None) => (tombstone(key), PathBuf::new()),
+        };
+        app.metadata.uid = Some(leaving.uid.clone());
+        app.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        app.metadata.deletion_timestamp = Some(Time(now));
+        let entry = Entry {
+            tenure: Some(tenure),
+            images,
+            ..Entry::new(app, folder)
+        };
+        self.insert(key, entry);
         Ok(())
     }
 
@@ -107,13 +173,7 @@ impl FileResources {
         in_files.or_else(|| (name == DEFAULT_ENGINE).then(|| self.endpoint.as_engine()))
     }
 
-    fn insert(&self, key: &AppKey, mut app: ContainerApp, folder: PathBuf, tenure: Tenure) {
-        app.metadata.resource_version = Some("1".to_owned());
-        let entry = Entry {
-            app,
-            folder,
-            _tenure: tenure,
-        };
+    fn insert(&self, key: &AppKey, entry: Entry) {
         self.apps().insert(key.clone(), entry);
     }
 
@@ -201,8 +261,17 @@ impl Resources for FileResources {
 
     async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError> {
         let key = key_of(app);
-        self.state.remove(&key).map_err(|error| unavailable(&error))?;
-        self.apps().remove(&key);
+        let mut apps = self.apps();
+        let claims = apps
+            .get(&key)
+            .filter(|entry| entry.images == Images::Stay)
+            .and_then(claims);
+        match claims {
+            Some(claims) => self.state.write(&key, &claims),
+            None => self.state.remove(&key),
+        }
+        .map_err(|error| unavailable(&error))?;
+        apps.remove(&key);
         Ok(())
     }
 
@@ -253,6 +322,24 @@ fn tombstone(key: &AppKey) -> ContainerApp {
     app.metadata.namespace = Some(key.namespace.clone());
     app.metadata.generation = Some(1);
     app
+}
+
+/// What has to be remembered of an app whose images stay: which they are, and nothing of its containers. `None` when
+/// there are none.
+fn claims(entry: &Entry) -> Option<ContainerApp> {
+    let local_references = entry.app.status.clone()?.local_references;
+    if local_references.is_empty() {
+        return None;
+    }
+    let mut app = entry.app.clone();
+    app.metadata.deletion_timestamp = None;
+    app.metadata.finalizers = None;
+    app.status = Some(ContainerAppStatus {
+        observed_generation: -1,
+        local_references,
+        ..ContainerAppStatus::default()
+    });
+    Some(app)
 }
 
 fn key_of(app: &ContainerApp) -> AppKey {

@@ -37,6 +37,13 @@ fn taken(base: &Path, tag: &str) -> (FileResources, ContainerApp) {
     (resources, app)
 }
 
+fn leaving() -> Leaving {
+    Leaving {
+        uid: Project::named("shop").uid_of(&key()),
+        key: key(),
+    }
+}
+
 fn status(generation: i64) -> ContainerAppStatus {
     ContainerAppStatus {
         observed_generation: generation,
@@ -108,18 +115,54 @@ fn an_app_that_is_not_in_the_files_any_more_can_be_taken_away() {
 
     let resources = with(base.path(), Manifests::default());
     assert_eq!(resources.left_behind().unwrap(), [key()]);
-    resources.take_away(&[key()], NOW).unwrap();
+    resources.take_away(&leaving(), Images::Go, NOW).unwrap();
     let app = resources.current(&key()).unwrap();
     assert_eq!(app.metadata.uid, first.metadata.uid);
     assert_eq!(app.spec, first.spec);
     assert!(app.metadata.deletion_timestamp.is_some());
 }
 
+#[tokio::test]
+async fn when_images_stay_it_stays_remembered_which_they_are_and_nothing_else() {
+    let base = tempfile::tempdir().unwrap();
+    let (resources, app) = taken(base.path(), "0.1");
+    let mut told = status(1);
+    told.local_references = vec!["a:0.1".to_owned()];
+    told.rolled_back = Some("something".to_owned());
+    resources.write_status(&app, &told).await.unwrap();
+    drop(resources);
+
+    let resources = with(base.path(), Manifests::default());
+    resources.take_away(&leaving(), Images::Stay, NOW).unwrap();
+    resources
+        .release(&resources.current(&key()).unwrap())
+        .await
+        .unwrap();
+    drop(resources);
+
+    let (_resources, again) = taken(base.path(), "0.1");
+    let status = again.status.unwrap();
+    assert_eq!(status.local_references, ["a:0.1"]);
+    assert_eq!(status.rolled_back, None);
+    assert_eq!(again.metadata.deletion_timestamp, None);
+}
+
+#[test]
+fn looking_at_an_app_writes_nothing_and_is_in_nobodys_way() {
+    let base = tempfile::tempdir().unwrap();
+    let resources = run(base.path(), "0.1");
+    resources.look_at(&[key()], NOW).unwrap();
+    assert!(resources.current(&key()).is_some());
+    assert!(!base.path().join("state").exists());
+    let (_other, _) = taken(base.path(), "0.1");
+    resources.look_at(&[key()], NOW).unwrap();
+}
+
 #[test]
 fn an_app_of_which_only_labels_are_left_can_be_taken_away() {
     let base = tempfile::tempdir().unwrap();
     let resources = with(base.path(), Manifests::default());
-    resources.take_away(&[key()], NOW).unwrap();
+    resources.take_away(&leaving(), Images::Go, NOW).unwrap();
     let app = resources.current(&key()).unwrap();
     assert_eq!(app.metadata.uid, Some(Project::named("shop").uid_of(&key())));
     assert_eq!(app.finalizers(), [FINALIZER]);

@@ -2,6 +2,8 @@
 
 use longshore_crds::ContainerApp;
 
+use crate::app::Reason;
+
 /// Where an app stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -36,6 +38,15 @@ impl Standing {
             Some(message) => Self::Ready(message),
             None => Self::Working(message("Ready", "False").unwrap_or_default()),
         }
+    }
+
+    /// Whether this app is a one-shot that has done what it was for: nothing of it is left to be kept alive.
+    pub fn is_over(app: &ContainerApp) -> bool {
+        let conditions = app.status.iter().flat_map(|status| &status.conditions);
+        let has_completed = conditions
+            .filter(|condition| condition.type_ == "Ready")
+            .any(|condition| condition.reason == Reason::Completed.as_str());
+        has_completed && matches!(Self::of(app), Self::Ready(_))
     }
 
     /// Whether nothing more will come of waiting.
