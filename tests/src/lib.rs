@@ -5,6 +5,8 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a test fails, and each says what is missing")]
 
 mod controller;
+pub mod engine_contract;
+pub mod lab;
 mod engines;
 mod installation;
 mod kubernetes;
