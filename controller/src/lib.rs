@@ -13,3 +13,5 @@ pub mod reconcile;
 pub mod registry;
 pub mod standalone;
 pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -54,7 +54,8 @@ async fn walk_through(engine: LabEngine) {
     // 5 to 8. Build and run the first app; the command returns once it is Ready.
     apply_file("examples/node-app/my-app.yaml");
     wait_until_ready("my-app");
-    assert_eq!(answer_on_port(4000).as_deref(), Some("Hello World"));
+    // The container runs; its program needs a moment until it listens.
+    eventually("my-app answers", || async { answer_on_port(4000).as_deref() == Some("Hello World") }).await;
     assert!(engine.containers().contains(&"my-app".to_owned()));
 
     // 9. Its log.
@@ -68,8 +69,8 @@ async fn walk_through(engine: LabEngine) {
     assert_eq!((build["steps"].as_i64(), build["cachedSteps"].as_i64()), (Some(3), Some(2)), "{build}");
 
     // 4 and 11. Both side by side, as kubectl shows them.
+    eventually("my-app-2 answers", || async { answer_on_port(8080).as_deref() == Some("Welcome to Cloud") }).await;
     assert_eq!(answer_on_port(4000).as_deref(), Some("Hello World"));
-    assert_eq!(answer_on_port(8080).as_deref(), Some("Welcome to Cloud"));
     let table = kubectl(&["get", "capp", "-o", "wide"], "").unwrap();
     let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
     let columns = ["NAME", "READY", "STATUS", "IMAGE", "PORTS", "ENGINE", "AGE", "DIGEST", "CONTAINER", "PUSHED"];
@@ -104,7 +105,8 @@ async fn walk_through(engine: LabEngine) {
     kubectl(&["delete", "capp", "--all", "--timeout=120s"], "").unwrap();
     assert_eq!(engine.containers(), ["somebody-elses"]);
     let left = engine.images();
-    let ours = |image: &&String| image.contains("longshore.local") || image.contains("node-app") || image.contains("hello");
+    let ours =
+        |image: &&String| image.contains("longshore.local") || image.contains("node-app") || image.contains("hello");
     assert_eq!(left.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(left.contains(&"busybox:latest".to_owned()));
 }

@@ -10,8 +10,7 @@ use longshore_crds::RestartPolicy;
 use super::clock::after;
 use super::program::Program;
 use crate::app::{
-    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, PublishedPort,
-    labels,
+    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, PublishedPort, labels,
 };
 use crate::engine::CreateContainer;
 use crate::registry::memory::MemoryImage;
@@ -22,7 +21,7 @@ pub(super) const KILLED: i64 = 137;
 /// How long the engine waits before it starts a container again for the first time. It doubles with every restart, up
 /// to [`LONGEST_BACKOFF`], and begins anew when the program has run for [`LONG_ENOUGH`] (moby's `restartmanager`).
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 /// What a container does.
@@ -73,12 +72,7 @@ pub(super) struct MemoryContainer {
 }
 
 impl MemoryContainer {
-    pub(super) fn new(
-        id: ContainerId,
-        request: &CreateContainer,
-        image: &MemoryImage,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(id: ContainerId, request: &CreateContainer, image: &MemoryImage, now: Timestamp) -> Self {
         let (entrypoint, command) = command_of(&request.spec, image);
         let mut env = image.env.clone();
         env.extend(request.spec.env.clone());
@@ -153,9 +147,7 @@ impl MemoryContainer {
 
     /// Its program ends by itself; the restart policy decides what comes next.
     pub(super) fn end_by_itself(&mut self, at: Timestamp, exit_code: i64) {
-        let ran_for = self
-            .started_at
-            .map(|started| Duration::try_from(at.duration_since(started)).unwrap_or_default());
+        let ran_for = self.started_at.map(|started| Duration::try_from(at.duration_since(started)).unwrap_or_default());
         self.end(at, exit_code);
         let is_restarted = match self.spec.restart_policy {
             RestartPolicy::Always => true,

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::app::{
-    Digest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, RemoteImage, Repository,
-};
+use crate::app::{Digest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, RemoteImage, Repository};
 use crate::engine::EngineError;
 use crate::registry::memory::{ManifestFormat, MemoryImage};
 
@@ -18,11 +16,23 @@ pub(super) struct Images {
     references: BTreeMap<ImageReference, EngineImageId>,
 }
 
+/// Where an image comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// The engine has built it.
+    Build,
+    /// It was loaded or imported.
+    File,
+    /// A registry calls it so.
+    Registry(&'a RemoteImage),
+}
+
 #[derive(Debug)]
 struct Stored {
     content: MemoryImage,
     /// The manifest or index that containerd's store keeps it by.
     target: ManifestDigest,
+    is_built: bool,
     /// The digests by which a graph driver's store has seen it in registries.
     seen: BTreeSet<(Repository, ManifestDigest)>,
     created_at: Timestamp,
@@ -30,23 +40,14 @@ struct Stored {
 
 impl Images {
     pub(super) fn new(kind: ImageStore) -> Self {
-        Self {
-            kind,
-            stored: BTreeMap::new(),
-            references: BTreeMap::new(),
-        }
+        Self { kind, stored: BTreeMap::new(), references: BTreeMap::new() }
     }
 
-    /// Keeps an image that was made here, or one that a registry calls so.
-    pub(super) fn add(
-        &mut self,
-        content: MemoryImage,
-        remote: Option<&RemoteImage>,
-        created_at: Timestamp,
-    ) -> EngineImageId {
-        let target = match remote {
-            Some(remote) => remote.manifest.clone(),
-            None => content.manifest(self.format()),
+    /// Keeps an image.
+    pub(super) fn add(&mut self, content: MemoryImage, origin: Origin<'_>, created_at: Timestamp) -> EngineImageId {
+        let target = match origin {
+            Origin::Registry(remote) => remote.manifest.clone(),
+            Origin::Build | Origin::File => content.manifest(self.format()),
         };
         let id = match self.kind {
             ImageStore::GraphDriver => EngineImageId(content.config().0),
@@ -55,6 +56,7 @@ impl Images {
         self.stored.entry(id.clone()).or_insert_with(|| Stored {
             content,
             target,
+            is_built: matches!(origin, Origin::Build),
             seen: BTreeSet::new(),
             created_at,
         });
@@ -62,12 +64,7 @@ impl Images {
     }
 
     /// Notes that a repository holds an image by this digest.
-    pub(super) fn note_seen(
-        &mut self,
-        id: &EngineImageId,
-        repository: &Repository,
-        manifest: &ManifestDigest,
-    ) {
+    pub(super) fn note_seen(&mut self, id: &EngineImageId, repository: &Repository, manifest: &ManifestDigest) {
         if let Some(stored) = self.stored.get_mut(id) {
             stored.seen.insert((repository.clone(), manifest.clone()));
         }
@@ -143,10 +140,7 @@ impl Images {
 
     /// With its last tag in a repository an image loses the digests of that repository.
     fn forget_repository(&mut self, id: &EngineImageId, repository: &Repository) {
-        let is_tagged_there = self
-            .references_to(id)
-            .iter()
-            .any(|reference| reference.repository() == repository);
+        let is_tagged_there = self.references_to(id).iter().any(|reference| reference.repository() == repository);
         if let (false, Some(stored)) = (is_tagged_there, self.stored.get_mut(id)) {
             stored.seen.retain(|(seen, _)| seen != repository);
         }
@@ -154,10 +148,7 @@ impl Images {
 
     /// Every image, those without a reference included.
     pub(super) fn all(&self) -> Vec<Image> {
-        self.stored
-            .iter()
-            .map(|(id, stored)| self.describe(id, stored))
-            .collect()
+        self.stored.iter().map(|(id, stored)| self.describe(id, stored)).collect()
     }
 
     fn describe(&self, id: &EngineImageId, stored: &Stored) -> Image {
@@ -168,13 +159,12 @@ impl Images {
             stored.seen.clone()
         } else {
             let repositories = references.iter().map(ImageReference::repository);
-            repositories
-                .map(|repository| (repository.clone(), stored.target.clone()))
-                .collect()
+            repositories.map(|repository| (repository.clone(), stored.target.clone())).collect()
         };
         Image {
             id: id.clone(),
-            config: is_graph_driver.then(|| stored.content.config()),
+            // BuildKit writes the digest on what it has built into containerd's store (`config.digest`).
+            config: (is_graph_driver || stored.is_built).then(|| stored.content.config()),
             target: (!is_graph_driver).then(|| stored.target.clone()),
             manifests,
             references,
@@ -186,10 +176,7 @@ impl Images {
 
     fn references_to(&self, id: &EngineImageId) -> Vec<ImageReference> {
         let pairs = self.references.iter();
-        pairs
-            .filter(|(_, candidate)| *candidate == id)
-            .map(|(reference, _)| reference.clone())
-            .collect()
+        pairs.filter(|(_, candidate)| *candidate == id).map(|(reference, _)| reference.clone()).collect()
     }
 
     fn format(&self) -> ManifestFormat {

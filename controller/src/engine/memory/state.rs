@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use longshore_crds::Protocol;
 
 use super::container::{KILLED, MemoryContainer, Phase};
 use super::images::{Images, no_such_image};
@@ -18,6 +19,7 @@ const NOT_STARTED: i64 = 128;
 const NO_SUCH_PROGRAM: i64 = 127;
 /// The first address of a container in the default bridge's network, 172.17.0.0/16.
 const FIRST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 0, 2]);
+const LAST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 255, 254]);
 
 /// Everything on one engine.
 pub(super) struct State {
@@ -78,11 +80,7 @@ impl State {
         images
     }
 
-    pub(super) fn create(
-        &mut self,
-        request: &CreateContainer,
-        now: Timestamp,
-    ) -> Result<ContainerId, EngineError> {
+    pub(super) fn create(&mut self, request: &CreateContainer, now: Timestamp) -> Result<ContainerId, EngineError> {
         let content = self.images.content(&request.image).cloned();
         let content = content.ok_or_else(|| no_such_image(&request.image))?;
         self.reserve(&request.name)?;
@@ -110,11 +108,7 @@ impl State {
     }
 
     pub(super) fn stop(&mut self, id: &ContainerId, grace_period: Duration, now: Timestamp) {
-        let Some(container) = self
-            .containers
-            .get_mut(id)
-            .filter(|container| container.is_alive())
-        else {
+        let Some(container) = self.containers.get_mut(id).filter(|container| container.is_alive()) else {
             return;
         };
         let heeds_the_signal = !grace_period.is_zero();
@@ -129,9 +123,7 @@ impl State {
         let container = self.get_mut(id)?;
         if !container.is_alive() {
             let name = &container.name;
-            return Err(EngineError::Conflict(format!(
-                "cannot kill container {name}: it is not running"
-            )));
+            return Err(EngineError::Conflict(format!("cannot kill container {name}: it is not running")));
         }
         container.end(now, KILLED);
         for action in ["kill", "die"] {
@@ -141,12 +133,7 @@ impl State {
     }
 
     /// Its program ends by itself, now.
-    pub(super) fn crash(
-        &mut self,
-        id: &ContainerId,
-        exit_code: i64,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
+    pub(super) fn crash(&mut self, id: &ContainerId, exit_code: i64, now: Timestamp) -> Result<(), EngineError> {
         self.get_mut(id)?.end_by_itself(now, exit_code);
         self.tell(id, "die");
         Ok(())
@@ -196,9 +183,7 @@ impl State {
     }
 
     fn uses(&self, image: &EngineImageId) -> bool {
-        self.containers
-            .values()
-            .any(|container| container.image == *image)
+        self.containers.values().any(|container| container.image == *image)
     }
 
     fn phase(&self, id: &ContainerId) -> Option<Phase> {
@@ -271,16 +256,11 @@ impl State {
             return Err(EngineError::PortTaken(message));
         }
         if let Some(program) = missing {
-            let message =
-                format!("unable to start container process: exec: \"{program}\": executable file not found");
+            let message = format!("unable to start container process: exec: \"{program}\": executable file not found");
             self.get_mut(id)?.fail_to_begin(NO_SUCH_PROGRAM, &message);
             return Err(EngineError::Other(message));
         }
-        let (ports, ip) = if lost {
-            (Vec::new(), None)
-        } else {
-            (asked, self.free_address())
-        };
+        let (ports, ip) = if lost { (Vec::new(), None) } else { (asked, self.free_address()) };
         self.get_mut(id)?.begin(at, ports, ip);
         self.tell(id, "start");
         Ok(())
@@ -292,35 +272,24 @@ impl State {
             let mut held = self.containers.values().flat_map(|container| &container.ports);
             held.any(|held| held.collides_with(port))
         };
-        let is_foreign =
-            |port: &PublishedPort| self.foreign_ports.iter().any(|held| held.collides_with(port));
+        let is_foreign = |port: &PublishedPort| self.foreign_ports.iter().any(|held| held.collides_with(port));
         let reason = asked.iter().enumerate().find_map(|(index, port)| {
             let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
             let is_own = asked[..index].iter().any(|own| own.collides_with(port));
             if is_own || is_held(port) {
                 Some(format!("Bind for {address} failed: port is already allocated"))
             } else if is_foreign(port) {
-                Some(format!(
-                    "failed to bind host port {address}: address already in use"
-                ))
+                Some(held_by_a_process(self.images.kind, port))
             } else {
                 None
             }
         })?;
-        Some(format!(
-            "driver failed programming external connectivity on endpoint {name}: {reason}"
-        ))
+        Some(format!("driver failed programming external connectivity on endpoint {name}: {reason}"))
     }
 
     fn free_address(&self) -> Option<Ipv4Addr> {
-        let taken: BTreeSet<Ipv4Addr> = self
-            .containers
-            .values()
-            .filter_map(|container| container.ip)
-            .collect();
-        (FIRST_ADDRESS..)
-            .map(Ipv4Addr::from_bits)
-            .find(|address| !taken.contains(address))
+        let taken: BTreeSet<Ipv4Addr> = self.containers.values().filter_map(|container| container.ip).collect();
+        (FIRST_ADDRESS..=LAST_ADDRESS).map(Ipv4Addr::from_bits).find(|address| !taken.contains(address))
     }
 
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
@@ -330,11 +299,27 @@ impl State {
     }
 }
 
+/// What an engine says of a port on which a process of the host listens: 20.10 finds out when its proxy does, 29 binds
+/// the port itself.
+fn held_by_a_process(kind: ImageStore, port: &PublishedPort) -> String {
+    let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
+    let protocol = match port.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    match kind {
+        ImageStore::GraphDriver => {
+            format!("Error starting userland proxy: listen {protocol}4 {address}: bind: address already in use")
+        }
+        ImageStore::Containerd => {
+            format!("failed to bind host port {address}/{protocol}: address already in use")
+        }
+    }
+}
+
 /// moby's `names.RestrictedNamePattern`.
 fn is_container_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    first
-        && name.len() > 1
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    first && name.len() > 1 && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
