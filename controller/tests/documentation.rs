@@ -45,9 +45,7 @@ fn every_command_that_is_shown_is_accepted() {
 fn every_file_that_a_shown_command_names_is_there() {
     for document in DOCUMENTS {
         for command in shown_commands(document) {
-            let named = command
-                .split_whitespace()
-                .filter(|word| word.starts_with("examples/"));
+            let named = command.split_whitespace().filter(|word| word.starts_with("examples/"));
             for file in named {
                 assert!(root().join(file).exists(), "{document}: longshore {command}");
             }

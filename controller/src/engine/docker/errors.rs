@@ -13,6 +13,8 @@ pub(super) fn engine_error(endpoint: &str, error: Error) -> EngineError {
         Error::RequestTimeoutError => unreachable_engine(endpoint, "it took too long to answer"),
         Error::IOError { err } => unreachable_engine(endpoint, &err.to_string()),
         Error::HttpClientError { err } => unreachable_engine(endpoint, &root_cause(&err)),
+        // A transport of one's own, which ours is, fails so when it cannot connect.
+        Error::HyperLegacyError { err } => unreachable_engine(endpoint, &root_cause(&err)),
         Error::HyperResponseError { err } => unreachable_engine(endpoint, &root_cause(&err)),
         other => EngineError::Other(other.to_string()),
     }
@@ -105,6 +107,20 @@ fn quoted(message: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Engine;
+    use crate::engine::docker::DockerEngine;
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_does_not_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = format!("unix://{}", folder.path().join("docker.sock").display());
+        let engine = DockerEngine::connect(&endpoint, None).unwrap();
+        let error = engine.list_containers().await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the engine at {endpoint} does not answer: No such file or directory (os error 2)")
+        );
+    }
 
     #[test]
     fn a_taken_port_is_known_on_both_engines() {
