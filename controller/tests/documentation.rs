@@ -21,7 +21,7 @@ fn root() -> PathBuf {
 
 /// The commands that stand after a prompt.
 fn shown_commands(document: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let text = std::fs::read_to_string(root().join(document)).expect("the document is there");
     let commands = text.lines().filter_map(|line| line.strip_prefix("$ longshore "));
     commands.map(ToOwned::to_owned).collect()
 }
