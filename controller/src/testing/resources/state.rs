@@ -73,6 +73,12 @@ impl State {
         }
     }
 
+    /// Puts a resource as it is, as one writes who may write everything.
+    #[cfg(test)]
+    pub(super) fn force(&mut self, app: ContainerApp) {
+        self.store(&key_of(&app), app);
+    }
+
     pub(super) fn spoil(&mut self, key: &AppKey, message: &str) {
         if let Some(app) = self.get(key) {
             self.spoiled.insert(key.clone(), message.to_owned());
