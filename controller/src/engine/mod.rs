@@ -7,9 +7,11 @@
 //! # Assumptions
 //! Whoever calls has decided. No implementation looks at labels or owners.
 
+pub mod docker;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+mod pool;
 mod progress;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,7 @@ use crate::app::{
 };
 
 pub use error::{BuildFailed, EngineError};
+pub use pool::EnginePool;
 pub use progress::{BuildReport, LayerState, Progress, ProgressSink, StepState};
 
 /// A container engine.

@@ -1,6 +1,7 @@
 //! The client of real registries, over the OCI distribution protocol.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +12,8 @@ use oci_client::manifest::{
     OCI_IMAGE_MEDIA_TYPE,
 };
 use oci_client::secrets::RegistryAuth;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -26,19 +29,31 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// shown to that server, as the protocol has it.
 #[derive(Clone, Debug, Default)]
 pub struct OciRegistry {
+    /// Authorities to trust beside the system's own, in DER.
     certificates: Vec<Vec<u8>>,
 }
 
 impl OciRegistry {
-    /// A client that trusts these certificates (PEM) beside the system's own.
-    pub fn trusting(certificates: Vec<Vec<u8>>) -> Self {
-        Self { certificates }
+    /// A client that trusts the authorities in a file as well, when one is named.
+    ///
+    /// # Errors
+    /// A sentence for the user, when the file cannot be read or holds no certificate.
+    pub fn trusting_file(file: Option<&Path>) -> Result<Self, String> {
+        let Some(file) = file else { return Ok(Self::default()) };
+        let pem = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Ok(Self {
+                certificates: certificates.into_iter().map(|certificate| certificate.as_ref().to_vec()).collect(),
+            }),
+            _ => Err(format!("{} holds no certificate in PEM", file.display())),
+        }
     }
 
     /// A client for one question. It is not kept: it would remember one resource's credentials for another's question.
     fn client(&self, host: &str) -> Client {
         let certificate = |data: &Vec<u8>| Certificate {
-            encoding: CertificateEncoding::Pem,
+            encoding: CertificateEncoding::Der,
             data: data.clone(),
         };
         Client::new(ClientConfig {

@@ -9,3 +9,6 @@ pub use crate::engine::memory::{Gate, MemoryEngine, Operation, TestClock};
 pub use crate::registry::memory::{ManifestFormat, MemoryImage, MemoryLayer, MemoryRegistry};
 pub use engines::MemoryEngines;
 pub use resources::{MemoryResources, ResourceOperation};
+
+#[cfg(test)]
+mod scenario_tests;

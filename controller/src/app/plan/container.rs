@@ -111,7 +111,9 @@ pub(super) fn plan<'a>(
     let image = target.present();
     let (mut current, others): (Vec<_>, Vec<_>) = ours()
         .filter(|container| container.state != ContainerState::Removing)
-        .partition(|container| image.is_some_and(|image| why_not(container, spec, image).is_none()));
+        .partition(|container| {
+            image.is_some_and(|image| replacement::why_not(container, spec, image).is_none())
+        });
     current.sort_by_key(|container| (rank(container.state), container.name != run.name));
     let situation = Situation {
         hash: spec.hash(),
@@ -140,26 +142,6 @@ fn rank(state: ContainerState) -> u8 {
         ContainerState::Created => 3,
         ContainerState::Removing | ContainerState::Dead => 4,
     }
-}
-
-/// Why a container is not what is asked, in words; `None` when it is.
-fn why_not(container: &Container, spec: &ContainerSpec, image: &Image) -> Option<String> {
-    if container.image != image.id {
-        return Some(format!(
-            "it runs the image {}, {} is asked for",
-            container.image.short(),
-            image.id.short()
-        ));
-    }
-    if container.spec_hash() != Some(spec.hash().as_str()) {
-        return Some(replacement::difference(container, spec));
-    }
-    // A container that was started after a failed start runs without its ports (moby/moby#51758).
-    let is_published = |port| container.ports.contains(port);
-    if container.state == ContainerState::Running && !spec.ports.iter().all(is_published) {
-        return Some(replacement::port_difference(&container.ports, spec));
-    }
-    None
 }
 
 fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {

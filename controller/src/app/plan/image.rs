@@ -152,11 +152,10 @@ fn pulled<'a>(
     }
     let reference = &desired.image;
     if let Some(image) = observed.image(reference) {
-        return keep(
-            image,
-            private,
-            &format!("{reference} is on the engine already, so it is not pulled"),
-        );
+        if observed.memory.claims.contains(reference) {
+            return keep(image, private, "the image is kept for this resource");
+        }
+        return keep(image, private, &format!("{reference} is on the engine already, so it is not pulled"));
     }
     if policy == PullPolicy::Never {
         let message = format!(

@@ -63,26 +63,31 @@ fn remove_container(container: &Container, grace_period: Duration) -> Vec<Step> 
 fn remove_images(owner: &Owner, observed: &Observed) -> Vec<Step> {
     let kept = observed.images.iter().filter(|image| image.is_kept_by(owner));
     let mut references: Vec<&ImageReference> = kept
-        .filter(|image| !is_used_by_another(owner, observed, image))
-        .flat_map(|image| &image.references)
-        .filter(|reference| observed.memory.claims.contains(reference) || owner.keeps(reference))
+        .flat_map(|image| references_to_remove(owner, observed, image))
         .chain(pulled_without_a_private_tag(owner, observed))
         .collect();
     references.sort_by_key(|reference| owner.keeps(reference));
     references
         .into_iter()
-        .map(|reference| {
-            step(
-                Action::RemoveImage {
-                    reference: reference.clone(),
-                },
-                "the resource is deleted",
-            )
-        })
+        .map(|reference| step(Action::RemoveImage { reference: reference.clone() }, "the resource is deleted"))
         .collect()
 }
 
-/// A container of somebody else may have been made from our image: then the image stays.
+/// Ours of the image's references. Where somebody else's container was made from it and nobody else has a reference to
+/// it, the engine does not let go of the last one: the public ones stay then, by which it was found.
+fn references_to_remove<'a>(owner: &Owner, observed: &Observed, image: &'a Image) -> Vec<&'a ImageReference> {
+    let is_claimed = |reference: &ImageReference| observed.memory.claims.contains(reference);
+    let is_ours = |reference: &&ImageReference| is_claimed(reference) || owner.keeps(reference);
+    let ours: Vec<&ImageReference> = image.references.iter().filter(is_ours).collect();
+    let others_remain = ours.len() < image.references.len();
+    if others_remain || !is_used_by_another(owner, observed, image) {
+        return ours;
+    }
+    let has_public = ours.iter().any(|reference| !owner.keeps(reference));
+    ours.into_iter().filter(|reference| has_public && owner.keeps(reference)).collect()
+}
+
+/// Whether a container that is not this owner's was made from the image.
 fn is_used_by_another(owner: &Owner, observed: &Observed, image: &Image) -> bool {
     observed
         .containers

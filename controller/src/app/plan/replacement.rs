@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::container::{ContainerPlan, Situation, remove, start, stop};
 use super::{port, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Part, PublishedPort, Reason, Revision, SpecHash,
-    Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision,
+    SpecHash, Step,
 };
 
 /// How long a new container stays up until the old one is removed.
@@ -91,15 +91,9 @@ impl<'a> Situation<'a> {
     /// Why a container is made.
     pub(super) fn cause_of_creation(&self, old: Option<&Container>) -> String {
         match (old, self.image) {
-            (Some(old), Some(image)) if old.image != image.id => {
-                format!(
-                    "{} runs the image {}, {} is asked for",
-                    old.name,
-                    old.image.short(),
-                    image.id.short()
-                )
+            (Some(old), Some(image)) => {
+                why_not(old, self.spec, image).unwrap_or_else(|| "the run section has changed".to_owned())
             }
-            (Some(old), Some(_)) => difference(old, self.spec),
             (Some(old), None) => format!("{} runs an older image", old.name),
             (None, _) if self.observed.memory.container.as_deref() == Some(self.run.name.as_str()) => {
                 format!("the container {} is gone, though it should run", self.run.name)
@@ -257,8 +251,28 @@ pub(super) fn rollback<'a>(
     }
 }
 
+/// Why a container is not what is asked, in words; `None` when it is.
+pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image) -> Option<String> {
+    if container.image != image.id {
+        return Some(format!(
+            "it runs the image {}, {} is asked for",
+            container.image.short(),
+            image.id.short()
+        ));
+    }
+    if container.spec_hash() != Some(spec.hash().as_str()) {
+        return Some(difference(container, spec));
+    }
+    // A container that was started after a failed start runs without its ports (moby/moby#51758).
+    let is_published = |port| container.ports.contains(port);
+    if container.state == ContainerState::Running && !spec.ports.iter().all(is_published) {
+        return Some(port_difference(&container.ports, spec));
+    }
+    None
+}
+
 /// What differs between a container as it was made and the spec, in words. A value is never quoted: it may be secret.
-pub(super) fn difference(container: &Container, spec: &ContainerSpec) -> String {
+fn difference(container: &Container, spec: &ContainerSpec) -> String {
     let Some(made) = &container.detail else {
         return "the run section has changed".to_owned();
     };
@@ -286,7 +300,7 @@ fn same_ports(left: &[PublishedPort], right: &[PublishedPort]) -> bool {
 }
 
 /// `port 8080 is published, 4000 is asked for`.
-pub(super) fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String {
+fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String {
     let list = |ports: Vec<&PublishedPort>| match ports.as_slice() {
         [] => "no port".to_owned(),
         [port] => format!("port {}", port.host_port),

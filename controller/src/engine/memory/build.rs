@@ -8,7 +8,7 @@ use longshore_crds::BuildFailure;
 use super::api::Cancellation;
 use super::context::{Context, Selection};
 use super::dockerfile::{Dockerfile, Instruction, expand};
-use super::images::Images;
+use super::images::{Images, Origin};
 use super::program::{End, Program, words};
 use super::{MemoryEngine, Operation};
 use crate::app::{Digest, ImageReference};
@@ -51,11 +51,11 @@ impl MemoryEngine {
         let now = self.clock.now();
         self.change(|state| {
             let mut build = Build::new(inputs, &state.images, &mut state.build_cache);
-            let built = build.run();
+            let outcome = build.run();
             let (told, report) = (build.told, build.report);
-            let result = built.and_then(|mut image| {
+            let result = outcome.and_then(|mut image| {
                 image.labels.extend(labels.clone());
-                let id = state.images.add(image, None, now);
+                let id = state.images.add(image, Origin::Build, now);
                 state.images.tag(&id, reference)?;
                 state.events.tell_of_image("tag", reference);
                 Ok(report)

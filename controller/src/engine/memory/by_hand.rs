@@ -7,6 +7,7 @@ use longshore_crds::RestartPolicy;
 
 use super::MemoryEngine;
 use super::container::{LogLine, Phase};
+use super::images::Origin;
 use super::state::State;
 use crate::app::{ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort};
 use crate::engine::{CreateContainer, EngineError};
@@ -17,7 +18,7 @@ impl MemoryEngine {
     pub fn load(&self, reference: &ImageReference, image: &MemoryImage) -> EngineImageId {
         let now = self.clock.now();
         self.change(|state| {
-            let id = state.images.add(image.clone(), None, now);
+            let id = state.images.add(image.clone(), Origin::File, now);
             // The image is there: it was just added.
             let _ = state.images.tag(&id, reference);
             id

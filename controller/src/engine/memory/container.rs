@@ -22,7 +22,7 @@ pub(super) const KILLED: i64 = 137;
 /// How long the engine waits before it starts a container again for the first time. It doubles with every restart, up
 /// to [`LONGEST_BACKOFF`], and begins anew when the program has run for [`LONG_ENOUGH`] (moby's `restartmanager`).
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 /// What a container does.

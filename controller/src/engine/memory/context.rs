@@ -75,18 +75,18 @@ impl Context {
     /// `None` when there is none.
     pub(super) fn select(&self, source: &str) -> Option<Selection> {
         let source = normal(source);
-        let mut description = String::new();
+        let mut descriptions = Vec::new();
         let mut size = 0;
         let mut is_empty = true;
         for (path, file) in self.files.iter().filter(|(path, _)| is_meant(&source, path)) {
             let content = Digest::of(&file.content);
-            description.push_str(&format!("{path}\0{:o}\0{content}\n", file.mode));
+            descriptions.push(format!("{path}\0{:o}\0{content}\n", file.mode));
             size += file.content.len() as u64;
             is_empty = false;
         }
         let is_whole = source.is_empty();
         (!is_empty || is_whole).then(|| Selection {
-            digest: Digest::of(description),
+            digest: Digest::of(descriptions.concat()),
             size,
         })
     }

@@ -18,11 +18,23 @@ pub(super) struct Images {
     references: BTreeMap<ImageReference, EngineImageId>,
 }
 
+/// Where an image comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// The engine has built it.
+    Build,
+    /// It was loaded or imported.
+    File,
+    /// A registry calls it so.
+    Registry(&'a RemoteImage),
+}
+
 #[derive(Debug)]
 struct Stored {
     content: MemoryImage,
     /// The manifest or index that containerd's store keeps it by.
     target: ManifestDigest,
+    is_built: bool,
     /// The digests by which a graph driver's store has seen it in registries.
     seen: BTreeSet<(Repository, ManifestDigest)>,
     created_at: Timestamp,
@@ -37,16 +49,16 @@ impl Images {
         }
     }
 
-    /// Keeps an image that was made here, or one that a registry calls so.
+    /// Keeps an image.
     pub(super) fn add(
         &mut self,
         content: MemoryImage,
-        remote: Option<&RemoteImage>,
+        origin: Origin<'_>,
         created_at: Timestamp,
     ) -> EngineImageId {
-        let target = match remote {
-            Some(remote) => remote.manifest.clone(),
-            None => content.manifest(self.format()),
+        let target = match origin {
+            Origin::Registry(remote) => remote.manifest.clone(),
+            Origin::Build | Origin::File => content.manifest(self.format()),
         };
         let id = match self.kind {
             ImageStore::GraphDriver => EngineImageId(content.config().0),
@@ -55,6 +67,7 @@ impl Images {
         self.stored.entry(id.clone()).or_insert_with(|| Stored {
             content,
             target,
+            is_built: matches!(origin, Origin::Build),
             seen: BTreeSet::new(),
             created_at,
         });
@@ -174,7 +187,8 @@ impl Images {
         };
         Image {
             id: id.clone(),
-            config: is_graph_driver.then(|| stored.content.config()),
+            // BuildKit writes the digest on what it has built into containerd's store (`config.digest`).
+            config: (is_graph_driver || stored.is_built).then(|| stored.content.config()),
             target: (!is_graph_driver).then(|| stored.target.clone()),
             manifests,
             references,

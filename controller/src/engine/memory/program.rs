@@ -180,11 +180,11 @@ mod tests {
         Program::of_container(&["sh".to_owned(), "-c".to_owned(), script.to_owned()])
     }
 
-    fn end(seconds: u64, exit_code: i64) -> Option<End> {
-        Some(End {
+    fn end(seconds: u64, exit_code: i64) -> End {
+        End {
             after: Duration::from_secs(seconds),
             exit_code,
-        })
+        }
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
             .map(|line| (line.after.as_secs(), line.is_stderr, line.text.as_str()))
             .collect();
         assert_eq!(printed, [(0, false, "hello; world"), (2, true, "oops")]);
-        assert_eq!(program.end, end(2, 3));
+        assert_eq!(program.end, Some(end(2, 3)));
     }
 
     #[test]
@@ -217,9 +217,9 @@ mod tests {
 
     #[test]
     fn a_step_of_a_build_always_ends() {
-        assert_eq!(Program::of_step("npm install").end, end(0, 0));
-        assert_eq!(Program::of_step("npm install && exit 7").end, end(0, 7));
-        assert_eq!(Program::of_step("false").end, end(0, 1));
+        assert_eq!(Program::of_step("npm install").end, Some(end(0, 0)));
+        assert_eq!(Program::of_step("npm install && exit 7").end, Some(end(0, 7)));
+        assert_eq!(Program::of_step("false").end, Some(end(0, 1)));
     }
 
     #[test]

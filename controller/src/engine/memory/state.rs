@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use longshore_crds::Protocol;
 
 use super::container::{KILLED, MemoryContainer, Phase};
 use super::images::{Images, no_such_image};
@@ -18,6 +19,7 @@ const NOT_STARTED: i64 = 128;
 const NO_SUCH_PROGRAM: i64 = 127;
 /// The first address of a container in the default bridge's network, 172.17.0.0/16.
 const FIRST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 0, 2]);
+const LAST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 255, 254]);
 
 /// Everything on one engine.
 pub(super) struct State {
@@ -300,9 +302,7 @@ impl State {
             if is_own || is_held(port) {
                 Some(format!("Bind for {address} failed: port is already allocated"))
             } else if is_foreign(port) {
-                Some(format!(
-                    "failed to bind host port {address}: address already in use"
-                ))
+                Some(held_by_a_process(self.images.kind, port))
             } else {
                 None
             }
@@ -318,7 +318,7 @@ impl State {
             .values()
             .filter_map(|container| container.ip)
             .collect();
-        (FIRST_ADDRESS..)
+        (FIRST_ADDRESS..=LAST_ADDRESS)
             .map(Ipv4Addr::from_bits)
             .find(|address| !taken.contains(address))
     }
@@ -326,6 +326,26 @@ impl State {
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
         if let Some(container) = self.containers.get(id) {
             self.events.tell(container.owner_uid(), action, &container.name);
+        }
+    }
+}
+
+/// What an engine says of a port on which a process of the host listens: 20.10 finds out when its proxy does, 29 binds
+/// the port itself.
+fn held_by_a_process(kind: ImageStore, port: &PublishedPort) -> String {
+    let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
+    let protocol = match port.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    match kind {
+        ImageStore::GraphDriver => {
+            format!(
+                "Error starting userland proxy: listen {protocol}4 {address}: bind: address already in use"
+            )
+        }
+        ImageStore::Containerd => {
+            format!("failed to bind host port {address}/{protocol}: address already in use")
         }
     }
 }

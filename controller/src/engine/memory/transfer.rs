@@ -1,6 +1,7 @@
 //! How the engine in memory pulls and pushes.
 
 use super::MemoryEngine;
+use super::images::Origin;
 use crate::app::{Credentials, ImageReference, ImageStore};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
 use crate::registry::memory::{LayerFate, MemoryLayer, Published};
@@ -18,7 +19,7 @@ impl MemoryEngine {
             let present = state.images.layers();
             let id = state
                 .images
-                .add(published.image.clone(), Some(&published.remote), now);
+                .add(published.image.clone(), Origin::Registry(&published.remote), now);
             state.images.tag(&id, reference)?;
             state
                 .images

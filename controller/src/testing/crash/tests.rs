@@ -5,6 +5,7 @@ use futures::{FutureExt, StreamExt};
 use super::*;
 use crate::app::{ContainerId, ImageReference, ImageStore};
 use crate::engine::Engine;
+use crate::engine::LogOptions;
 use crate::reconcile::AppKey;
 use crate::testing::{MemoryEngine, MemoryImage, MemoryRegistry, MemoryResources, TestClock};
 
@@ -83,7 +84,10 @@ async fn the_dead_neither_read_nor_write_nor_hear() {
     engine.untag_by_hand(&reference("app:1"));
     assert_eq!(events.next().now_or_never(), None);
     let gone = ContainerId("gone".to_owned());
-    assert_eq!(seen.logs(&gone, &Default::default()).next().now_or_never(), None);
+    assert_eq!(
+        seen.logs(&gone, &LogOptions::default()).next().now_or_never(),
+        None
+    );
     assert_eq!(plan.effects().len(), 1);
 }
 

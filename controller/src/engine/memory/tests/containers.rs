@@ -127,7 +127,7 @@ async fn a_program_ends_when_its_time_has_come() {
     world.clock.advance(Duration::from_secs(4));
     assert_eq!(world.inspect(&id).await.state, ContainerState::Running);
     let started = world.detail(&id).await.started_at.unwrap();
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let ended = world.inspect(&id).await;
     assert_eq!(ended.state, ContainerState::Exited);
     let detail = ended.detail.unwrap();
@@ -172,9 +172,9 @@ async fn the_backoff_doubles_up_to_a_minute() {
     assert_eq!(world.detail(&id).await.restarts, 1);
     world.clock.advance(Duration::from_millis(200));
     assert_eq!(world.detail(&id).await.restarts, 2);
-    world.clock.advance(Duration::from_secs(3600));
+    world.clock.advance(Duration::from_hours(1));
     let in_the_first_hour = world.detail(&id).await.restarts;
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     assert_eq!(world.detail(&id).await.restarts, in_the_first_hour + 1);
 }
 
@@ -210,7 +210,7 @@ async fn what_someone_stops_or_kills_is_not_restarted() {
     world.engine.stop_container(&stopped, GRACE).await.unwrap();
     world.engine.kill_by_hand("killed").unwrap();
     world.engine.stop_container(&looping, GRACE).await.unwrap();
-    world.clock.advance(Duration::from_secs(600));
+    world.clock.advance(Duration::from_mins(10));
     for id in [&stopped, &killed, &looping] {
         assert_eq!(world.inspect(id).await.state, ContainerState::Exited);
     }
