@@ -18,10 +18,7 @@ fn load(example: &str) -> Manifests {
 }
 
 fn app(manifests: &Manifests, name: &str) -> ContainerApp {
-    let key = AppKey {
-        namespace: DEFAULT_NAMESPACE.to_owned(),
-        name: name.to_owned(),
-    };
+    let key = AppKey { namespace: DEFAULT_NAMESPACE.to_owned(), name: name.to_owned() };
     manifests.apps[&key].app.clone()
 }
 
@@ -38,16 +35,7 @@ fn every_example_is_read_without_an_error_or_a_warning() {
 #[test]
 fn the_second_application_differs_from_the_first_only_in_what_add_brings() {
     let manifests = load("node-app");
-    let files = |name| {
-        app(&manifests, name)
-            .spec
-            .image
-            .build
-            .unwrap()
-            .context
-            .inline
-            .unwrap()
-    };
+    let files = |name| app(&manifests, name).spec.image.build.unwrap().context.inline.unwrap();
     let (mut first, mut second) = (files("my-app"), files("my-app-2"));
     assert_ne!(first.remove("app.js"), second.remove("app.js"));
     assert_eq!(first, second);
@@ -55,28 +43,15 @@ fn the_second_application_differs_from_the_first_only_in_what_add_brings() {
 
 #[test]
 fn the_pushed_application_is_the_second_one_with_a_destination() {
-    let (plain, mut pushed) = (
-        app(&load("node-app"), "my-app-2"),
-        app(&load("node-app-push"), "my-app-2"),
-    );
+    let (plain, mut pushed) = (app(&load("node-app"), "my-app-2"), app(&load("node-app-push"), "my-app-2"));
     assert_eq!(pushed.spec.push.len(), 1);
-    pushed.spec = ContainerAppSpec {
-        push: Vec::new(),
-        ..pushed.spec
-    };
+    pushed.spec = ContainerAppSpec { push: Vec::new(), ..pushed.spec };
     assert_eq!(pushed, plain);
 }
 
 #[test]
 fn the_example_with_a_folder_has_the_same_files_as_the_one_without() {
-    let inline = app(&load("node-app"), "my-app")
-        .spec
-        .image
-        .build
-        .unwrap()
-        .context
-        .inline
-        .unwrap();
+    let inline = app(&load("node-app"), "my-app").spec.image.build.unwrap().context.inline.unwrap();
     for (name, content) in inline {
         let file = examples().join("node-app-path").join(&name);
         assert_eq!(std::fs::read_to_string(file).unwrap(), content, "{name}");

@@ -181,10 +181,7 @@ pub struct ContainerStatus {
     pub spec_hash: String,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's skip_serializing_if hands over a reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
 const fn is_zero(value: &i64) -> bool {
     *value == 0
 }

@@ -25,15 +25,9 @@ fn every_manifest_is_in_the_kustomization_and_in_the_chart() -> io::Result<()> {
     let kustomization = fs::read_to_string(folder.join("kustomization.yaml"))?;
     for definition in custom_resource_definitions() {
         let file = format!("{}.yaml", definition.spec.names.plural);
-        assert!(
-            kustomization.contains(&format!("- {file}")),
-            "crds/kustomization.yaml does not name {file}"
-        );
+        assert!(kustomization.contains(&format!("- {file}")), "crds/kustomization.yaml does not name {file}");
         let charted = fs::read_to_string(folder.join("../charts/longshore/crds").join(&file))?;
-        assert!(
-            charted == fs::read_to_string(folder.join(&file))?,
-            "the chart has another {file}"
-        );
+        assert!(charted == fs::read_to_string(folder.join(&file))?, "the chart has another {file}");
     }
     Ok(())
 }

@@ -80,7 +80,17 @@ pub fn digest_in_registry(repository: &str, tag: &str) -> Option<String> {
     let address = format!("https://gcr.io/v2/{repository}/manifests/{tag}");
     let authority = lab_variable("LONGSHORE_LAB_CA");
     let arguments = [
-        "--silent", "--fail", "--noproxy", "*", "--head", "--cacert", &authority, "--user", &user, "--header", accept,
+        "--silent",
+        "--fail",
+        "--noproxy",
+        "*",
+        "--head",
+        "--cacert",
+        &authority,
+        "--user",
+        &user,
+        "--header",
+        accept,
         &address,
     ];
     let headers = run("curl", &arguments, "").ok()?;

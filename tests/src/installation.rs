@@ -25,14 +25,7 @@ impl Installation {
     /// Applies the chart's roles under this release name.
     pub fn of(release: &str, namespace: &str, rights: Rights) -> Self {
         let chart = from_repository("charts/longshore");
-        let watched = format!(
-            "watchNamespace={}",
-            if rights == Rights::OneNamespace {
-                namespace
-            } else {
-                ""
-            }
-        );
+        let watched = format!("watchNamespace={}", if rights == Rights::OneNamespace { namespace } else { "" });
         let mut arguments = vec![
             "template",
             release,
@@ -55,11 +48,7 @@ impl Installation {
         }
         let manifests = helm(&arguments).expect("the chart is rendered");
         kubectl(&["apply", "-f", "-"], &manifests).expect("the chart's roles are accepted");
-        Self {
-            manifests,
-            release: release.to_owned(),
-            namespace: namespace.to_owned(),
-        }
+        Self { manifests, release: release.to_owned(), namespace: namespace.to_owned() }
     }
 
     /// A client with the rights of the chart's `ServiceAccount`.
@@ -72,9 +61,6 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        let _ = kubectl(
-            &["delete", "--ignore-not-found", "--wait=false", "-f", "-"],
-            &self.manifests,
-        );
+        let _ = kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", "-"], &self.manifests);
     }
 }

@@ -16,10 +16,7 @@ pub async fn administrator() -> Client {
 /// Whoever a token belongs to.
 pub async fn client_with_token(token: &str) -> Client {
     let mut config = config().await;
-    config.auth_info = AuthInfo {
-        token: Some(token.to_owned().into()),
-        ..AuthInfo::default()
-    };
+    config.auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
     Client::try_from(config).expect("the lab's kubeconfig is good")
 }
 
@@ -27,9 +24,7 @@ async fn config() -> Config {
     // A second test of the same process finds the provider installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     lab_variable("KUBECONFIG");
-    Config::from_kubeconfig(&KubeConfigOptions::default())
-        .await
-        .expect("KUBECONFIG names a kubeconfig")
+    Config::from_kubeconfig(&KubeConfigOptions::default()).await.expect("KUBECONFIG names a kubeconfig")
 }
 
 /// Applies the CRDs and waits until the API server serves them. They stay: other tests use them too.
@@ -38,12 +33,7 @@ pub async fn install_crds(client: &Client) {
     for definition in longshore_crds::custom_resource_definitions() {
         let name = definition.name_any();
         let parameters = PatchParams::apply("longshore-tests").force();
-        definitions
-            .patch(&name, &parameters, &Patch::Apply(&definition))
-            .await
-            .expect("the CRD is accepted");
-        await_condition(definitions.clone(), &name, conditions::is_crd_established())
-            .await
-            .expect("the CRD is served");
+        definitions.patch(&name, &parameters, &Patch::Apply(&definition)).await.expect("the CRD is accepted");
+        await_condition(definitions.clone(), &name, conditions::is_crd_established()).await.expect("the CRD is served");
     }
 }

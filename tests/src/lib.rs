@@ -2,12 +2,11 @@
 //!
 //! Every function here ends the test with a sentence when the lab is not there: a test that cannot look has not passed.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a panic is how a test fails, and each says what is missing"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a test fails, and each says what is missing")]
 
 mod controller;
+pub mod engine_contract;
+pub mod lab;
 mod engines;
 mod installation;
 mod kubernetes;

@@ -19,20 +19,12 @@ pub async fn with_temp_namespace<F: Future<Output = ()>>(test: impl FnOnce(Clien
     install_crds(&client).await;
     let name = unique_name("longshore-test");
     let namespace = Namespace {
-        metadata: ObjectMeta {
-            name: Some(name.clone()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
         ..Namespace::default()
     };
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces
-        .create(&PostParams::default(), &namespace)
-        .await
-        .expect("a namespace can be made");
-    let result = AssertUnwindSafe(test(client.clone(), name.clone()))
-        .catch_unwind()
-        .await;
+    namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace can be made");
+    let result = AssertUnwindSafe(test(client.clone(), name.clone())).catch_unwind().await;
     remove(&client, &name).await;
     if let Err(panic) = result {
         resume_unwind(panic);
@@ -43,19 +35,8 @@ pub async fn with_temp_namespace<F: Future<Output = ()>>(test: impl FnOnce(Clien
 async fn remove(client: &Client, name: &str) {
     let apps: Api<PartialObjectMeta<ContainerApp>> = Api::namespaced(client.clone(), name);
     let no_finalizers = json!({"metadata": {"finalizers": null}});
-    for app in apps
-        .list(&ListParams::default())
-        .await
-        .map(|list| list.items)
-        .unwrap_or_default()
-    {
-        let _ = apps
-            .patch(
-                &app.name_any(),
-                &PatchParams::default(),
-                &Patch::Merge(&no_finalizers),
-            )
-            .await;
+    for app in apps.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default() {
+        let _ = apps.patch(&app.name_any(), &PatchParams::default(), &Patch::Merge(&no_finalizers)).await;
     }
     empty::<ContainerApp>(client, name).await;
     empty::<ConfigMap>(client, name).await;
@@ -68,9 +49,7 @@ async fn remove(client: &Client, name: &str) {
     let _ = namespaces.delete(name, &DeleteParams::default()).await;
     if let Ok(mut namespace) = namespaces.get(name).await {
         namespace.spec = None;
-        let _ = namespaces
-            .replace_subresource("finalize", name, &PostParams::default(), &namespace)
-            .await;
+        let _ = namespaces.replace_subresource("finalize", name, &PostParams::default(), &namespace).await;
     }
 }
 
@@ -82,7 +61,5 @@ where
         + serde::de::DeserializeOwned,
 {
     let objects: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), namespace);
-    let _ = objects
-        .delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await;
+    let _ = objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
 }

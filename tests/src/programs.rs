@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 /// A variable that `tests/lab/lab env` prints.
 pub fn lab_variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
-        panic!(
-            "{name} is not set: start the lab with `tests/lab/lab up`, then `eval \"$(tests/lab/lab env)\"`"
-        )
+        panic!("{name} is not set: start the lab with `tests/lab/lab up`, then `eval \"$(tests/lab/lab env)\"`")
     })
 }
 
@@ -37,31 +35,17 @@ pub fn helm(arguments: &[&str]) -> Result<String, String> {
 pub fn corrupt(stored_at: &str, change: impl FnOnce(&mut Value)) {
     let key = BASE64_STANDARD.encode(stored_at);
     let answer = etcd("range", &json!({"key": key}));
-    let value = answer["kvs"][0]["value"]
-        .as_str()
-        .unwrap_or_else(|| panic!("etcd holds no {stored_at}"));
-    let mut object: Value =
-        serde_json::from_slice(&BASE64_STANDARD.decode(value).expect("etcd answers in base64"))
-            .expect("custom resources are stored as JSON");
+    let value = answer["kvs"][0]["value"].as_str().unwrap_or_else(|| panic!("etcd holds no {stored_at}"));
+    let mut object: Value = serde_json::from_slice(&BASE64_STANDARD.decode(value).expect("etcd answers in base64"))
+        .expect("custom resources are stored as JSON");
     change(&mut object);
-    etcd(
-        "put",
-        &json!({"key": key, "value": BASE64_STANDARD.encode(object.to_string())}),
-    );
+    etcd("put", &json!({"key": key, "value": BASE64_STANDARD.encode(object.to_string())}));
 }
 
 /// What the lab's etcd answers.
 fn etcd(call: &str, body: &Value) -> Value {
     let address = format!("http://127.0.0.1:22379/v3/kv/{call}");
-    let arguments = [
-        "--silent",
-        "--fail",
-        "--noproxy",
-        "*",
-        "--data-binary",
-        "@-",
-        &address,
-    ];
+    let arguments = ["--silent", "--fail", "--noproxy", "*", "--data-binary", "@-", &address];
     let answer = run("curl", &arguments, &body.to_string()).expect("the lab's etcd answers");
     serde_json::from_str(&answer).expect("etcd answers in JSON")
 }
@@ -79,11 +63,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Result<Stri
     let input = input.to_owned();
     // Beside the reading of what it says: neither side waits for the other for ever.
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = child.wait_with_output().expect("it was started");
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("it was started");
     // A program that has read enough closes its input.
     let _ = writer.join().expect("the writer does not panic");
     if status.success() {

@@ -11,7 +11,5 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl Fn
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_mins(1), poll)
-        .await
-        .unwrap_or_else(|_| panic!("it never came to this: {what}"));
+    timeout(Duration::from_mins(1), poll).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
 }

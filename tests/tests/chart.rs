@@ -15,35 +15,19 @@ const KUBERNETES: &str = "1.36.3";
 /// What the chart renders with one of its example values.
 fn rendered(values: &str, namespace: &str, more: &[&str]) -> Result<String, String> {
     let values = format!("{CHART}/ci/{values}");
-    let mut arguments = vec![
-        "template",
-        "longshore",
-        CHART,
-        "--kube-version",
-        KUBERNETES,
-        "--namespace",
-        namespace,
-        "-f",
-        &values,
-    ];
+    let mut arguments =
+        vec!["template", "longshore", CHART, "--kube-version", KUBERNETES, "--namespace", namespace, "-f", &values];
     arguments.extend(more);
     helm(&arguments)
 }
 
 fn documents(yaml: &str) -> Vec<Value> {
     let documents: Vec<Option<Value>> = serde_saphyr::from_multiple(yaml).expect("it is YAML");
-    documents
-        .into_iter()
-        .flatten()
-        .filter(|document| !document.is_null())
-        .collect()
+    documents.into_iter().flatten().filter(|document| !document.is_null()).collect()
 }
 
 fn the<'a>(kind: &str, documents: &'a [Value]) -> &'a Value {
-    documents
-        .iter()
-        .find(|document| document["kind"] == kind)
-        .unwrap_or_else(|| panic!("there is no {kind}"))
+    documents.iter().find(|document| document["kind"] == kind).unwrap_or_else(|| panic!("there is no {kind}"))
 }
 
 fn pod_of(documents: &[Value]) -> &Value {
@@ -53,25 +37,15 @@ fn pod_of(documents: &[Value]) -> &Value {
 fn every_example() -> Vec<String> {
     let folder = from_repository(CHART).join("ci");
     let files = fs::read_dir(folder).expect("the chart has examples");
-    files
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .collect()
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
 fn helm_finds_nothing_to_complain_about() {
     for values in every_example() {
         let values = format!("{CHART}/ci/{values}");
-        helm(&[
-            "lint",
-            "--strict",
-            "--kube-version",
-            KUBERNETES,
-            CHART,
-            "-f",
-            &values,
-        ])
-        .unwrap_or_else(|complaint| panic!("{values}: {complaint}"));
+        helm(&["lint", "--strict", "--kube-version", KUBERNETES, CHART, "-f", &values])
+            .unwrap_or_else(|complaint| panic!("{values}: {complaint}"));
     }
 }
 
@@ -80,22 +54,10 @@ async fn the_api_server_takes_everything_that_the_chart_renders() {
     with_temp_namespace(|_, namespace| async move {
         for values in every_example() {
             let watched = format!("watchNamespace={namespace}");
-            let more: &[&str] = if values.starts_with("one-namespace") {
-                &["--set", &watched]
-            } else {
-                &[]
-            };
+            let more: &[&str] = if values.starts_with("one-namespace") { &["--set", &watched] } else { &[] };
             let manifests = rendered(&values, &namespace, more).unwrap();
             kubectl(
-                &[
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    "--dry-run=server",
-                    "--validate=strict",
-                    "-f",
-                    "-",
-                ],
+                &["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],
                 &manifests,
             )
             .unwrap_or_else(|complaint| panic!("{values}: {complaint}"));
@@ -110,18 +72,9 @@ async fn the_api_server_takes_everything_that_the_overlays_render() {
         for overlay in ["base", "overlays/local-socket", "overlays/remote-engine"] {
             let manifests = kubectl(&["kustomize", &format!("deploy/{overlay}")], "").unwrap();
             // The namespace itself is only tried out and is not there for what goes into it.
-            let manifests =
-                manifests.replace("namespace: longshore-system", &format!("namespace: {namespace}"));
+            let manifests = manifests.replace("namespace: longshore-system", &format!("namespace: {namespace}"));
             kubectl(
-                &[
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    "--dry-run=server",
-                    "--validate=strict",
-                    "-f",
-                    "-",
-                ],
+                &["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],
                 &manifests,
             )
             .unwrap_or_else(|complaint| panic!("{overlay}: {complaint}"));
@@ -132,25 +85,14 @@ async fn the_api_server_takes_everything_that_the_overlays_render() {
 
 #[test]
 fn the_crds_come_with_the_chart() {
-    let with_crds = rendered(
-        "remote-engine-values.yaml",
-        "longshore-system",
-        &["--include-crds"],
-    )
-    .unwrap();
+    let with_crds = rendered("remote-engine-values.yaml", "longshore-system", &["--include-crds"]).unwrap();
     let names: Vec<Value> = documents(&with_crds)
         .into_iter()
         .filter(|document| document["kind"] == "CustomResourceDefinition")
         .map(|document| document["metadata"]["name"].clone())
         .collect();
-    assert!(
-        names.contains(&Value::from("containerapps.longshore.dev")),
-        "{names:?}"
-    );
-    assert!(
-        names.contains(&Value::from("containerengines.longshore.dev")),
-        "{names:?}"
-    );
+    assert!(names.contains(&Value::from("containerapps.longshore.dev")), "{names:?}");
+    assert!(names.contains(&Value::from("containerengines.longshore.dev")), "{names:?}");
 }
 
 #[derive(Debug, Parser)]
@@ -165,14 +107,10 @@ fn the_controller_understands_the_flags_that_it_is_given() {
     for documents in [&chart, &base] {
         let arguments = pod_of(documents)["containers"][0]["args"].as_array().unwrap();
         let arguments = arguments.iter().map(|argument| argument.as_str().unwrap());
-        let Command::Controller(options) =
-            Command::try_parse_from(["longshore"].into_iter().chain(arguments)).unwrap();
+        let Command::Controller(options) = Command::try_parse_from(["longshore"].into_iter().chain(arguments)).unwrap();
         assert_eq!(options.release, "longshore");
         assert!(options.metrics_address.ip().is_loopback());
-        assert_eq!(
-            options.namespace.as_deref(),
-            if documents == &chart { Some("shop") } else { None }
-        );
+        assert_eq!(options.namespace.as_deref(), if documents == &chart { Some("shop") } else { None });
     }
 }
 
@@ -181,19 +119,10 @@ fn the_base_and_the_chart_give_the_same_rights_and_the_same_pod() {
     let values = ["--set", "engine.create=false"];
     let chart = documents(&rendered("remote-engine-values.yaml", "longshore-system", &values).unwrap());
     let base = documents(&kubectl(&["kustomize", "deploy/base"], "").unwrap());
-    assert_eq!(
-        the("ClusterRole", &chart)["rules"],
-        the("ClusterRole", &base)["rules"]
-    );
-    assert_eq!(
-        the("ClusterRoleBinding", &chart)["subjects"],
-        the("ClusterRoleBinding", &base)["subjects"]
-    );
+    assert_eq!(the("ClusterRole", &chart)["rules"], the("ClusterRole", &base)["rules"]);
+    assert_eq!(the("ClusterRoleBinding", &chart)["subjects"], the("ClusterRoleBinding", &base)["subjects"]);
     assert_eq!(pod_of(&chart), pod_of(&base));
-    assert_eq!(
-        the("Deployment", &chart)["spec"]["strategy"],
-        the("Deployment", &base)["spec"]["strategy"]
-    );
+    assert_eq!(the("Deployment", &chart)["spec"]["strategy"], the("Deployment", &base)["spec"]["strategy"]);
 }
 
 #[test]
@@ -222,10 +151,7 @@ fn the_pod_has_no_privileges() {
         assert_eq!(container["readOnlyRootFilesystem"], true);
         assert_eq!(container["allowPrivilegeEscalation"], false);
         assert_eq!(container["capabilities"]["drop"][0], "ALL");
-        assert_eq!(
-            the("Deployment", &documents)["spec"]["strategy"]["type"],
-            "Recreate"
-        );
+        assert_eq!(the("Deployment", &documents)["spec"]["strategy"]["type"], "Recreate");
     }
 }
 
@@ -234,10 +160,7 @@ fn a_socket_is_mounted_only_where_that_was_asked() {
     let socket = documents(&rendered("local-socket-values.yaml", "longshore-system", &[]).unwrap());
     let pod = pod_of(&socket);
     assert_eq!(pod["volumes"][0]["hostPath"]["path"], "/var/run/docker.sock");
-    assert_eq!(
-        pod["containers"][0]["volumeMounts"][0]["mountPath"],
-        "/var/run/docker.sock"
-    );
+    assert_eq!(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/var/run/docker.sock");
     assert_eq!(pod["securityContext"]["supplementalGroups"][0], 999);
     let remote = documents(&rendered("remote-engine-values.yaml", "longshore-system", &[]).unwrap());
     assert!(pod_of(&remote)["volumes"].is_null());
@@ -249,20 +172,9 @@ fn a_socket_is_mounted_only_where_that_was_asked() {
 #[test]
 fn values_that_cannot_work_are_refused_with_what_would() {
     let no_endpoint = helm(&["template", "longshore", CHART, "--kube-version", KUBERNETES]).unwrap_err();
-    assert!(
-        no_endpoint.contains("engine.endpoint is needed: unix:///var/run/docker.sock with"),
-        "{no_endpoint}"
-    );
-    let no_socket = rendered(
-        "remote-engine-values.yaml",
-        "x",
-        &["--set", "engine.mountSocket=true"],
-    )
-    .unwrap_err();
-    assert!(
-        no_socket.contains("engine.mountSocket is for a unix:// endpoint"),
-        "{no_socket}"
-    );
+    assert!(no_endpoint.contains("engine.endpoint is needed: unix:///var/run/docker.sock with"), "{no_endpoint}");
+    let no_socket = rendered("remote-engine-values.yaml", "x", &["--set", "engine.mountSocket=true"]).unwrap_err();
+    assert!(no_socket.contains("engine.mountSocket is for a unix:// endpoint"), "{no_socket}");
     let misspelled = rendered("remote-engine-values.yaml", "x", &["--set", "engine.endpiont=a"]).unwrap_err();
     assert!(misspelled.contains("endpiont"), "{misspelled}");
 }
@@ -271,12 +183,7 @@ fn values_that_cannot_work_are_refused_with_what_would() {
 fn in_one_namespace_there_are_no_rights_elsewhere() {
     let chart = documents(&rendered("one-namespace-values.yaml", "longshore-system", &[]).unwrap());
     let everywhere = the("ClusterRole", &chart)["rules"].to_string();
-    assert!(
-        !everywhere.contains("secrets") && !everywhere.contains("containerapps"),
-        "{everywhere}"
-    );
-    let role = chart
-        .iter()
-        .find(|document| document["kind"] == "Role" && document["metadata"]["namespace"] == "shop");
+    assert!(!everywhere.contains("secrets") && !everywhere.contains("containerapps"), "{everywhere}");
+    let role = chart.iter().find(|document| document["kind"] == "Role" && document["metadata"]["namespace"] == "shop");
     assert!(role.is_some_and(|role| role["rules"].to_string().contains("containerapps/status")));
 }

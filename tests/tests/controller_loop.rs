@@ -50,10 +50,7 @@ const SILENCE: &str = "nobody is at home in this test";
 #[async_trait]
 impl Engines for NoEngines {
     async fn connect(&self, engine: &ContainerEngine) -> Result<Arc<dyn Engine>, EngineError> {
-        Err(EngineError::Unreachable {
-            endpoint: engine.spec.endpoint.clone(),
-            message: SILENCE.to_owned(),
-        })
+        Err(EngineError::Unreachable { endpoint: engine.spec.endpoint.clone(), message: SILENCE.to_owned() })
     }
 }
 
@@ -71,26 +68,19 @@ impl Stage {
     }
 
     fn key(&self, name: &str) -> AppKey {
-        AppKey {
-            namespace: self.namespace.clone(),
-            name: name.to_owned(),
-        }
+        AppKey { namespace: self.namespace.clone(), name: name.to_owned() }
     }
 
     /// A suspended one: a controller that someone else runs on the lab leaves it alone.
     async fn create(&self, name: &str) {
         let spec = serde_json::from_value(json!({"image": {"name": "web"}, "suspend": true})).unwrap();
-        self.apps()
-            .create(&PostParams::default(), &ContainerApp::new(name, spec))
-            .await
-            .unwrap();
+        self.apps().create(&PostParams::default(), &ContainerApp::new(name, spec)).await.unwrap();
     }
 
     async fn looked_at(&self, name: &str, more_often_than: usize) {
-        eventually(
-            &format!("{name} is looked at more often than {more_often_than} times"),
-            || async { self.looks.of(name) > more_often_than },
-        )
+        eventually(&format!("{name} is looked at more often than {more_often_than} times"), || async {
+            self.looks.of(name) > more_often_than
+        })
         .await;
     }
 }
@@ -128,17 +118,8 @@ async fn with_controller<F: Future<Output = ()>>(test: impl FnOnce(Arc<Stage>) -
         let options = Command::parse_from(arguments).options;
         let token = stop.clone();
         let running =
-            tokio::spawn(
-                async move { run(&options, parts, UnboundedReceiverStream::new(receiver), token).await },
-            );
-        test(Arc::new(Stage {
-            administrator,
-            controller,
-            namespace,
-            looks,
-            wakes,
-        }))
-        .await;
+            tokio::spawn(async move { run(&options, parts, UnboundedReceiverStream::new(receiver), token).await });
+        test(Arc::new(Stage { administrator, controller, namespace, looks, wakes })).await;
         stop.cancel();
         running.await.unwrap().expect("it ends in peace");
         drop(installation);
@@ -153,18 +134,10 @@ async fn a_resource_is_looked_at_when_it_comes_changes_and_goes() {
         stage.looked_at("web", 0).await;
         let before = stage.looks.of("web");
         let edit = json!({"spec": {"image": {"tags": ["2"]}}});
-        stage
-            .apps()
-            .patch("web", &PatchParams::default(), &Patch::Merge(&edit))
-            .await
-            .unwrap();
+        stage.apps().patch("web", &PatchParams::default(), &Patch::Merge(&edit)).await.unwrap();
         stage.looked_at("web", before).await;
         let before = stage.looks.of("web");
-        stage
-            .apps()
-            .delete("web", &DeleteParams::default())
-            .await
-            .unwrap();
+        stage.apps().delete("web", &DeleteParams::default()).await.unwrap();
         stage.looked_at("web", before).await;
     })
     .await;
@@ -202,16 +175,11 @@ async fn an_engine_says_whether_it_answers_and_a_change_of_it_wakes_its_users() 
         let name = unique_name("longshore-test");
         let before = stage.looks.of("web");
         let spec = serde_json::from_value(json!({"endpoint": "tcp://127.0.0.1:1"})).unwrap();
-        engines
-            .create(&PostParams::default(), &ContainerEngine::new(&name, spec))
-            .await
-            .unwrap();
+        engines.create(&PostParams::default(), &ContainerEngine::new(&name, spec)).await.unwrap();
         stage.looked_at("web", before).await;
         eventually("its status tells", || async {
             let engine = engines.get(&name).await.unwrap();
-            let ready = engine
-                .status
-                .and_then(|status| status.conditions.into_iter().next());
+            let ready = engine.status.and_then(|status| status.conditions.into_iter().next());
             ready.is_some_and(|ready| ready.reason == "Unreachable" && ready.message.contains(SILENCE))
         })
         .await;
@@ -226,12 +194,9 @@ async fn an_engine_says_whether_it_answers_and_a_change_of_it_wakes_its_users() 
 async fn one_that_cannot_be_understood_stalls_itself_alone() {
     with_controller(|stage| async move {
         stage.create("broken").await;
-        corrupt(
-            &format!("/registry/longshore.dev/containerapps/{}/broken", stage.namespace),
-            |object| {
-                object["spec"]["run"] = json!({"ports": [{"hostPort": "eighty", "containerPort": 80}]});
-            },
-        );
+        corrupt(&format!("/registry/longshore.dev/containerapps/{}/broken", stage.namespace), |object| {
+            object["spec"]["run"] = json!({"ports": [{"hostPort": "eighty", "containerPort": 80}]});
+        });
         stage.create("web").await;
         stage.looked_at("web", 0).await;
         stage.looked_at("broken", 0).await;
@@ -239,26 +204,16 @@ async fn one_that_cannot_be_understood_stalls_itself_alone() {
         let resources = KubeResources::new(stage.controller.clone());
         let told = "spec.run.ports[0].hostPort: found string \"eighty\"";
         eventually("its status tells what is wrong", || async {
-            let Err(ResourceError::Invalid { message, app }) = resources.app(&stage.key("broken")).await
-            else {
+            let Err(ResourceError::Invalid { message, app }) = resources.app(&stage.key("broken")).await else {
                 return false;
             };
             assert!(message.starts_with(told), "{message}");
-            let status = ContainerAppStatus {
-                observed_generation: 7,
-                ..ContainerAppStatus::default()
-            };
+            let status = ContainerAppStatus { observed_generation: 7, ..ContainerAppStatus::default() };
             let older = ContainerApp {
-                metadata: ObjectMeta {
-                    resource_version: Some("1".to_owned()),
-                    ..app.metadata.clone()
-                },
+                metadata: ObjectMeta { resource_version: Some("1".to_owned()), ..app.metadata.clone() },
                 ..(*app).clone()
             };
-            assert_eq!(
-                resources.write_status(&older, &status).await,
-                Err(ResourceError::Conflict)
-            );
+            assert_eq!(resources.write_status(&older, &status).await, Err(ResourceError::Conflict));
             match resources.write_status(&app, &status).await {
                 Ok(()) => true,
                 Err(ResourceError::Conflict) => false,
@@ -277,12 +232,9 @@ async fn one_that_cannot_be_understood_can_still_be_deleted() {
         let resources = KubeResources::new(stage.controller.clone());
         let app = resources.app(&stage.key("broken")).await.unwrap().unwrap();
         resources.hold(&app).await.unwrap();
-        corrupt(
-            &format!("/registry/longshore.dev/containerapps/{}/broken", stage.namespace),
-            |object| {
-                object["spec"]["run"] = json!({"ports": "none"});
-            },
-        );
+        corrupt(&format!("/registry/longshore.dev/containerapps/{}/broken", stage.namespace), |object| {
+            object["spec"]["run"] = json!({"ports": "none"});
+        });
         stage.apps().delete("broken", &DeleteParams::default()).await.ok();
         eventually("it is gone", || async {
             match resources.app(&stage.key("broken")).await {

@@ -15,11 +15,8 @@ async fn answer(client: &Client, namespace: &str, spec: &Value) -> Option<String
         "apiVersion": "longshore.dev/v1alpha1", "kind": "ContainerApp",
         "metadata": {"name": "app"}, "spec": spec,
     });
-    let apps: Api<DynamicObject> = Api::namespaced_with(
-        client.clone(),
-        namespace,
-        &ApiResource::erase::<ContainerApp>(&()),
-    );
+    let apps: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<ContainerApp>(&()));
     try_out(&apps, object).await
 }
 
@@ -28,25 +25,12 @@ async fn engine_answer(client: &Client, spec: &Value) -> Option<String> {
         "apiVersion": "longshore.dev/v1alpha1", "kind": "ContainerEngine",
         "metadata": {"name": "an-engine-that-is-only-tried-out"}, "spec": spec,
     });
-    try_out(
-        &Api::all_with(client.clone(), &ApiResource::erase::<ContainerEngine>(&())),
-        object,
-    )
-    .await
+    try_out(&Api::all_with(client.clone(), &ApiResource::erase::<ContainerEngine>(&())), object).await
 }
 
 async fn try_out(api: &Api<DynamicObject>, object: Value) -> Option<String> {
     let object = serde_json::from_value(object).unwrap();
-    match api
-        .create(
-            &PostParams {
-                dry_run: true,
-                ..PostParams::default()
-            },
-            &object,
-        )
-        .await
-    {
+    match api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await {
         Ok(_) => None,
         Err(kube::Error::Api(status)) => Some(status.message),
         Err(error) => panic!("{error}"),
@@ -109,8 +93,7 @@ async fn a_build_context_has_exactly_one_source_and_it_is_not_the_controllers_di
         let two = json!({"inline": {"Dockerfile": "FROM scratch"}, "configMap": {"name": "source"}});
         rejects(&client, &namespace, one, built_from(&two)).await;
         rejects(&client, &namespace, one, built_from(&json!({}))).await;
-        let path =
-            "path is read from the machine that runs longshore up; in a cluster use inline or configMap";
+        let path = "path is read from the machine that runs longshore up; in a cluster use inline or configMap";
         rejects(&client, &namespace, path, built_from(&json!({"path": "/etc"}))).await;
     })
     .await;
@@ -155,13 +138,7 @@ async fn an_environment_variable_has_one_value() {
         let two = json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": key, "configMapKeyRef": key}}]});
         let exactly_one = "valueFrom needs exactly one of secretKeyRef and configMapKeyRef";
         rejects(&client, &namespace, exactly_one, run_with(&two)).await;
-        rejects(
-            &client,
-            &namespace,
-            exactly_one,
-            run_with(&json!({"env": [{"name": "A", "valueFrom": {}}]})),
-        )
-        .await;
+        rejects(&client, &namespace, exactly_one, run_with(&json!({"env": [{"name": "A", "valueFrom": {}}]}))).await;
     })
     .await;
 }
@@ -171,36 +148,12 @@ async fn fields_have_their_limits() {
     with_temp_namespace(|client, namespace| async move {
         let port = |port: Value| run_with(&json!({"ports": [{"hostPort": port, "containerPort": 80}]}));
         rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(0))).await;
-        rejects(
-            &client,
-            &namespace,
-            "spec.run.ports[0].hostPort",
-            port(json!(70000)),
-        )
-        .await;
+        rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(70000))).await;
         rejects(&client, &namespace, "hostPort", port(json!("eighty"))).await;
-        rejects(
-            &client,
-            &namespace,
-            "spec.image.name",
-            json!({"image": {"name": ""}}),
-        )
-        .await;
+        rejects(&client, &namespace, "spec.image.name", json!({"image": {"name": ""}})).await;
         rejects(&client, &namespace, "spec.image", json!({})).await;
-        rejects(
-            &client,
-            &namespace,
-            "spec.run.restartPolicy",
-            run_with(&json!({"restartPolicy": "Sometimes"})),
-        )
-        .await;
-        rejects(
-            &client,
-            &namespace,
-            "spec.run.workingDir",
-            run_with(&json!({"workingDir": "app"})),
-        )
-        .await;
+        rejects(&client, &namespace, "spec.run.restartPolicy", run_with(&json!({"restartPolicy": "Sometimes"}))).await;
+        rejects(&client, &namespace, "spec.run.workingDir", run_with(&json!({"workingDir": "app"}))).await;
     })
     .await;
 }
@@ -209,10 +162,7 @@ async fn fields_have_their_limits() {
 async fn an_engines_policy_must_make_sense() {
     let client = administrator().await;
     install_crds(&client).await;
-    assert_eq!(
-        engine_answer(&client, &json!({"endpoint": "unix:///var/run/docker.sock"})).await,
-        None
-    );
+    assert_eq!(engine_answer(&client, &json!({"endpoint": "unix:///var/run/docker.sock"})).await, None);
     let refused = [
         (json!({"endpoint": "http://a:1"}), "spec.endpoint"),
         (
@@ -235,10 +185,7 @@ async fn a_new_resource_does_not_read_as_ready() {
     with_temp_namespace(|client, namespace| async move {
         let apps: Api<ContainerApp> = Api::namespaced(client, &namespace);
         let spec = serde_json::from_value(json!({"image": {"name": "web"}, "suspend": true})).unwrap();
-        let made = apps
-            .create(&PostParams::default(), &ContainerApp::new("web", spec))
-            .await
-            .unwrap();
+        let made = apps.create(&PostParams::default(), &ContainerApp::new("web", spec)).await.unwrap();
         assert_eq!(made.status.map(|status| status.observed_generation), Some(-1));
         assert_eq!(made.spec.engine, "default");
     })
@@ -268,17 +215,11 @@ async fn kubectl_lists_resources_with_their_verdict() {
     with_temp_namespace(|client, namespace| async move {
         let apps: Api<ContainerApp> = Api::namespaced(client, &namespace);
         let spec = serde_json::from_value(json!({"image": {"name": "web"}, "suspend": true})).unwrap();
-        let made = apps
-            .create(&PostParams::default(), &ContainerApp::new("web", spec))
-            .await
-            .unwrap();
+        let made = apps.create(&PostParams::default(), &ContainerApp::new("web", spec)).await.unwrap();
         let list = kubectl(&["--namespace", &namespace, "get", "capp"], "").unwrap();
         let header = list.lines().next().unwrap_or_default();
         let columns: Vec<&str> = header.split_whitespace().collect();
-        assert_eq!(
-            columns,
-            ["NAME", "READY", "STATUS", "IMAGE", "PORTS", "ENGINE", "AGE"]
-        );
+        assert_eq!(columns, ["NAME", "READY", "STATUS", "IMAGE", "PORTS", "ENGINE", "AGE"]);
         assert!(list.contains(&made.name_any()), "{list}");
     })
     .await;

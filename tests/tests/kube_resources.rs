@@ -28,36 +28,23 @@ impl Stage {
     }
 
     fn key(&self, name: &str) -> AppKey {
-        AppKey {
-            namespace: self.namespace.clone(),
-            name: name.to_owned(),
-        }
+        AppKey { namespace: self.namespace.clone(), name: name.to_owned() }
     }
 
     /// A suspended one: a controller that someone else runs on the lab leaves it alone.
     async fn create(&self, name: &str) -> ContainerApp {
         let spec = serde_json::from_value(json!({"image": {"name": "web"}, "suspend": true})).unwrap();
-        self.apps()
-            .create(&PostParams::default(), &ContainerApp::new(name, spec))
-            .await
-            .unwrap()
+        self.apps().create(&PostParams::default(), &ContainerApp::new(name, spec)).await.unwrap()
     }
 
     async fn read(&self, name: &str) -> ContainerApp {
-        self.resources
-            .app(&self.key(name))
-            .await
-            .unwrap()
-            .expect("it is there")
+        self.resources.app(&self.key(name)).await.unwrap().expect("it is there")
     }
 
     /// Somebody else changes the resource.
     async fn touch(&self, name: &str) {
         let patch = json!({"metadata": {"annotations": {"touched": unique_name("by")}}});
-        self.apps()
-            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
-            .await
-            .unwrap();
+        self.apps().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     }
 }
 
@@ -66,13 +53,7 @@ async fn on_stage<F: Future<Output = ()>>(rights: Rights, test: impl FnOnce(Stag
         let installation = Installation::of(&unique_name("rights"), &namespace, rights);
         let controller = installation.client().await;
         let resources = KubeResources::new(controller.clone());
-        test(Stage {
-            administrator,
-            resources,
-            controller,
-            namespace,
-        })
-        .await;
+        test(Stage { administrator, resources, controller, namespace }).await;
         drop(installation);
     })
     .await;
@@ -99,17 +80,10 @@ async fn a_status_is_written_and_read_back_at_once() {
     on_stage(Rights::EveryNamespace, |stage| async move {
         stage.create("web").await;
         let app = stage.read("web").await;
-        stage
-            .resources
-            .write_status(&app, &status("it runs"))
-            .await
-            .unwrap();
+        stage.resources.write_status(&app, &status("it runs")).await.unwrap();
         assert_eq!(stage.read("web").await.status, Some(status("it runs")));
         // What a later status does not say any more is gone.
-        let shorter = ContainerAppStatus {
-            local_references: Vec::new(),
-            ..status("it still runs")
-        };
+        let shorter = ContainerAppStatus { local_references: Vec::new(), ..status("it still runs") };
         let app = stage.read("web").await;
         stage.resources.write_status(&app, &shorter).await.unwrap();
         assert_eq!(stage.read("web").await.status, Some(shorter));
@@ -123,18 +97,8 @@ async fn a_status_of_an_older_version_is_a_conflict_and_changes_nothing() {
         stage.create("web").await;
         let app = stage.read("web").await;
         stage.touch("web").await;
-        assert_eq!(
-            stage.resources.write_status(&app, &status("old")).await,
-            Err(ResourceError::Conflict)
-        );
-        assert_eq!(
-            stage
-                .read("web")
-                .await
-                .status
-                .map(|status| status.observed_generation),
-            Some(-1)
-        );
+        assert_eq!(stage.resources.write_status(&app, &status("old")).await, Err(ResourceError::Conflict));
+        assert_eq!(stage.read("web").await.status.map(|status| status.observed_generation), Some(-1));
     })
     .await;
 }
@@ -144,20 +108,10 @@ async fn a_status_never_goes_to_another_resource_of_the_same_name() {
     on_stage(Rights::EveryNamespace, |stage| async move {
         stage.create("web").await;
         let app = stage.read("web").await;
-        stage
-            .apps()
-            .delete("web", &DeleteParams::default())
-            .await
-            .unwrap();
-        assert_eq!(
-            stage.resources.write_status(&app, &status("gone")).await,
-            Err(ResourceError::Conflict)
-        );
+        stage.apps().delete("web", &DeleteParams::default()).await.unwrap();
+        assert_eq!(stage.resources.write_status(&app, &status("gone")).await, Err(ResourceError::Conflict));
         stage.create("web").await;
-        assert_eq!(
-            stage.resources.write_status(&app, &status("gone")).await,
-            Err(ResourceError::Conflict)
-        );
+        assert_eq!(stage.resources.write_status(&app, &status("gone")).await, Err(ResourceError::Conflict));
     })
     .await;
 }
@@ -170,29 +124,15 @@ async fn a_resource_is_held_until_it_is_released() {
         let held = stage.read("web").await;
         assert_eq!(held.finalizers(), [FINALIZER]);
         stage.resources.hold(&held).await.unwrap();
-        assert_eq!(
-            stage.read("web").await.resource_version(),
-            held.resource_version()
-        );
+        assert_eq!(stage.read("web").await.resource_version(), held.resource_version());
         stage.resources.release(&held).await.unwrap();
         let free = stage.read("web").await;
         assert!(free.finalizers().is_empty());
         stage.resources.release(&free).await.unwrap();
-        assert_eq!(
-            stage.read("web").await.resource_version(),
-            free.resource_version()
-        );
-        stage
-            .apps()
-            .delete("web", &DeleteParams::default())
-            .await
-            .unwrap();
+        assert_eq!(stage.read("web").await.resource_version(), free.resource_version());
+        stage.apps().delete("web", &DeleteParams::default()).await.unwrap();
         assert_eq!(stage.resources.app(&stage.key("web")).await, Ok(None));
-        stage
-            .resources
-            .release(&held)
-            .await
-            .expect("one that is gone is well");
+        stage.resources.release(&held).await.expect("one that is gone is well");
     })
     .await;
 }
@@ -202,21 +142,11 @@ async fn other_peoples_finalizers_stay() {
     on_stage(Rights::EveryNamespace, |stage| async move {
         stage.create("web").await;
         let theirs = json!({"metadata": {"finalizers": ["example.com/first", "example.com/second"]}});
-        stage
-            .apps()
-            .patch("web", &PatchParams::default(), &Patch::Merge(&theirs))
-            .await
-            .unwrap();
+        stage.apps().patch("web", &PatchParams::default(), &Patch::Merge(&theirs)).await.unwrap();
         stage.resources.hold(&stage.read("web").await).await.unwrap();
-        assert_eq!(
-            stage.read("web").await.finalizers(),
-            ["example.com/first", "example.com/second", FINALIZER]
-        );
+        assert_eq!(stage.read("web").await.finalizers(), ["example.com/first", "example.com/second", FINALIZER]);
         stage.resources.release(&stage.read("web").await).await.unwrap();
-        assert_eq!(
-            stage.read("web").await.finalizers(),
-            ["example.com/first", "example.com/second"]
-        );
+        assert_eq!(stage.read("web").await.finalizers(), ["example.com/first", "example.com/second"]);
     })
     .await;
 }
@@ -268,23 +198,11 @@ async fn secrets_and_config_maps_are_read_by_name_and_not_otherwise() {
 async fn events_are_seen_where_people_look_for_them() {
     on_stage(Rights::EveryNamespace, |stage| async move {
         let app = stage.create("web").await;
-        let event = |note: &str| Event {
-            kind: EventKind::Warning,
-            reason: "PortConflict".to_owned(),
-            note: note.to_owned(),
-        };
-        stage
-            .resources
-            .publish(&app, event("port 80 is taken by a"))
-            .await;
-        stage
-            .resources
-            .publish(&app, event("port 80 is taken by a"))
-            .await;
-        stage
-            .resources
-            .publish(&app, event("port 80 is taken by b"))
-            .await;
+        let event =
+            |note: &str| Event { kind: EventKind::Warning, reason: "PortConflict".to_owned(), note: note.to_owned() };
+        stage.resources.publish(&app, event("port 80 is taken by a")).await;
+        stage.resources.publish(&app, event("port 80 is taken by a")).await;
+        stage.resources.publish(&app, event("port 80 is taken by b")).await;
         stage.resources.publish(&app, event(&"ü".repeat(2000))).await;
         let events: Api<KubeEvent> = Api::namespaced(stage.administrator.clone(), &stage.namespace);
         let events = events.list(&ListParams::default()).await.unwrap().items;
@@ -292,13 +210,7 @@ async fn events_are_seen_where_people_look_for_them() {
         let first = noted("port 80 is taken by a").expect("it was told");
         assert_eq!(first.series.as_ref().map(|series| series.count), Some(2));
         assert_eq!(first.reporting_controller.as_deref(), Some("longshore"));
-        assert_eq!(
-            first
-                .regarding
-                .as_ref()
-                .and_then(|regarding| regarding.uid.clone()),
-            app.uid()
-        );
+        assert_eq!(first.regarding.as_ref().and_then(|regarding| regarding.uid.clone()), app.uid());
         assert!(noted("port 80 is taken by b").is_some_and(|event| event.series.is_none()));
         assert_eq!(events.len(), 3);
     })
@@ -311,10 +223,7 @@ async fn an_installation_knows_its_cluster_and_its_name() {
         let blue = instance(&stage.controller, "blue").await.unwrap();
         assert_eq!(instance(&stage.controller, "blue").await.unwrap(), blue);
         assert_ne!(instance(&stage.controller, "green").await.unwrap(), blue);
-        assert!(
-            blue.as_str().ends_with("-blue") && blue.as_str().len() > 36,
-            "{blue}"
-        );
+        assert!(blue.as_str().ends_with("-blue") && blue.as_str().len() > 36, "{blue}");
     })
     .await;
 }
@@ -325,23 +234,11 @@ async fn an_installation_for_one_namespace_can_do_its_work_there_and_nowhere_els
         stage.create("web").await;
         stage.resources.hold(&stage.read("web").await).await.unwrap();
         let app = stage.read("web").await;
-        stage
-            .resources
-            .write_status(&app, &status("it runs"))
-            .await
-            .unwrap();
-        let elsewhere = AppKey {
-            namespace: "default".to_owned(),
-            name: "web".to_owned(),
-        };
+        stage.resources.write_status(&app, &status("it runs")).await.unwrap();
+        let elsewhere = AppKey { namespace: "default".to_owned(), name: "web".to_owned() };
         let refused = stage.resources.app(&elsewhere).await.unwrap_err();
-        let ResourceError::Forbidden(message) = refused else {
-            panic!("{refused}")
-        };
-        assert!(
-            message.starts_with("cannot read the ContainerApp default/web: the API server answers:"),
-            "{message}"
-        );
+        let ResourceError::Forbidden(message) = refused else { panic!("{refused}") };
+        assert!(message.starts_with("cannot read the ContainerApp default/web: the API server answers:"), "{message}");
         assert!(stage.resources.secret("kube-system", "any").await.is_err());
     })
     .await;

@@ -105,7 +105,8 @@ async fn walk_through(engine: LabEngine) {
     kubectl(&["delete", "capp", "--all", "--timeout=120s"], "").unwrap();
     assert_eq!(engine.containers(), ["somebody-elses"]);
     let left = engine.images();
-    let ours = |image: &&String| image.contains("longshore.local") || image.contains("node-app") || image.contains("hello");
+    let ours =
+        |image: &&String| image.contains("longshore.local") || image.contains("node-app") || image.contains("hello");
     assert_eq!(left.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(left.contains(&"busybox:latest".to_owned()));
 }

@@ -66,9 +66,6 @@ impl Block {
 
     /// A block that only a change of the resource lifts.
     pub fn terminal(part: Part, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            is_terminal: true,
-            ..Self::waiting(part, reason, message)
-        }
+        Self { is_terminal: true, ..Self::waiting(part, reason, message) }
     }
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 use serde_json::{Value, json};
 
-use super::{
-    Block, ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash,
-};
+use super::{Block, ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
@@ -183,10 +181,6 @@ impl fmt::Display for PublishedPort {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         };
-        write!(
-            formatter,
-            "{address}:{}->{}/{protocol}",
-            self.host_port, self.container_port
-        )
+        write!(formatter, "{address}:{}->{}/{protocol}", self.host_port, self.container_port)
     }
 }

@@ -35,10 +35,7 @@ pub struct Policy {
 }
 
 /// Without a range, ports that are reserved for the host's own services are refused.
-const UNPRIVILEGED_PORTS: HostPortRange = HostPortRange {
-    from: 1024,
-    to: 65535,
-};
+const UNPRIVILEGED_PORTS: HostPortRange = HostPortRange { from: 1024, to: 65535 };
 
 impl Policy {
     /// Why resources of this namespace may not use the engine; `None` when they may.
@@ -57,24 +54,14 @@ impl Policy {
     /// Why this host port may not be published; `None` when it may.
     pub fn refuses_host_port(&self, port: u16) -> Option<String> {
         let allowed = self.host_ports.as_deref().unwrap_or(&[UNPRIVILEGED_PORTS]);
-        if allowed
-            .iter()
-            .any(|range| (range.from..=range.to).contains(&i32::from(port)))
-        {
+        if allowed.iter().any(|range| (range.from..=range.to).contains(&i32::from(port))) {
             return None;
         }
-        let ranges: Vec<String> = allowed
-            .iter()
-            .map(|range| format!("{}-{}", range.from, range.to))
-            .collect();
+        let ranges: Vec<String> = allowed.iter().map(|range| format!("{}-{}", range.from, range.to)).collect();
         Some(format!(
             "hostPorts of the engine {} allows {}, not {port}: use a port in there, or ask an administrator",
             self.engine,
-            if ranges.is_empty() {
-                "none".to_owned()
-            } else {
-                ranges.join(", ")
-            }
+            if ranges.is_empty() { "none".to_owned() } else { ranges.join(", ") }
         ))
     }
 }

@@ -49,21 +49,10 @@ impl Revision {
 impl Memory {
     /// What an old status says.
     pub fn of(status: &ContainerAppStatus) -> Self {
-        let image = status
-            .image
-            .as_ref()
-            .and_then(|image| image.id.as_ref()?.parse().ok());
+        let image = status.image.as_ref().and_then(|image| image.id.as_ref()?.parse().ok());
         Self {
-            claims: status
-                .local_references
-                .iter()
-                .filter_map(|text| text.parse().ok())
-                .collect(),
-            pushed: status
-                .push
-                .iter()
-                .filter_map(|push| Some((push.reference.parse().ok()?, push.clone())))
-                .collect(),
+            claims: status.local_references.iter().filter_map(|text| text.parse().ok()).collect(),
+            pushed: status.push.iter().filter_map(|push| Some((push.reference.parse().ok()?, push.clone()))).collect(),
             container: status.container.as_ref().map(|container| container.name.clone()),
             completed: completed(status, image.as_ref()),
             rolled_back: status.rolled_back.clone().map(Revision),

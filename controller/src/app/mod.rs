@@ -27,8 +27,7 @@ pub use image_reference::{ImageReference, ReferenceError, Repository};
 pub use inputs::{Inputs, Policy};
 pub use memory::{Memory, Revision};
 pub use observed::{
-    BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore,
-    RemoteImage,
+    BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
 };
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};

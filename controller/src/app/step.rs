@@ -108,10 +108,7 @@ impl Action {
     pub fn is_long(&self) -> bool {
         matches!(
             self,
-            Self::PullImage { .. }
-                | Self::BuildImage { .. }
-                | Self::PushImage { .. }
-                | Self::StopContainer { .. }
+            Self::PullImage { .. } | Self::BuildImage { .. } | Self::PushImage { .. } | Self::StopContainer { .. }
         )
     }
 }
@@ -121,11 +118,9 @@ impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PullImage { reference } => write!(formatter, "pull image {reference}"),
-            Self::BuildImage { hash, .. } => write!(
-                formatter,
-                "build image {}",
-                &hash.as_str()[..15.min(hash.as_str().len())]
-            ),
+            Self::BuildImage { hash, .. } => {
+                write!(formatter, "build image {}", &hash.as_str()[..15.min(hash.as_str().len())])
+            }
             Self::TagImage { reference, .. } => write!(formatter, "tag image {reference}"),
             Self::PushImage { reference, .. } => write!(formatter, "push image {reference}"),
             Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),

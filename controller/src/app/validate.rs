@@ -27,17 +27,9 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
     let image = references[0].clone();
     let source = image_source(&spec.image, inputs);
     Ok(Desired {
-        tags: if spec.image.build.is_some() {
-            references
-        } else {
-            Vec::new()
-        },
+        tags: if spec.image.build.is_some() { references } else { Vec::new() },
         destinations: destinations(&spec.push, &spec.image.tags, inputs)?,
-        run: spec
-            .run
-            .as_ref()
-            .map(|run| run_spec(run, &owner, inputs))
-            .transpose()?,
+        run: spec.run.as_ref().map(|run| run_spec(run, &owner, inputs)).transpose()?,
         revision_history_limit: usize::try_from(spec.revision_history_limit).unwrap_or(0),
         progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
         generation: app.metadata.generation.unwrap_or(0),
@@ -64,10 +56,7 @@ fn invalid(part: Part, field: &str, message: impl std::fmt::Display) -> Block {
 }
 
 fn image_references(image: &Image) -> Result<(Repository, Vec<ImageReference>), Block> {
-    let repository: Repository = image
-        .name
-        .parse()
-        .map_err(|error| invalid(Part::Image, "spec.image.name", error))?;
+    let repository: Repository = image.name.parse().map_err(|error| invalid(Part::Image, "spec.image.name", error))?;
     let references =
         tagged(&repository, &image.tags).map_err(|error| invalid(Part::Image, "spec.image.tags", error))?;
     Ok((repository, references))
@@ -84,10 +73,7 @@ fn image_source(image: &Image, inputs: &Inputs) -> Result<ImageSource, Block> {
     match (&image.build, &inputs.context) {
         (Some(build), Some(context)) => Ok(ImageSource::Build(BuildSpec {
             context: context.clone()?,
-            dockerfile: build
-                .dockerfile
-                .clone()
-                .unwrap_or_else(|| DEFAULT_DOCKERFILE.to_owned()),
+            dockerfile: build.dockerfile.clone().unwrap_or_else(|| DEFAULT_DOCKERFILE.to_owned()),
             target: build.target.clone(),
             args: build.args.clone(),
             rebuild_token: build.rebuild_token.clone(),
@@ -102,22 +88,15 @@ fn image_source(image: &Image, inputs: &Inputs) -> Result<ImageSource, Block> {
 fn destinations(push: &[Push], image_tags: &[String], inputs: &Inputs) -> Result<Vec<Destination>, Block> {
     let mut destinations = Vec::new();
     for (index, entry) in push.iter().enumerate() {
-        let repository: Repository = entry
-            .to
-            .parse()
-            .map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].to"), error))?;
-        let tags = if entry.tags.is_empty() {
-            image_tags
-        } else {
-            &entry.tags
-        };
+        let repository: Repository =
+            entry.to.parse().map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].to"), error))?;
+        let tags = if entry.tags.is_empty() { image_tags } else { &entry.tags };
         let references = tagged(&repository, tags)
             .map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].tags"), error))?;
         let credentials = inputs.push_credentials.get(index).cloned().unwrap_or(Ok(None));
-        destinations.extend(references.into_iter().map(|reference| Destination {
-            reference,
-            credentials: credentials.clone(),
-        }));
+        destinations.extend(
+            references.into_iter().map(|reference| Destination { reference, credentials: credentials.clone() }),
+        );
     }
     Ok(destinations)
 }
@@ -131,10 +110,7 @@ fn run_spec(run: &Run, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block>
         .collect::<Result<Vec<_>, _>>()?;
     refuse_collisions(&ports)?;
     Ok(RunSpec {
-        name: run
-            .container_name
-            .clone()
-            .unwrap_or_else(|| default_container_name(owner)),
+        name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
         container: inputs.env.clone().map(|env| ContainerSpec {
             ports,
             command: run.command.clone(),
@@ -158,11 +134,7 @@ fn published_port(index: usize, port: &ContainerPort, inputs: &Inputs) -> Result
     let field = |name: &str| format!("spec.run.ports[{index}].{name}");
     let number = |name: &str, value: i32| match u16::try_from(value) {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(invalid(
-            Part::Container,
-            &field(name),
-            format!("{value} is not a port; a port is 1 to 65535"),
-        )),
+        _ => Err(invalid(Part::Container, &field(name), format!("{value} is not a port; a port is 1 to 65535"))),
     };
     let host_ip = match &port.host_ip {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -186,19 +158,9 @@ fn published_port(index: usize, port: &ContainerPort, inputs: &Inputs) -> Result
 
 fn refuse_collisions(ports: &[PublishedPort]) -> Result<(), Block> {
     for (index, port) in ports.iter().enumerate() {
-        if let Some(other) = ports[..index]
-            .iter()
-            .position(|earlier| earlier.collides_with(port))
-        {
-            let message = format!(
-                "{} is published by spec.run.ports[{other}] already",
-                port.host_port
-            );
-            return Err(invalid(
-                Part::Container,
-                &format!("spec.run.ports[{index}].hostPort"),
-                message,
-            ));
+        if let Some(other) = ports[..index].iter().position(|earlier| earlier.collides_with(port)) {
+            let message = format!("{} is published by spec.run.ports[{other}] already", port.host_port);
+            return Err(invalid(Part::Container, &format!("spec.run.ports[{index}].hostPort"), message));
         }
     }
     Ok(())

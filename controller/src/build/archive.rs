@@ -23,12 +23,7 @@ const PIECE: usize = 64 * 1024;
 pub(super) fn stream(entries: Vec<Entry>) -> BoxStream<'static, io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(PIECES);
     tokio::task::spawn_blocking(move || {
-        let mut pieces = io::BufWriter::with_capacity(
-            PIECE,
-            Pieces {
-                sender: sender.clone(),
-            },
-        );
+        let mut pieces = io::BufWriter::with_capacity(PIECE, Pieces { sender: sender.clone() });
         if let Err(error) = write(&entries, &mut pieces).and_then(|()| pieces.flush()) {
             // Nobody listens any more when the build was cancelled.
             let _ = sender.blocking_send(Err(error));
@@ -44,9 +39,7 @@ struct Pieces {
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let piece = Ok(Bytes::copy_from_slice(bytes));
-        self.sender
-            .blocking_send(piece)
-            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.sender.blocking_send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         Ok(bytes.len())
     }
 
@@ -75,12 +68,7 @@ fn write(entries: &[Entry], to: &mut impl Write) -> io::Result<()> {
                 header.set_size(0);
                 archive.append_link(&mut header, &entry.path, target)?;
             }
-            Kind::File {
-                is_executable,
-                size,
-                digest,
-                content,
-            } => {
+            Kind::File { is_executable, size, digest, content } => {
                 header.set_entry_type(tar::EntryType::Regular);
                 header.set_mode(if *is_executable { 0o755 } else { 0o644 });
                 header.set_size(*size);
@@ -104,18 +92,10 @@ fn write_file(
         Content::Disk { path, stamp } => (path, stamp),
     };
     let opened = folder::open(file, *stamp, path).map_err(io::Error::other)?;
-    let mut hashing = Hashing {
-        inner: opened.take(size),
-        hasher: Sha256::new(),
-        count: 0,
-    };
+    let mut hashing = Hashing { inner: opened.take(size), hasher: Sha256::new(), count: 0 };
     archive.append_data(header, path, &mut hashing)?;
     let is_the_same = hashing.count == size && Digest::from_sha256(&hashing.hasher.finalize()) == *digest;
-    if is_the_same {
-        Ok(())
-    } else {
-        Err(io::Error::other(ContextError::Changed(path.to_owned())))
-    }
+    if is_the_same { Ok(()) } else { Err(io::Error::other(ContextError::Changed(path.to_owned()))) }
 }
 
 struct Hashing<R> {

@@ -26,9 +26,7 @@ impl DockerIgnore {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim);
         let patterns = lines.filter(|line| !line.is_empty()).map(Pattern::parse);
-        Ok(Self {
-            patterns: patterns.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { patterns: patterns.collect::<Result<_, _>>()? })
     }
 
     /// Whether this path, relative to the context's root, is left out.
@@ -37,8 +35,7 @@ impl DockerIgnore {
         let mut is_ignored = false;
         for pattern in &self.patterns {
             // A pattern that could only confirm what is already so need not be looked at.
-            if pattern.is_exception == is_ignored
-                && (pattern.matches(path) || parents().any(|up| pattern.matches(up)))
+            if pattern.is_exception == is_ignored && (pattern.matches(path) || parents().any(|up| pattern.matches(up)))
             {
                 is_ignored = !pattern.is_exception;
             }
@@ -63,10 +60,7 @@ impl Pattern {
             return Err(bad());
         }
         let matcher = Regex::new(&expression(&clean(pattern))).map_err(|_| bad())?;
-        Ok(Self {
-            matcher,
-            is_exception,
-        })
+        Ok(Self { matcher, is_exception })
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -88,11 +82,7 @@ fn clean(pattern: &str) -> String {
         }
     }
     // A lone "." stays a dot, which no path is: as in Docker, it ignores nothing.
-    if parts.is_empty() {
-        ".".to_owned()
-    } else {
-        parts.join("/")
-    }
+    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
 }
 
 fn expression(pattern: &str) -> String {
@@ -104,11 +94,7 @@ fn expression(pattern: &str) -> String {
             '*' if is_in_class => expression.push_str(r"\*"),
             '*' if characters.next_if_eq(&'*').is_some() => {
                 characters.next_if_eq(&'/');
-                expression.push_str(if characters.peek().is_none() {
-                    ".*"
-                } else {
-                    "(?:.*/)?"
-                });
+                expression.push_str(if characters.peek().is_none() { ".*" } else { "(?:.*/)?" });
             }
             '*' => expression.push_str("[^/]*"),
             '?' if !is_in_class => expression.push_str("[^/]"),
@@ -138,47 +124,25 @@ mod tests {
 
     fn ignored<'a>(patterns: &str, paths: &[&'a str]) -> Vec<&'a str> {
         let ignore = DockerIgnore::parse(patterns).unwrap();
-        paths
-            .iter()
-            .copied()
-            .filter(|path| ignore.ignores(path))
-            .collect()
+        paths.iter().copied().filter(|path| ignore.ignores(path)).collect()
     }
 
     #[test]
     fn a_pattern_is_anchored_at_the_root() {
-        assert_eq!(
-            ignored("temp", &["temp", "temp/a", "src/temp", "temporary"]),
-            ["temp", "temp/a"]
-        );
-        assert_eq!(
-            ignored("/temp/", &["temp", "temp/a", "src/temp"]),
-            ["temp", "temp/a"]
-        );
+        assert_eq!(ignored("temp", &["temp", "temp/a", "src/temp", "temporary"]), ["temp", "temp/a"]);
+        assert_eq!(ignored("/temp/", &["temp", "temp/a", "src/temp"]), ["temp", "temp/a"]);
     }
 
     #[test]
     fn a_star_stays_within_one_folder() {
-        assert_eq!(
-            ignored("*/temp*", &["a/temporary", "temp", "a/b/temp", "a/temp/x"]),
-            ["a/temporary", "a/temp/x"]
-        );
-        assert_eq!(
-            ignored("*/*/temp*", &["a/b/temp.txt", "a/temp"]),
-            ["a/b/temp.txt"]
-        );
-        assert_eq!(
-            ignored("temp?", &["tempa", "tempb", "temp", "tempab"]),
-            ["tempa", "tempb"]
-        );
+        assert_eq!(ignored("*/temp*", &["a/temporary", "temp", "a/b/temp", "a/temp/x"]), ["a/temporary", "a/temp/x"]);
+        assert_eq!(ignored("*/*/temp*", &["a/b/temp.txt", "a/temp"]), ["a/b/temp.txt"]);
+        assert_eq!(ignored("temp?", &["tempa", "tempb", "temp", "tempab"]), ["tempa", "tempb"]);
     }
 
     #[test]
     fn two_stars_cross_folders() {
-        assert_eq!(
-            ignored("**/*.go", &["a.go", "a/b.go", "a/b/c.go", "a.rs"]),
-            ["a.go", "a/b.go", "a/b/c.go"]
-        );
+        assert_eq!(ignored("**/*.go", &["a.go", "a/b.go", "a/b/c.go", "a.rs"]), ["a.go", "a/b.go", "a/b/c.go"]);
         assert_eq!(ignored("a/**", &["a", "a/b", "a/b/c", "b"]), ["a/b", "a/b/c"]);
         assert_eq!(ignored("**", &["a", "a/b"]), ["a", "a/b"]);
     }
@@ -186,32 +150,17 @@ mod tests {
     #[test]
     fn the_last_match_decides() {
         let readme = "*.md\n!README*.md\nREADME-secret.md";
+        assert_eq!(ignored(readme, &["a.md", "README.md", "README-secret.md"]), ["a.md", "README-secret.md"]);
+        assert_eq!(ignored("*.md\nREADME-secret.md\n!README*.md", &["a.md", "README-secret.md"]), ["a.md"]);
         assert_eq!(
-            ignored(readme, &["a.md", "README.md", "README-secret.md"]),
-            ["a.md", "README-secret.md"]
-        );
-        assert_eq!(
-            ignored(
-                "*.md\nREADME-secret.md\n!README*.md",
-                &["a.md", "README-secret.md"]
-            ),
-            ["a.md"]
-        );
-        assert_eq!(
-            ignored(
-                "node_modules\n!node_modules/keep",
-                &["node_modules/a", "node_modules/keep/b"]
-            ),
+            ignored("node_modules\n!node_modules/keep", &["node_modules/a", "node_modules/keep/b"]),
             ["node_modules/a"]
         );
     }
 
     #[test]
     fn comments_blanks_and_spaces_do_not_matter() {
-        assert_eq!(
-            ignored("# a comment\n\n   b  \n./c/../d/", &["#", "a", "b", "c", "d"]),
-            ["b", "d"]
-        );
+        assert_eq!(ignored("# a comment\n\n   b  \n./c/../d/", &["#", "a", "b", "c", "d"]), ["b", "d"]);
         assert_eq!(ignored(".", &["a"]), Vec::<&str>::new());
     }
 

@@ -17,12 +17,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A file. Of its mode only whether it can be executed counts.
-    File {
-        is_executable: bool,
-        size: u64,
-        digest: Digest,
-        content: Content,
-    },
+    File { is_executable: bool, size: u64, digest: Digest, content: Content },
     /// A symbolic link, sent as it is and never followed.
     Link { target: String },
     /// A folder with nothing in it; others are there by what they hold.
@@ -72,11 +67,7 @@ pub(super) fn checked_path(path: &str) -> Result<String, ContextError> {
     const LONGEST: usize = 4096;
     let is_good_component = |component: &str| !component.is_empty() && component != "." && component != "..";
     let is_good = path.len() <= LONGEST && !path.contains('\0') && path.split('/').all(is_good_component);
-    if is_good {
-        Ok(path.to_owned())
-    } else {
-        Err(ContextError::Path(path.to_owned()))
-    }
+    if is_good { Ok(path.to_owned()) } else { Err(ContextError::Path(path.to_owned())) }
 }
 
 /// The digest of sorted entries. Each part has its length before it, so that no two contexts read alike.
@@ -89,16 +80,8 @@ pub(super) fn digest(entries: &[Entry]) -> ContextDigest {
     part(b"longshore build context, version 1");
     for entry in entries {
         let (kind, content) = match &entry.kind {
-            Kind::File {
-                is_executable: false,
-                digest,
-                ..
-            } => ("file", digest.as_str()),
-            Kind::File {
-                is_executable: true,
-                digest,
-                ..
-            } => ("program", digest.as_str()),
+            Kind::File { is_executable: false, digest, .. } => ("file", digest.as_str()),
+            Kind::File { is_executable: true, digest, .. } => ("program", digest.as_str()),
             Kind::Link { target } => ("link", target.as_str()),
             Kind::EmptyFolder => ("folder", ""),
         };

@@ -4,9 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContextError {
     /// A path leads out of the context, or is no path.
-    #[error(
-        "\"{0}\" is not a path in a build context: it must be relative, without .., and at most 4096 bytes long"
-    )]
+    #[error("\"{0}\" is not a path in a build context: it must be relative, without .., and at most 4096 bytes long")]
     Path(String),
     /// One path is a file and another lies below it.
     #[error("\"{0}\" is both a file and a folder")]
@@ -23,9 +21,7 @@ pub enum ContextError {
         files: Vec<String>,
     },
     /// Something that is neither a file nor a folder nor a symbolic link.
-    #[error(
-        "{0} is a device, a pipe or a socket, which a build context cannot hold: name it in .dockerignore"
-    )]
+    #[error("{0} is a device, a pipe or a socket, which a build context cannot hold: name it in .dockerignore")]
     Special(String),
     /// A name that is not UTF-8.
     #[error("{0} has a name that is not UTF-8: rename it, or name its folder in .dockerignore")]
@@ -54,10 +50,7 @@ pub enum ContextError {
 
 impl ContextError {
     pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::Unreadable {
-            path: path.display().to_string(),
-            message: error.to_string(),
-        }
+        Self::Unreadable { path: path.display().to_string(), message: error.to_string() }
     }
 }
 
@@ -66,10 +59,6 @@ fn describe(files: &[String]) -> String {
     match files {
         [] => "no files".to_owned(),
         few if few.len() <= SHOWN => few.join(", "),
-        many => format!(
-            "{} and {} more files",
-            many[..SHOWN].join(", "),
-            many.len() - SHOWN
-        ),
+        many => format!("{} and {} more files", many[..SHOWN].join(", "), many.len() - SHOWN),
     }
 }

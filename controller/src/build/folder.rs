@@ -25,10 +25,7 @@ pub(super) struct DigestCache(Mutex<HashMap<PathBuf, (Stamp, Digest)>>);
 impl DigestCache {
     fn get(&self, path: &Path, stamp: Stamp) -> Option<Digest> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache
-            .get(path)
-            .filter(|(known, _)| *known == stamp)
-            .map(|(_, digest)| digest.clone())
+        cache.get(path).filter(|(known, _)| *known == stamp).map(|(_, digest)| digest.clone())
     }
 
     fn put(&self, path: &Path, stamp: Stamp, digest: &Digest) {
@@ -53,9 +50,7 @@ pub(super) fn read(
     cache: &DigestCache,
 ) -> Result<Vec<Entry>, ContextError> {
     // The folder itself may be a link; nothing in it is followed.
-    let root = folder
-        .canonicalize()
-        .map_err(|_| ContextError::NoFolder(folder.display().to_string()))?;
+    let root = folder.canonicalize().map_err(|_| ContextError::NoFolder(folder.display().to_string()))?;
     if !root.is_dir() {
         return Err(ContextError::NoFolder(folder.display().to_string()));
     }
@@ -72,19 +67,11 @@ pub(super) fn read(
         Err(_) => true,
     };
     let mut entries = Vec::new();
-    let walk = WalkDir::new(&root)
-        .follow_links(false)
-        .min_depth(1)
-        .sort_by_file_name();
+    let walk = WalkDir::new(&root).follow_links(false).min_depth(1).sort_by_file_name();
     for found in walk.into_iter().filter_entry(goes_in) {
         let found = found.map_err(|error| {
             let path = error.path().unwrap_or(&root).to_owned();
-            ContextError::unreadable(
-                &path,
-                &error
-                    .into_io_error()
-                    .unwrap_or_else(|| io::Error::other("a loop")),
-            )
+            ContextError::unreadable(&path, &error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))
         })?;
         let path = relative(&root, found.path())?;
         entries.extend(entry(&found, path, &ignore, cache)?);
@@ -112,10 +99,7 @@ fn read_ignore(root: &Path, dockerfile: &str) -> Result<DockerIgnore, ContextErr
 
 fn relative(root: &Path, path: &Path) -> Result<String, ContextError> {
     let relative = path.strip_prefix(root).unwrap_or(path);
-    relative
-        .to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| ContextError::NotText(relative.to_string_lossy().into_owned()))
+    relative.to_str().map(str::to_owned).ok_or_else(|| ContextError::NotText(relative.to_string_lossy().into_owned()))
 }
 
 fn entry(
@@ -126,12 +110,7 @@ fn entry(
 ) -> Result<Option<Entry>, ContextError> {
     let path = checked_path(&path)?;
     let metadata = found.metadata().map_err(|error| {
-        ContextError::unreadable(
-            found.path(),
-            &error
-                .into_io_error()
-                .unwrap_or_else(|| io::Error::other("a loop")),
-        )
+        ContextError::unreadable(found.path(), &error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))
     })?;
     let kind = if metadata.is_dir() {
         let is_empty = std::fs::read_dir(found.path()).is_ok_and(|mut inside| inside.next().is_none());
@@ -140,14 +119,9 @@ fn entry(
         }
         Kind::EmptyFolder
     } else if metadata.is_symlink() {
-        let target = std::fs::read_link(found.path())
-            .map_err(|error| ContextError::unreadable(found.path(), &error))?;
-        Kind::Link {
-            target: target
-                .to_str()
-                .ok_or(ContextError::NotText(path.clone()))?
-                .to_owned(),
-        }
+        let target =
+            std::fs::read_link(found.path()).map_err(|error| ContextError::unreadable(found.path(), &error))?;
+        Kind::Link { target: target.to_str().ok_or(ContextError::NotText(path.clone()))?.to_owned() }
     } else if metadata.is_file() {
         let stamp = stamp_of(&metadata);
         let digest = match cache.get(found.path(), stamp) {
@@ -158,10 +132,7 @@ fn entry(
             is_executable: metadata.permissions().mode() & 0o111 != 0,
             size: stamp.size,
             digest,
-            content: Content::Disk {
-                path: found.path().to_owned(),
-                stamp,
-            },
+            content: Content::Disk { path: found.path().to_owned(), stamp },
         }
     } else {
         return Err(ContextError::Special(path));
@@ -183,26 +154,21 @@ fn read_digest(file: &Path, stamp: Stamp, path: &str, cache: &DigestCache) -> Re
 /// or a pipe, is refused.
 pub(super) fn open(file: &Path, stamp: Stamp, path: &str) -> Result<File, ContextError> {
     let changed = || ContextError::Changed(path.to_owned());
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(file)
-        .map_err(|error| match error.kind() {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(file).map_err(
+        |error| match error.kind() {
             io::ErrorKind::NotFound => changed(),
             _ if error.raw_os_error() == Some(libc::ELOOP) => changed(),
             _ => ContextError::unreadable(file, &error),
-        })?;
-    let metadata = opened
-        .metadata()
-        .map_err(|error| ContextError::unreadable(file, &error))?;
+        },
+    )?;
+    let metadata = opened.metadata().map_err(|error| ContextError::unreadable(file, &error))?;
     let now = stamp_of(&metadata);
     let is_the_same = metadata.is_file() && (now.device, now.inode) == (stamp.device, stamp.inode);
     if is_the_same { Ok(opened) } else { Err(changed()) }
 }
 
 fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
-    let nanoseconds =
-        |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    let nanoseconds = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
     Stamp {
         device: metadata.dev(),
         inode: metadata.ino(),

@@ -48,10 +48,7 @@ impl ContextReader {
         let dockerfile = dockerfile.to_owned();
         let read = tokio::task::spawn_blocking(move || ReadContext::new(source, &dockerfile, &cache));
         read.await.unwrap_or_else(|error| {
-            Err(ContextError::Unreadable {
-                path: "the context".to_owned(),
-                message: error.to_string(),
-            })
+            Err(ContextError::Unreadable { path: "the context".to_owned(), message: error.to_string() })
         })
     }
 }
@@ -66,10 +63,7 @@ impl ReadContext {
         if entries.iter().map(Entry::size).sum::<u64>() > MOST_BYTES {
             return Err(ContextError::TooLarge(MOST_BYTES));
         }
-        let context = Self {
-            digest: digest(&entries),
-            entries,
-        };
+        let context = Self { digest: digest(&entries), entries };
         if !context.contains(dockerfile) {
             return Err(ContextError::NoDockerfile {
                 dockerfile: dockerfile.to_owned(),
@@ -86,10 +80,7 @@ impl ReadContext {
 
     /// How many files it has.
     pub fn files(&self) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| matches!(entry.kind, Kind::File { .. }))
-            .count()
+        self.entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })).count()
     }
 
     /// The sum of their sizes in bytes.
@@ -114,11 +105,7 @@ fn files_in_memory(files: BTreeMap<String, Vec<u8>>) -> Result<Vec<Entry>, Conte
     let mut entries = Vec::with_capacity(files.len());
     for path in files.keys() {
         let below = format!("{path}/");
-        if files
-            .range(below.clone()..)
-            .next()
-            .is_some_and(|(other, _)| other.starts_with(&below))
-        {
+        if files.range(below.clone()..).next().is_some_and(|(other, _)| other.starts_with(&below)) {
             return Err(ContextError::FileAndFolder(path.clone()));
         }
     }

@@ -27,12 +27,7 @@ pub struct ControllerCommand {
     registry_ca: Option<PathBuf>,
 
     /// Namespace of the Secrets with the keys for engines: the controller's own
-    #[arg(
-        long,
-        env = "POD_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "longshore-system"
-    )]
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = "longshore-system")]
     engine_secrets_namespace: String,
 }
 
@@ -46,9 +41,7 @@ impl ControllerCommand {
         let client = Client::try_default()
             .await
             .map_err(|error| format!("the API server cannot be reached: {error}; check KUBECONFIG"))?;
-        let instance = cluster::instance(&client, &self.options.release)
-            .await
-            .map_err(|error| error.to_string())?;
+        let instance = cluster::instance(&client, &self.options.release).await.map_err(|error| error.to_string())?;
         let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
         let resources: Arc<dyn Resources> = Arc::new(KubeResources::new(client.clone()));
         let pool = EnginePool::new(Arc::clone(&resources), self.engine_secrets_namespace);
@@ -64,19 +57,9 @@ impl ControllerCommand {
             keep_images: false,
         });
         let counted = Arc::downgrade(&reconciler);
-        metrics.count_running_tasks_by(move || {
-            counted
-                .upgrade()
-                .map_or(0, |reconciler| reconciler.running_tasks())
-        });
+        metrics.count_running_tasks_by(move || counted.upgrade().map_or(0, |reconciler| reconciler.running_tasks()));
         let stop = cluster::stop_on_signals().map_err(|error| error.to_string())?;
-        let parts = Parts {
-            client,
-            reconciler: Arc::clone(&reconciler) as _,
-            engines,
-            instance,
-            metrics,
-        };
+        let parts = Parts { client, reconciler: Arc::clone(&reconciler) as _, engines, instance, metrics };
         let wakes = UnboundedReceiverStream::new(wakes);
         let result = cluster::run(&self.options, parts, wakes, stop).await;
         reconciler.shut_down();

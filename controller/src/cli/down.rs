@@ -61,9 +61,7 @@ impl DownCommand {
         let leaving = self.chosen(&session).await?;
         if leaving.is_empty() {
             let project = session.project().name();
-            output::note(&format!(
-                "there is nothing of the project {project}; --project names another one"
-            ));
+            output::note(&format!("there is nothing of the project {project}; --project names another one"));
             return Ok(());
         }
         self.remove(&session, &leaving).await
@@ -71,43 +69,25 @@ impl DownCommand {
 
     async fn chosen(&self, session: &Session) -> Result<Vec<Leaving>, Failure> {
         let project = session.project();
-        let of_key = |key: AppKey| Leaving {
-            uid: project.uid_of(&key),
-            key,
-        };
+        let of_key = |key: AppKey| Leaving { uid: project.uid_of(&key), key };
         let in_files: Vec<Leaving> = session.resources.in_files().into_iter().map(of_key).collect();
         if self.names.is_empty() && !self.all {
             return Ok(in_files);
         }
         let left_behind = session.resources.left_behind()?.into_iter().map(of_key);
         let mut known: BTreeMap<String, Leaving> = BTreeMap::new();
-        for leaving in in_files
-            .into_iter()
-            .chain(left_behind)
-            .chain(on_engines(session).await?)
-        {
+        for leaving in in_files.into_iter().chain(left_behind).chain(on_engines(session).await?) {
             known.entry(leaving.uid.clone()).or_insert(leaving);
         }
         let known = known.into_values().collect();
-        if self.all {
-            Ok(known)
-        } else {
-            self.named(known, project.name())
-        }
+        if self.all { Ok(known) } else { self.named(known, project.name()) }
     }
 
     fn named(&self, known: Vec<Leaving>, project: &str) -> Result<Vec<Leaving>, Failure> {
-        let unknown = self
-            .names
-            .iter()
-            .find(|name| !known.iter().any(|leaving| is_called(&leaving.key, name)));
+        let unknown = self.names.iter().find(|name| !known.iter().any(|leaving| is_called(&leaving.key, name)));
         if let Some(unknown) = unknown {
             let names: Vec<String> = known.iter().map(|leaving| name_of(&leaving.key)).collect();
-            let names = if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            };
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return Err(Failure::BadInput(format!(
                 "\"{unknown}\" is not an app of the project {project}; its apps are: {names}"
             )));

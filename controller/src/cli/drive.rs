@@ -46,8 +46,7 @@ pub async fn drive(
     concurrency: usize,
     enough: Enough<'_>,
 ) -> Result<Drive, Failure> {
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be heard: {error}")));
+    let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals cannot be heard: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let watch = Watch {
         is_settled: enough.is_settled,
@@ -70,10 +69,7 @@ pub async fn drive(
         _ = terminate.recv() => End::Interrupted,
     };
     reconciler.shut_down();
-    let settled_after = watch
-        .settled_after
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let settled_after = watch.settled_after.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Drive { end, settled_after })
 }
 

@@ -42,21 +42,15 @@ impl Whose {
 
 /// The name of the app that made a container, as people write it.
 pub fn app_of(container: &Container) -> Option<String> {
-    container.resource().map(|(namespace, name)| {
-        name_of(&AppKey {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        })
-    })
+    container
+        .resource()
+        .map(|(namespace, name)| name_of(&AppKey { namespace: namespace.to_owned(), name: name.to_owned() }))
 }
 
 /// The public names of an image, in order.
 pub fn public_references(image: &Image) -> Vec<&ImageReference> {
-    let mut references: Vec<&ImageReference> = image
-        .references
-        .iter()
-        .filter(|reference| !Owner::is_private(reference))
-        .collect();
+    let mut references: Vec<&ImageReference> =
+        image.references.iter().filter(|reference| !Owner::is_private(reference)).collect();
     references.sort();
     references
 }
@@ -64,27 +58,15 @@ pub fn public_references(image: &Image) -> Vec<&ImageReference> {
 /// The apps of a project of which something is on an engine. One of which only images are left has its UID for a name.
 pub fn leaving(instance: &Instance, containers: &[Container], images: &[Image]) -> BTreeSet<Leaving> {
     let whose = Whose::Of(instance.clone());
-    let by_label = containers
-        .iter()
-        .filter(|container| whose.includes(container))
-        .filter_map(|container| {
-            let (namespace, name) = container.resource()?;
-            let uid = container.labels.get(labels::OWNER_UID)?.clone();
-            Some((
-                uid,
-                AppKey {
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                },
-            ))
-        });
+    let by_label = containers.iter().filter(|container| whose.includes(container)).filter_map(|container| {
+        let (namespace, name) = container.resource()?;
+        let uid = container.labels.get(labels::OWNER_UID)?.clone();
+        Some((uid, AppKey { namespace: namespace.to_owned(), name: name.to_owned() }))
+    });
     let mut found: BTreeMap<String, AppKey> = by_label.collect();
     for reference in images.iter().flat_map(|image| &image.references) {
         if let Some((_, uid)) = whose.keeper(reference) {
-            let nameless = || AppKey {
-                namespace: DEFAULT_NAMESPACE.to_owned(),
-                name: uid.to_owned(),
-            };
+            let nameless = || AppKey { namespace: DEFAULT_NAMESPACE.to_owned(), name: uid.to_owned() };
             found.entry(uid.to_owned()).or_insert_with(nameless);
         }
     }

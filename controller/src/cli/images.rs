@@ -47,66 +47,37 @@ async fn rows_of(engine: &dyn Engine, whose: &Whose, now: Timestamp) -> Result<V
     let containers = engine.list_containers().await?;
     let names = names_by_uid(&containers);
     let images = engine.list_images().await?;
-    Ok(images
-        .iter()
-        .flat_map(|image| rows_of_image(image, whose, &names, now))
-        .collect())
+    Ok(images.iter().flat_map(|image| rows_of_image(image, whose, &names, now)).collect())
 }
 
 /// An image tells its keeper's UID only; the keeper's containers tell the name.
 fn names_by_uid(containers: &[Container]) -> BTreeMap<&str, String> {
     containers
         .iter()
-        .filter_map(|container| {
-            Some((
-                container.labels.get(labels::OWNER_UID)?.as_str(),
-                found::app_of(container)?,
-            ))
-        })
+        .filter_map(|container| Some((container.labels.get(labels::OWNER_UID)?.as_str(), found::app_of(container)?)))
         .collect()
 }
 
 /// One row for each public name, none for an image that is not kept by any of these apps.
-fn rows_of_image(
-    image: &Image,
-    whose: &Whose,
-    names: &BTreeMap<&str, String>,
-    now: Timestamp,
-) -> Vec<Vec<String>> {
-    let keepers: BTreeSet<&str> = image
-        .references
-        .iter()
-        .filter_map(|reference| whose.keeper(reference))
-        .map(|(_, uid)| uid)
-        .collect();
+fn rows_of_image(image: &Image, whose: &Whose, names: &BTreeMap<&str, String>, now: Timestamp) -> Vec<Vec<String>> {
+    let keepers: BTreeSet<&str> =
+        image.references.iter().filter_map(|reference| whose.keeper(reference)).map(|(_, uid)| uid).collect();
     if keepers.is_empty() {
         return Vec::new();
     }
-    let apps: Vec<String> = keepers
-        .into_iter()
-        .map(|uid| names.get(uid).cloned().unwrap_or_else(|| NONE.to_owned()))
-        .collect();
-    let created = image
-        .created_at
-        .map(|then| format!("{} ago", output::age(then, now)));
+    let apps: Vec<String> =
+        keepers.into_iter().map(|uid| names.get(uid).cloned().unwrap_or_else(|| NONE.to_owned())).collect();
+    let created = image.created_at.map(|then| format!("{} ago", output::age(then, now)));
     let facts = [
         image.id.short().to_owned(),
         created.unwrap_or_default(),
         output::size(u64::try_from(image.size).unwrap_or(0)),
         apps.join(", "),
     ];
-    let row = |repository: String, tag: &str| {
-        [repository, tag.to_owned()]
-            .into_iter()
-            .chain(facts.clone())
-            .collect()
-    };
+    let row = |repository: String, tag: &str| [repository, tag.to_owned()].into_iter().chain(facts.clone()).collect();
     let references = found::public_references(image);
     if references.is_empty() {
         return vec![row(NONE.to_owned(), NONE)];
     }
-    references
-        .iter()
-        .map(|reference| row(reference.repository().familiar(), reference.tag()))
-        .collect()
+    references.iter().map(|reference| row(reference.repository().familiar(), reference.tag())).collect()
 }

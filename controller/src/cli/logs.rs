@@ -52,11 +52,7 @@ impl LogsCommand {
         let whose = super::whose(&session, &self.project, &self.files);
         let app = App::find(session.engines().await?, &whose, &self.name).await?;
         let mut wanted = app.first().await?;
-        let mut options = LogOptions {
-            follow: self.follow,
-            tail: self.tail,
-            since: None,
-        };
+        let mut options = LogOptions { follow: self.follow, tail: self.tail, since: None };
         loop {
             app.print(&wanted, &options).await?;
             if !self.follow {
@@ -66,11 +62,7 @@ impl LogsCommand {
                 return Ok(());
             };
             // A container that was started again has told the rest already.
-            options = LogOptions {
-                tail: None,
-                since: app.restarted_at(&wanted, &next).await?,
-                ..options
-            };
+            options = LogOptions { tail: None, since: app.restarted_at(&wanted, &next).await?, ..options };
             wanted = next;
         }
     }
@@ -118,11 +110,7 @@ impl App {
     async fn first(&self) -> Result<ContainerId, Failure> {
         let containers = self.containers().await?;
         let best = containers.iter().max_by_key(|container| {
-            (
-                is_up(container.state),
-                container.state != ContainerState::Created,
-                container.created_at,
-            )
+            (is_up(container.state), container.state != ContainerState::Created, container.created_at)
         });
         best.map(|container| container.id.clone())
             .ok_or_else(|| Failure::Failed("the app's container has just been removed; try again".to_owned()))
@@ -163,38 +151,26 @@ impl App {
     }
 
     /// When the engine has started the same container again, the time of its last end, by the engine's own clock.
-    async fn restarted_at(
-        &self,
-        ended: &ContainerId,
-        next: &ContainerId,
-    ) -> Result<Option<Timestamp>, Failure> {
+    async fn restarted_at(&self, ended: &ContainerId, next: &ContainerId) -> Result<Option<Timestamp>, Failure> {
         if ended != next {
             return Ok(None);
         }
         let inspected = self.engine.inspect_container(next).await?;
-        Ok(inspected
-            .and_then(|container| container.detail)
-            .and_then(|detail| detail.finished_at))
+        Ok(inspected.and_then(|container| container.detail).and_then(|detail| detail.finished_at))
     }
 }
 
 /// The UID and the project of the app that made a container, if the app is called so.
 fn owner(container: &Container, name: &str) -> Option<(String, String)> {
     let (namespace, own_name) = container.resource()?;
-    let key = AppKey {
-        namespace: namespace.to_owned(),
-        name: own_name.to_owned(),
-    };
+    let key = AppKey { namespace: namespace.to_owned(), name: own_name.to_owned() };
     let label = |label: &str| container.labels.get(label).cloned();
     is_called(&key, name).then_some(())?;
     Some((label(labels::OWNER_UID)?, label(labels::INSTANCE)?))
 }
 
 fn is_up(state: ContainerState) -> bool {
-    matches!(
-        state,
-        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-    )
+    matches!(state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
 /// What comes after a container's end.
@@ -245,19 +221,13 @@ mod tests {
 
     #[test]
     fn a_replacement_that_runs_is_followed() {
-        let containers = [
-            container("old", ContainerState::Exited),
-            container("new", ContainerState::Running),
-        ];
+        let containers = [container("old", ContainerState::Exited), container("new", ContainerState::Running)];
         assert_eq!(after_old(&containers), Next::GoOn(ContainerId("new".to_owned())));
     }
 
     #[test]
     fn a_replacement_that_does_not_run_yet_is_waited_for() {
-        let containers = [
-            container("old", ContainerState::Exited),
-            container("new", ContainerState::Created),
-        ];
+        let containers = [container("old", ContainerState::Exited), container("new", ContainerState::Created)];
         assert_eq!(after_old(&containers), Next::Wait);
         assert_eq!(after_old(&containers[1..]), Next::Wait);
     }
@@ -275,9 +245,6 @@ mod tests {
 
     #[test]
     fn a_container_that_has_ended_alone_is_the_end() {
-        assert_eq!(
-            after_old(&[container("old", ContainerState::Exited)]),
-            Next::Ended
-        );
+        assert_eq!(after_old(&[container("old", ContainerState::Exited)]), Next::Ended);
     }
 }

@@ -90,20 +90,13 @@ impl Command {
 
 fn start_quiet_logging() -> Result<(), Failure> {
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| "off".to_owned());
-    let options = LogOptions {
-        filter,
-        format: LogFormat::Plain,
-    };
+    let options = LogOptions { filter, format: LogFormat::Plain };
     start_logging(&options).map_err(|error| Failure::BadInput(error.to_string()))
 }
 
 /// An app's name as people write it: without the namespace where that is the default one.
 fn name_of(key: &AppKey) -> String {
-    if key.namespace == DEFAULT_NAMESPACE {
-        key.name.clone()
-    } else {
-        key.to_string()
-    }
+    if key.namespace == DEFAULT_NAMESPACE { key.name.clone() } else { key.to_string() }
 }
 
 /// Whether people call an app so: by its name alone, or with its namespace in front.

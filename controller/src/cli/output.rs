@@ -75,10 +75,7 @@ mod tests {
     use super::*;
 
     fn age_of(seconds: i64) -> String {
-        age(
-            Timestamp::UNIX_EPOCH,
-            Timestamp::from_second(seconds).unwrap_or_default(),
-        )
+        age(Timestamp::UNIX_EPOCH, Timestamp::from_second(seconds).unwrap_or_default())
     }
 
     #[test]
@@ -105,13 +102,7 @@ mod tests {
 
     #[test]
     fn a_table_has_columns_and_no_borders() {
-        let rows = vec![
-            vec!["my-app".to_owned(), "running".to_owned()],
-            vec!["b".to_owned(), String::new()],
-        ];
-        assert_eq!(
-            table(&["NAME", "STATUS"], rows),
-            "NAME     STATUS\nmy-app   running\nb"
-        );
+        let rows = vec![vec!["my-app".to_owned(), "running".to_owned()], vec!["b".to_owned(), String::new()]];
+        assert_eq!(table(&["NAME", "STATUS"], rows), "NAME     STATUS\nmy-app   running\nb");
     }
 }

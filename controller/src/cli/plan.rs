@@ -48,17 +48,11 @@ impl PlanCommand {
         for key in &keys {
             let planned = reconciler.plan(key).await;
             let planned = planned.map_err(|error| Failure::Failed(format!("{}: {error}", name_of(key))))?;
-            is_fulfilled &= planned
-                .as_ref()
-                .is_ok_and(|plan| plan.steps.is_empty() && plan.blocks.is_empty());
+            is_fulfilled &= planned.as_ref().is_ok_and(|plan| plan.steps.is_empty() && plan.blocks.is_empty());
             output::result(&told(&name_of(key), &planned))?;
         }
         let something_to_do = self.exit_code && !is_fulfilled;
-        Ok(if something_to_do {
-            ExitCode::from(SOMETHING_TO_DO)
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(if something_to_do { ExitCode::from(SOMETHING_TO_DO) } else { ExitCode::SUCCESS })
     }
 }
 
@@ -71,9 +65,7 @@ fn told(name: &str, planned: &Result<Plan, Block>) -> String {
         return format!("{name}: nothing to do");
     }
     let steps = steps.iter().map(|step| format!("\n  {}", sentence(step)));
-    let blocks = blocks
-        .iter()
-        .map(|block| format!("\n  waits: {} ({})", block.message, block.reason));
+    let blocks = blocks.iter().map(|block| format!("\n  waits: {} ({})", block.message, block.reason));
     format!("{name}:{}", steps.chain(blocks).collect::<String>())
 }
 
@@ -104,11 +96,7 @@ mod tests {
                 action: Action::PullImage { reference },
                 cause: "the engine does not hold it".to_owned(),
             }],
-            blocks: vec![Block::waiting(
-                Part::Container,
-                Reason::PortConflict,
-                "port 4000 is another's",
-            )],
+            blocks: vec![Block::waiting(Part::Container, Reason::PortConflict, "port 4000 is another's")],
             ..Plan::default()
         };
         assert_eq!(

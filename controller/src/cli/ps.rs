@@ -44,12 +44,7 @@ impl PsCommand {
     }
 }
 
-async fn rows_of(
-    engine: &dyn Engine,
-    whose: &Whose,
-    all: bool,
-    now: Timestamp,
-) -> Result<Vec<Vec<String>>, Failure> {
+async fn rows_of(engine: &dyn Engine, whose: &Whose, all: bool, now: Timestamp) -> Result<Vec<Vec<String>>, Failure> {
     let images = engine.list_images().await?;
     let names = image_names(&images);
     let mut rows = Vec::new();
@@ -59,44 +54,27 @@ async fn rows_of(
             continue;
         }
         // Only an inspection tells how a container has ended.
-        let inspected = if is_up(container.state) {
-            None
-        } else {
-            engine.inspect_container(&container.id).await?
-        };
+        let inspected = if is_up(container.state) { None } else { engine.inspect_container(&container.id).await? };
         rows.push(row(&inspected.unwrap_or(container), &names, now));
     }
     Ok(rows)
 }
 
 fn is_up(state: ContainerState) -> bool {
-    matches!(
-        state,
-        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-    )
+    matches!(state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
 fn image_names(images: &[Image]) -> BTreeMap<&EngineImageId, String> {
     let name = |image: &Image| found::public_references(image).first().map(ToString::to_string);
-    images
-        .iter()
-        .filter_map(|image| Some((&image.id, name(image)?)))
-        .collect()
+    images.iter().filter_map(|image| Some((&image.id, name(image)?))).collect()
 }
 
 fn row(container: &Container, images: &BTreeMap<&EngineImageId, String>, now: Timestamp) -> Vec<String> {
-    let image = images
-        .get(&container.image)
-        .cloned()
-        .unwrap_or_else(|| container.image.short().to_owned());
+    let image = images.get(&container.image).cloned().unwrap_or_else(|| container.image.short().to_owned());
     let ports: Vec<String> = container.ports.iter().map(ToString::to_string).collect();
     vec![
         found::app_of(container).unwrap_or_default(),
-        container
-            .labels
-            .get(labels::INSTANCE)
-            .cloned()
-            .unwrap_or_default(),
+        container.labels.get(labels::INSTANCE).cloned().unwrap_or_default(),
         container.name.clone(),
         image,
         status(container, now),
@@ -109,9 +87,7 @@ fn row(container: &Container, images: &BTreeMap<&EngineImageId, String>, now: Ti
 fn status(container: &Container, now: Timestamp) -> String {
     match (&container.detail, container.state) {
         (Some(detail), ContainerState::Exited) => {
-            let ago = detail
-                .finished_at
-                .map(|then| format!(" {} ago", output::age(then, now)));
+            let ago = detail.finished_at.map(|then| format!(" {} ago", output::age(then, now)));
             format!("exited ({}){}", detail.exit_code, ago.unwrap_or_default())
         }
         (_, state) => state.to_string(),

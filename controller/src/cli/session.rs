@@ -32,10 +32,7 @@ impl Session {
         let state = StateFolder::of_project(project.name(), options.state_dir.as_deref())?;
         let resources = Arc::new(FileResources::new(project, state, manifests, options.endpoint()?));
         let engines = EnginePool::new(Arc::clone(&resources) as Arc<dyn Resources>, DEFAULT_NAMESPACE);
-        Ok(Self {
-            resources,
-            engines: Arc::new(engines),
-        })
+        Ok(Self { resources, engines: Arc::new(engines) })
     }
 
     /// The project.
@@ -50,8 +47,7 @@ impl Session {
         reporter: Arc<dyn Reporter>,
         images: Images,
     ) -> Result<(Arc<Reconciler>, Wakes), Failure> {
-        let registry =
-            OciRegistry::trusting_file(registries.registry_ca.as_deref()).map_err(Failure::BadInput)?;
+        let registry = OciRegistry::trusting_file(registries.registry_ca.as_deref()).map_err(Failure::BadInput)?;
         Ok(Reconciler::new(ReconcilerParts {
             resources: Arc::clone(&self.resources) as Arc<dyn Resources>,
             engines: Arc::clone(&self.engines) as Arc<dyn Engines>,

@@ -51,9 +51,7 @@ impl UpCommand {
         let session = Session::open(&self.files, &self.project)?;
         let keys = session.resources.in_files();
         if keys.is_empty() {
-            return Err(Failure::BadInput(
-                "the files hold no ContainerApp; there is nothing to bring up".to_owned(),
-            ));
+            return Err(Failure::BadInput("the files hold no ContainerApp; there is nothing to bring up".to_owned()));
         }
         session.resources.take(&keys, Timestamp::now())?;
         let reporter = progress::reporter(&keys);
@@ -61,35 +59,22 @@ impl UpCommand {
         let app_of = |key: &AppKey| session.resources.current(key);
         let detach = self.detach;
         let is_settled = move |key: &AppKey| {
-            app_of(key).is_some_and(|app| {
-                if detach {
-                    Standing::of(&app).is_settled()
-                } else {
-                    Standing::is_over(&app)
-                }
-            })
+            app_of(key).is_some_and(
+                |app| {
+                    if detach { Standing::of(&app).is_settled() } else { Standing::is_over(&app) }
+                },
+            )
         };
-        let enough = Enough {
-            is_settled: Box::new(is_settled),
-            timeout: self.timeout,
-        };
+        let enough = Enough { is_settled: Box::new(is_settled), timeout: self.timeout };
         let begun = Instant::now();
         let drive = drive(reconciler, &keys, self.concurrency, enough).await?;
         reporter.finish();
         self.conclude(&session, &keys, &drive, begun.elapsed())
     }
 
-    fn conclude(
-        &self,
-        session: &Session,
-        keys: &[AppKey],
-        drive: &Drive,
-        took: Duration,
-    ) -> Result<(), Failure> {
-        let apps: Vec<(AppKey, ContainerApp)> = keys
-            .iter()
-            .filter_map(|key| Some((key.clone(), session.resources.current(key)?)))
-            .collect();
+    fn conclude(&self, session: &Session, keys: &[AppKey], drive: &Drive, took: Duration) -> Result<(), Failure> {
+        let apps: Vec<(AppKey, ContainerApp)> =
+            keys.iter().filter_map(|key| Some((key.clone(), session.resources.current(key)?))).collect();
         if drive.end == End::Interrupted && !self.detach {
             output::note(&self.farewell(session));
             return Ok(());
@@ -99,22 +84,13 @@ impl UpCommand {
             summary(key, app, took)
         });
         output::result(&output::table(&["NAME", "STATE", "URL", "TIME"], rows.collect()))?;
-        let is_well =
-            |app: &ContainerApp| matches!(Standing::of(app), Standing::Ready(_) | Standing::Suspended);
-        if apps.iter().all(|(_, app)| is_well(app)) {
-            Ok(())
-        } else {
-            Err(Failure::Told)
-        }
+        let is_well = |app: &ContainerApp| matches!(Standing::of(app), Standing::Ready(_) | Standing::Suspended);
+        if apps.iter().all(|(_, app)| is_well(app)) { Ok(()) } else { Err(Failure::Told) }
     }
 
     /// What to know when the repairing has ended.
     fn farewell(&self, session: &Session) -> String {
-        let files: Vec<String> = self
-            .files
-            .iter()
-            .map(|file| format!(" -f {}", file.display()))
-            .collect();
+        let files: Vec<String> = self.files.iter().map(|file| format!(" -f {}", file.display())).collect();
         let what = if self.files.iter().any(|file| file.as_os_str() == "-") {
             format!(" --all --project {}", session.project().name())
         } else {
@@ -136,10 +112,7 @@ fn summary(key: &AppKey, app: &ContainerApp, took: Duration) -> Vec<String> {
     };
     let container = app.status.as_ref().and_then(|status| status.container.as_ref());
     let is_running = container.is_some_and(|container| container.state == "running");
-    let ports = container
-        .filter(|_| is_running)
-        .map(|container| container.ports.as_slice())
-        .unwrap_or_default();
+    let ports = container.filter(|_| is_running).map(|container| container.ports.as_slice()).unwrap_or_default();
     let urls: Vec<String> = ports.iter().filter_map(|port| url(port)).collect();
     vec![name_of(key), state, urls.join(" "), output::took(took)]
 }
@@ -148,20 +121,13 @@ fn summary(key: &AppKey, app: &ContainerApp, took: Duration) -> Vec<String> {
 fn url(port: &str) -> Option<String> {
     let (host, _) = port.strip_suffix("/tcp")?.split_once("->")?;
     let (address, number) = host.rsplit_once(':')?;
-    let address = if matches!(address, "0.0.0.0" | "[::]") {
-        "localhost"
-    } else {
-        address
-    };
+    let address = if matches!(address, "0.0.0.0" | "[::]") { "localhost" } else { address };
     Some(format!("http://{address}:{number}"))
 }
 
 /// A duration as people write it: `90s`, `10m`, `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text
-        .parse::<SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok());
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     parsed.ok_or_else(|| "write a time such as 90s, 10m or 1h30m".to_owned())
 }
 
@@ -171,14 +137,8 @@ mod tests {
 
     #[test]
     fn a_published_port_is_told_as_its_address() {
-        assert_eq!(
-            url("0.0.0.0:4000->80/tcp").as_deref(),
-            Some("http://localhost:4000")
-        );
-        assert_eq!(
-            url("127.0.0.1:4000->80/tcp").as_deref(),
-            Some("http://127.0.0.1:4000")
-        );
+        assert_eq!(url("0.0.0.0:4000->80/tcp").as_deref(), Some("http://localhost:4000"));
+        assert_eq!(url("127.0.0.1:4000->80/tcp").as_deref(), Some("http://127.0.0.1:4000"));
         assert_eq!(url("[::1]:4000->80/tcp").as_deref(), Some("http://[::1]:4000"));
         assert_eq!(url("0.0.0.0:53->53/udp"), None);
     }

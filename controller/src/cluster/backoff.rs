@@ -25,10 +25,7 @@ impl<K: Clone + Eq + Hash> Backoffs<K> {
     /// How long to wait after another failure.
     pub(super) fn after_failure(&self, key: &K) -> Duration {
         let mut all = self.lock();
-        all.entry(key.clone())
-            .or_insert_with(waits)
-            .next()
-            .unwrap_or(LONGEST)
+        all.entry(key.clone()).or_insert_with(waits).next().unwrap_or(LONGEST)
     }
 
     /// Forgets the failures of one that succeeded or is gone.

@@ -53,22 +53,13 @@ pub(super) async fn drive(
 ) {
     let (reader, writer) = reflector::store();
     let synced = reader.clone();
-    let apps = watcher(
-        apps_of(client.clone(), options.namespace.as_deref()),
-        watcher::Config::default(),
-    )
-    .default_backoff()
-    // Deleted ones as well: whoever worked for them must hear that they are gone.
-    .reflect(writer)
-    .touched_objects()
-    // An error must not reach the queue, which would wait with all its triggers, engines' wakes included.
-    .filter_map(|app| {
-        ready(
-            app.inspect_err(|error| warn!("the watch is interrupted: {error}"))
-                .ok()
-                .map(Ok),
-        )
-    });
+    let apps = watcher(apps_of(client.clone(), options.namespace.as_deref()), watcher::Config::default())
+        .default_backoff()
+        // Deleted ones as well: whoever worked for them must hear that they are gone.
+        .reflect(writer)
+        .touched_objects()
+        // An error must not reach the queue, which would wait with all its triggers, engines' wakes included.
+        .filter_map(|app| ready(app.inspect_err(|error| warn!("the watch is interrupted: {error}")).ok().map(Ok)));
     let results = Controller::for_stream(apps, reader)
         .with_config(Config::default().concurrency(options.concurrency))
         .reconcile_on(wakes.map(|key| reference_to(&key)))
@@ -118,11 +109,7 @@ async fn pass(app: Arc<App>, queue: Arc<Queue>) -> Result<Action, ReconcileError
 async fn measured_pass(key: &AppKey, queue: &Queue) -> Result<LookAgain, ReconcileError> {
     let begun = Instant::now();
     let result = queue.reconciler.reconcile(key).await;
-    let outcome = if result.is_ok() {
-        ReconcileOutcome::Done
-    } else {
-        ReconcileOutcome::Failed
-    };
+    let outcome = if result.is_ok() { ReconcileOutcome::Done } else { ReconcileOutcome::Failed };
     queue.metrics.reconciled(outcome, begun.elapsed());
     result
 }
@@ -136,18 +123,12 @@ fn after_failure(app: Arc<App>, error: &ReconcileError, queue: Arc<Queue>) -> Ac
     Action::requeue(wait)
 }
 
-fn note(
-    queue: &Arc<Queue>,
-    result: Result<(ObjectRef<App>, Action), QueueError<ReconcileError, watcher::Error>>,
-) {
+fn note(queue: &Arc<Queue>, result: Result<(ObjectRef<App>, Action), QueueError<ReconcileError, watcher::Error>>) {
     match result {
         // A failed pass was logged where its wait was chosen.
         Ok(_) | Err(QueueError::ReconcilerFailed(..)) => {}
         Err(QueueError::ObjectNotFound(gone)) => {
-            let key = AppKey {
-                namespace: gone.namespace.clone().unwrap_or_default(),
-                name: gone.name.clone(),
-            };
+            let key = AppKey { namespace: gone.namespace.clone().unwrap_or_default(), name: gone.name.clone() };
             tokio::spawn(forget(Arc::clone(queue), key));
         }
         Err(error) => warn!("the queue: {error}"),
@@ -171,10 +152,7 @@ fn apps_of(client: Client, namespace: Option<&str>) -> Api<App> {
 }
 
 fn key_of(app: &App) -> AppKey {
-    AppKey {
-        namespace: app.namespace().unwrap_or_default(),
-        name: app.name_any(),
-    }
+    AppKey { namespace: app.namespace().unwrap_or_default(), name: app.name_any() }
 }
 
 fn reference_to(key: &AppKey) -> ObjectRef<App> {

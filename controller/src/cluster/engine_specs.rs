@@ -68,10 +68,7 @@ impl Specs {
 }
 
 fn spec_of(engine: &Engine) -> (String, i64) {
-    (
-        engine.uid().unwrap_or_default(),
-        engine.metadata.generation.unwrap_or(0),
-    )
+    (engine.uid().unwrap_or_default(), engine.metadata.generation.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -98,13 +95,7 @@ mod tests {
     #[test]
     fn a_new_engine_is_a_change_and_a_new_status_is_none() {
         assert_eq!(
-            changes([
-                Init,
-                InitDone,
-                Apply(engine("big", 1)),
-                Apply(engine("big", 1)),
-                Apply(engine("big", 2))
-            ]),
+            changes([Init, InitDone, Apply(engine("big", 1)), Apply(engine("big", 1)), Apply(engine("big", 2))]),
             [false, false, true, false, true]
         );
     }
@@ -112,30 +103,15 @@ mod tests {
     #[test]
     fn an_engine_that_goes_is_a_change() {
         assert_eq!(
-            changes([
-                Init,
-                InitApply(engine("big", 1)),
-                InitDone,
-                Delete(engine("big", 1))
-            ]),
+            changes([Init, InitApply(engine("big", 1)), InitDone, Delete(engine("big", 1))]),
             [false, true, false, true]
         );
     }
 
     #[test]
     fn what_happened_while_the_watch_was_interrupted_is_found() {
-        let before = [
-            Init,
-            InitApply(engine("big", 1)),
-            InitApply(engine("small", 1)),
-            InitDone,
-        ];
-        let unchanged = [
-            Init,
-            InitApply(engine("big", 1)),
-            InitApply(engine("small", 1)),
-            InitDone,
-        ];
+        let before = [Init, InitApply(engine("big", 1)), InitApply(engine("small", 1)), InitDone];
+        let unchanged = [Init, InitApply(engine("big", 1)), InitApply(engine("small", 1)), InitDone];
         let one_is_gone = [Init, InitApply(engine("big", 1)), InitDone];
         let all = changes(before.into_iter().chain(unchanged).chain(one_is_gone));
         assert_eq!(all[4..8], [false, false, false, false]);

@@ -43,11 +43,7 @@ pub(super) fn status_after(
             },
         )
     };
-    let mut status = ContainerEngineStatus {
-        observed_generation: generation,
-        containers: None,
-        ..old.clone()
-    };
+    let mut status = ContainerEngineStatus { observed_generation: generation, containers: None, ..old.clone() };
     status.conditions = match look {
         Look::Answering { info, containers } => {
             status.id = Some(info.id.clone());
@@ -60,10 +56,9 @@ pub(super) fn status_after(
         }
         Look::Unreachable(why) => vec![condition("Ready", "False", "Unreachable", why)],
         // kstatus takes Ready=False alone for work that goes on; this only a person can mend.
-        Look::Invalid(why) => vec![
-            condition("Ready", "False", "InvalidSpec", why),
-            condition("Stalled", "True", "InvalidSpec", why),
-        ],
+        Look::Invalid(why) => {
+            vec![condition("Ready", "False", "InvalidSpec", why), condition("Stalled", "True", "InvalidSpec", why)]
+        }
     };
     status
 }
@@ -77,10 +72,7 @@ fn word_of(store: ImageStore) -> &'static str {
 
 /// The time of a condition moves only when its status does.
 fn dated(old: &ContainerEngineStatus, mut condition: Condition) -> Condition {
-    let before = old
-        .conditions
-        .iter()
-        .find(|before| before.type_ == condition.type_);
+    let before = old.conditions.iter().find(|before| before.type_ == condition.type_);
     if let Some(before) = before.filter(|before| before.status == condition.status) {
         condition.last_transition_time = before.last_transition_time.clone();
     }
@@ -112,10 +104,7 @@ mod tests {
         let status = status_after(&ContainerEngineStatus::default(), 3, &answering(2), at(1));
         assert_eq!(status.observed_generation, 3);
         assert_eq!(status.conditions[0].reason, "Answering");
-        assert_eq!(
-            status.conditions[0].message,
-            "Docker Engine 20.10.24 answers, API 1.41"
-        );
+        assert_eq!(status.conditions[0].message, "Docker Engine 20.10.24 answers, API 1.41");
         assert_eq!(status.image_store.as_deref(), Some("graphdriver"));
         assert_eq!(status.containers, Some(2));
     }
@@ -141,11 +130,7 @@ mod tests {
     fn an_engine_that_cannot_be_understood_is_stalled() {
         let look = Look::Invalid("spec.endpoint: it is missing, and needed".to_owned());
         let status = status_after(&ContainerEngineStatus::default(), 1, &look, at(1));
-        let types: Vec<&str> = status
-            .conditions
-            .iter()
-            .map(|condition| condition.type_.as_str())
-            .collect();
+        let types: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
         assert_eq!(types, ["Ready", "Stalled"]);
         let mended = status_after(&status, 2, &answering(0), at(2));
         assert_eq!(mended.conditions.len(), 1);

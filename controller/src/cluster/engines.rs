@@ -49,17 +49,9 @@ pub(super) async fn keep_statuses(queue: EngineQueue, stop: CancellationToken) {
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
-            |engine, queue| async move {
-                queue
-                    .look_at(&engine.name_any())
-                    .await
-                    .map(|()| Action::requeue(INTERVAL))
-            },
+            |engine, queue| async move { queue.look_at(&engine.name_any()).await.map(|()| Action::requeue(INTERVAL)) },
             |engine, error, _| {
-                warn!(
-                    engine = engine.name_any(),
-                    "the engine's status could not be kept: {error}"
-                );
+                warn!(engine = engine.name_any(), "the engine's status could not be kept: {error}");
                 Action::requeue(INTERVAL)
             },
             Arc::new(queue),
@@ -123,22 +115,14 @@ impl EngineQueue {
         let info = engine.info().await?;
         let containers = engine.list_containers().await?;
         let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
-            labels
-                .get(labels::INSTANCE)
-                .is_some_and(|instance| instance == self.instance.as_str())
+            labels.get(labels::INSTANCE).is_some_and(|instance| instance == self.instance.as_str())
         };
-        let containers = containers
-            .iter()
-            .filter(|container| is_ours(&container.labels))
-            .count();
+        let containers = containers.iter().filter(|container| is_ours(&container.labels)).count();
         Ok(Look::Answering { info, containers })
     }
 }
 
 /// The status that is there; one that cannot be understood is observed anew.
 fn status_of(status: &Value) -> ContainerEngineStatus {
-    parse::<Option<ContainerEngineStatus>>(status)
-        .ok()
-        .flatten()
-        .unwrap_or_default()
+    parse::<Option<ContainerEngineStatus>>(status).ok().flatten().unwrap_or_default()
 }

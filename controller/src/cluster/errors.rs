@@ -9,9 +9,7 @@ pub(super) fn resource_error(what: &str, error: &kube::Error) -> ResourceError {
     let sentence = format!("cannot {what}: {}", words(error));
     match error {
         kube::Error::Api(status) if status.is_conflict() => ResourceError::Conflict,
-        kube::Error::Api(status) if status.is_forbidden() || status.code == 401 => {
-            ResourceError::Forbidden(sentence)
-        }
+        kube::Error::Api(status) if status.is_forbidden() || status.code == 401 => ResourceError::Forbidden(sentence),
         _ => ResourceError::Unavailable(sentence),
     }
 }
@@ -59,17 +57,11 @@ mod tests {
 
     #[test]
     fn a_conflict_is_a_conflict() {
-        assert_eq!(
-            resource_error("write", &answer(409, "Conflict")),
-            ResourceError::Conflict
-        );
+        assert_eq!(resource_error("write", &answer(409, "Conflict")), ResourceError::Conflict);
     }
 
     #[test]
     fn anything_else_may_pass() {
-        assert!(matches!(
-            resource_error("write", &answer(500, "InternalError")),
-            ResourceError::Unavailable(_)
-        ));
+        assert!(matches!(resource_error("write", &answer(500, "InternalError")), ResourceError::Unavailable(_)));
     }
 }

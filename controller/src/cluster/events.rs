@@ -24,9 +24,7 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(client: Client) -> Self {
-        Self {
-            recorder: Recorder::new(client, Reporter::from(CONTROLLER)),
-        }
+        Self { recorder: Recorder::new(client, Reporter::from(CONTROLLER)) }
     }
 
     /// Tells. What cannot be told is logged: an Event is never a reason to fail.
@@ -79,11 +77,7 @@ mod tests {
     use super::*;
 
     fn event(note: &str) -> Event {
-        Event {
-            kind: EventKind::Warning,
-            reason: "NameConflict".to_owned(),
-            note: note.to_owned(),
-        }
+        Event { kind: EventKind::Warning, reason: "NameConflict".to_owned(), note: note.to_owned() }
     }
 
     #[test]
@@ -96,21 +90,12 @@ mod tests {
 
     #[test]
     fn a_note_that_fits_is_told_whole() {
-        assert_eq!(
-            to_kube(&event("the port is taken")).note.as_deref(),
-            Some("the port is taken")
-        );
+        assert_eq!(to_kube(&event("the port is taken")).note.as_deref(), Some("the port is taken"));
     }
 
     #[test]
     fn the_same_reason_with_another_note_is_another_event() {
-        assert_ne!(
-            to_kube(&event("port 80")).action,
-            to_kube(&event("port 81")).action
-        );
-        assert_eq!(
-            to_kube(&event("port 80")).action,
-            to_kube(&event("port 80")).action
-        );
+        assert_ne!(to_kube(&event("port 80")).action, to_kube(&event("port 81")).action);
+        assert_eq!(to_kube(&event("port 80")).action, to_kube(&event("port 80")).action);
     }
 }

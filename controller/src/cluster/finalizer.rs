@@ -35,11 +35,7 @@ fn holding(metadata: &ObjectMeta) -> Option<Vec<Value>> {
 
 /// The patch that takes the finalizer off; `None` when it is not there.
 fn releasing(metadata: &ObjectMeta) -> Option<Vec<Value>> {
-    let index = metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .position(|finalizer| finalizer == FINALIZER)?;
+    let index = metadata.finalizers.iter().flatten().position(|finalizer| finalizer == FINALIZER)?;
     let change = json!({"op": "remove", "path": format!("/metadata/finalizers/{index}")});
     Some(guarded(metadata, change))
 }
@@ -62,19 +58,11 @@ async fn send(
     let name = metadata.name.as_deref().unwrap_or_default();
     let patch = serde_json::from_value(Value::Array(patch))
         .map_err(|error| ResourceError::Unavailable(format!("cannot {what} {name}: {error}")))?;
-    match api
-        .patch_metadata(name, &PatchParams::default(), &Patch::Json::<()>(patch))
-        .await
-    {
+    match api.patch_metadata(name, &PatchParams::default(), &Patch::Json::<()>(patch)).await {
         Ok(_) => Ok(()),
         Err(error) if is_gone(&error) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 422 => {
-            why_unprocessable(
-                api,
-                metadata,
-                &format!("cannot {what} {name}: {}", status.message),
-            )
-            .await
+            why_unprocessable(api, metadata, &format!("cannot {what} {name}: {}", status.message)).await
         }
         Err(error) => Err(resource_error(&format!("{what} {name}"), &error)),
     }
@@ -93,10 +81,7 @@ async fn why_unprocessable(
             Err(ResourceError::Unavailable(message.to_owned()))
         }
         Ok(_) => Err(ResourceError::Conflict),
-        Err(error) => Err(ResourceError::Unavailable(format!(
-            "{message}, and then {}",
-            words(&error)
-        ))),
+        Err(error) => Err(ResourceError::Unavailable(format!("{message}, and then {}", words(&error)))),
     }
 }
 
@@ -148,13 +133,7 @@ mod tests {
     #[test]
     fn a_patch_holds_only_for_the_version_that_was_read() {
         let patch = releasing(&metadata(Some(&[FINALIZER]))).unwrap();
-        assert_eq!(
-            patch[0],
-            json!({"op": "test", "path": "/metadata/uid", "value": "1-2"})
-        );
-        assert_eq!(
-            patch[1],
-            json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"})
-        );
+        assert_eq!(patch[0], json!({"op": "test", "path": "/metadata/uid", "value": "1-2"}));
+        assert_eq!(patch[1], json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"}));
     }
 }

@@ -34,10 +34,7 @@ pub(super) fn read_app(mut object: Value) -> Guarded {
     }
     match parse(&object) {
         Ok(app) => Guarded::Understood(Box::new(app)),
-        Err(message) => Guarded::Broken {
-            message,
-            remains: Box::new(remains_of(&object)),
-        },
+        Err(message) => Guarded::Broken { message, remains: Box::new(remains_of(&object)) },
     }
 }
 
@@ -72,10 +69,7 @@ fn remains_of(object: &Value) -> ContainerApp {
 }
 
 fn sentence(path: &str, message: &str) -> String {
-    if let Some(field) = message
-        .strip_prefix("missing field `")
-        .and_then(|rest| rest.strip_suffix('`'))
-    {
+    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         return format!("{path}.{field}: it is missing, and needed");
     }
     let message = shortened(message);
@@ -196,10 +190,7 @@ mod tests {
         assert_eq!(remains.metadata.resource_version.as_deref(), Some("7"));
         assert_eq!(remains.spec.engine, "big");
         assert_eq!(remains.spec.deletion_policy, DeletionPolicy::Orphan);
-        assert_eq!(
-            remains.spec.run.and_then(|run| run.container_name).as_deref(),
-            Some("web-1")
-        );
+        assert_eq!(remains.spec.run.and_then(|run| run.container_name).as_deref(), Some("web-1"));
     }
 
     #[test]

@@ -16,8 +16,5 @@ pub async fn instance(client: &Client, release: &str) -> Result<Instance, Resour
     let namespaces = Api::<Namespace>::all(client.clone());
     let namespace = namespaces.get_metadata(KUBE_SYSTEM).await;
     let namespace = namespace.map_err(|error| resource_error("read the namespace kube-system", &error))?;
-    Ok(Instance::new(&format!(
-        "{}-{release}",
-        namespace.uid().unwrap_or_default()
-    )))
+    Ok(Instance::new(&format!("{}-{release}", namespace.uid().unwrap_or_default())))
 }

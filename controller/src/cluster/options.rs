@@ -14,12 +14,7 @@ pub struct ControllerOptions {
     pub namespace: Option<String>,
 
     /// Name of this installation: with the cluster's identity it marks what this controller has made
-    #[arg(
-        long,
-        env = "LONGSHORE_RELEASE",
-        value_name = "NAME",
-        default_value = "longshore"
-    )]
+    #[arg(long, env = "LONGSHORE_RELEASE", value_name = "NAME", default_value = "longshore")]
     pub release: String,
 
     /// How many resources are worked on at the same time

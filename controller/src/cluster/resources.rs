@@ -33,19 +33,12 @@ pub struct KubeResources {
 impl KubeResources {
     /// The resources that this client may see.
     pub fn new(client: Client) -> Self {
-        Self {
-            publisher: Publisher::new(client.clone()),
-            client,
-        }
+        Self { publisher: Publisher::new(client.clone()), client }
     }
 
     /// Untyped, so that an object that the types refuse can be read, held, released and written to as well.
     fn apps(&self, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(
-            self.client.clone(),
-            namespace,
-            &ApiResource::erase::<ContainerApp>(&()),
-        )
+        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<ContainerApp>(&()))
     }
 
     fn apps_beside(&self, app: &ContainerApp) -> Api<DynamicObject> {
@@ -59,20 +52,14 @@ impl Resources for KubeResources {
     /// understood is returned, or its deletion would never end.
     async fn app(&self, key: &AppKey) -> Result<Option<ContainerApp>, ResourceError> {
         let found = self.apps(&key.namespace).get_opt(&key.name).await;
-        let Some(object) =
-            found.map_err(|error| resource_error(&format!("read the ContainerApp {key}"), &error))?
+        let Some(object) = found.map_err(|error| resource_error(&format!("read the ContainerApp {key}"), &error))?
         else {
             return Ok(None);
         };
         match read_app(as_value(object)?) {
             Guarded::Understood(app) => Ok(Some(*app)),
-            Guarded::Broken { remains, .. } if remains.metadata.deletion_timestamp.is_some() => {
-                Ok(Some(*remains))
-            }
-            Guarded::Broken { message, remains } => Err(ResourceError::Invalid {
-                message,
-                app: remains,
-            }),
+            Guarded::Broken { remains, .. } if remains.metadata.deletion_timestamp.is_some() => Ok(Some(*remains)),
+            Guarded::Broken { message, remains } => Err(ResourceError::Invalid { message, app: remains }),
         }
     }
 
@@ -84,45 +71,31 @@ impl Resources for KubeResources {
             .map_err(|error| resource_error(&format!("read the ContainerEngine {name}"), &error))?
             .map(|object| {
                 parse(&as_value(object)?).map_err(|message| {
-                    ResourceError::Unavailable(format!(
-                        "the ContainerEngine {name} cannot be understood: {message}"
-                    ))
+                    ResourceError::Unavailable(format!("the ContainerEngine {name} cannot be understood: {message}"))
                 })
             })
             .transpose()
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError> {
-        let found = Api::<Secret>::namespaced(self.client.clone(), namespace)
-            .get_opt(name)
-            .await;
-        let secret =
-            found.map_err(|error| resource_error(&format!("read the Secret {namespace}/{name}"), &error))?;
+        let found = Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await;
+        let secret = found.map_err(|error| resource_error(&format!("read the Secret {namespace}/{name}"), &error))?;
         Ok(secret.map(|secret| SecretData {
             kind: secret.type_.unwrap_or_else(|| "Opaque".to_owned()),
-            data: secret
-                .data
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(key, value)| (key, value.0))
-                .collect(),
+            data: secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect(),
         }))
     }
 
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapData>, ResourceError> {
-        let found = Api::<ConfigMap>::namespaced(self.client.clone(), namespace)
-            .get_opt(name)
-            .await;
-        let config_map = found
-            .map_err(|error| resource_error(&format!("read the ConfigMap {namespace}/{name}"), &error))?;
+        let found = Api::<ConfigMap>::namespaced(self.client.clone(), namespace).get_opt(name).await;
+        let config_map =
+            found.map_err(|error| resource_error(&format!("read the ConfigMap {namespace}/{name}"), &error))?;
         Ok(config_map.map(|config_map| {
             let text = config_map.data.unwrap_or_default();
             let binary = config_map.binary_data.unwrap_or_default();
             let text = text.into_iter().map(|(key, value)| (key, value.into_bytes()));
             let binary = binary.into_iter().map(|(key, value)| (key, value.0));
-            ConfigMapData {
-                data: text.chain(binary).collect(),
-            }
+            ConfigMapData { data: text.chain(binary).collect() }
         }))
     }
 
@@ -138,11 +111,7 @@ impl Resources for KubeResources {
         finalizer::release(&self.apps_beside(app), &app.metadata).await
     }
 
-    async fn write_status(
-        &self,
-        app: &ContainerApp,
-        status: &ContainerAppStatus,
-    ) -> Result<(), ResourceError> {
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         let resource = ApiResource::erase::<ContainerApp>(&());
         let written = apply_status(&self.apps_beside(app), &resource, &app.metadata, status).await;
         written.map_err(|error| {
@@ -150,10 +119,7 @@ impl Resources for KubeResources {
             if is_gone(&error) {
                 return ResourceError::Conflict;
             }
-            resource_error(
-                &format!("write the status of the ContainerApp {}", app.name_any()),
-                &error,
-            )
+            resource_error(&format!("write the status of the ContainerApp {}", app.name_any()), &error)
         })
     }
 

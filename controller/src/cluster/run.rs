@@ -69,40 +69,20 @@ pub async fn run(
         health: Arc::clone(&health),
         backoffs: Backoffs::new(),
     });
-    let engines = EngineQueue {
-        client: parts.client.clone(),
-        engines: parts.engines,
-        instance: parts.instance,
-    };
+    let engines = EngineQueue { client: parts.client.clone(), engines: parts.engines, instance: parts.instance };
     // The probes answer until the very end: a process that is still ending is alive.
     let servers = tokio::spawn(async move {
-        tokio::join!(
-            serve_probes(probes, health),
-            serve_metrics(metrics, parts.metrics)
-        );
+        tokio::join!(serve_probes(probes, health), serve_metrics(metrics, parts.metrics));
     });
-    info!(
-        namespace = options.namespace,
-        concurrency = options.concurrency,
-        "the controller runs"
-    );
-    tokio::join!(
-        drive(parts.client, options, queue, wakes, stop.clone()),
-        keep_statuses(engines, stop),
-    );
+    info!(namespace = options.namespace, concurrency = options.concurrency, "the controller runs");
+    tokio::join!(drive(parts.client, options, queue, wakes, stop.clone()), keep_statuses(engines, stop),);
     servers.abort();
     info!("the controller has ended");
     Ok(())
 }
 
 async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen {
-            address,
-            flag,
-            source,
-        })
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, flag, source })
 }
 
 /// A token that is cancelled by the first SIGTERM or SIGINT. A second one ends the process at once, as it would without

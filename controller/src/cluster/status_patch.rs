@@ -31,13 +31,7 @@ pub(super) async fn apply_status(
         },
         "status": status,
     });
-    let applied = api
-        .patch_status(
-            name,
-            &PatchParams::apply(FIELD_MANAGER).force(),
-            &Patch::Apply(&patch),
-        )
-        .await;
+    let applied = api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&patch)).await;
     match applied {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(answer)) if answer.code == 500 || answer.code == 422 => {
@@ -51,22 +45,14 @@ pub(super) async fn apply_status(
 /// understand the whole object and answers 500 ("failed to create typed live object", seen with Kubernetes 1.36).
 ///
 /// The first two operations change nothing when the object is still the same one, and are a conflict when it is not.
-async fn replace_status(
-    api: &Api<DynamicObject>,
-    metadata: &ObjectMeta,
-    status: &Value,
-) -> Result<(), kube::Error> {
+async fn replace_status(api: &Api<DynamicObject>, metadata: &ObjectMeta, status: &Value) -> Result<(), kube::Error> {
     let patch = json!([
         {"op": "replace", "path": "/metadata/uid", "value": metadata.uid},
         {"op": "replace", "path": "/metadata/resourceVersion", "value": metadata.resource_version},
         {"op": "add", "path": "/status", "value": status},
     ]);
     let patch = Patch::Json::<()>(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
-    let parameters = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    api.patch_status(metadata.name.as_deref().unwrap_or_default(), &parameters, &patch)
-        .await?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    api.patch_status(metadata.name.as_deref().unwrap_or_default(), &parameters, &patch).await?;
     Ok(())
 }

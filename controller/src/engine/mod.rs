@@ -62,11 +62,7 @@ pub trait Engine: Send + Sync {
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError>;
 
     /// What a container printed.
-    fn logs(
-        &self,
-        id: &ContainerId,
-        options: &LogOptions,
-    ) -> BoxStream<'static, Result<LogChunk, EngineError>>;
+    fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>>;
 
     /// Every image that a reference points at, or that a container uses.
     async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
@@ -81,11 +77,7 @@ pub trait Engine: Send + Sync {
 
     /// Builds an image and lets [`BuildRequest::reference`] point at it. Dropping the future cancels the build at the
     /// engine too.
-    async fn build_image(
-        &self,
-        request: BuildRequest,
-        progress: ProgressSink,
-    ) -> Result<BuildReport, EngineError>;
+    async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError>;
 
     /// Lets a reference point at an image.
     async fn tag_image(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError>;

@@ -23,32 +23,22 @@ pub struct EnginePool {
 impl EnginePool {
     /// A pool whose engines' TLS Secrets lie in this namespace.
     pub fn new(resources: Arc<dyn Resources>, namespace: impl Into<String>) -> Self {
-        Self {
-            resources,
-            namespace: namespace.into(),
-            engines: Mutex::default(),
-        }
+        Self { resources, namespace: namespace.into(), engines: Mutex::default() }
     }
 
     async fn keys(&self, secret: &str) -> Result<TlsKeys, EngineError> {
         let found = self.resources.secret(&self.namespace, secret).await;
         let found = found.map_err(|error| EngineError::Other(error.to_string()))?;
         let Some(mut secret_data) = found else {
-            let message = format!(
-                "the Secret {secret} with the keys for TLS does not exist in the namespace {}",
-                self.namespace
-            );
+            let message =
+                format!("the Secret {secret} with the keys for TLS does not exist in the namespace {}", self.namespace);
             return Err(EngineError::NotFound(message));
         };
         let mut take = |key: &str| {
             let missing = || EngineError::NotFound(format!("the Secret {secret} has no key {key}"));
             secret_data.data.remove(key).ok_or_else(missing)
         };
-        Ok(TlsKeys {
-            authority: take("ca.crt")?,
-            certificate: take("tls.crt")?,
-            key: take("tls.key")?,
-        })
+        Ok(TlsKeys { authority: take("ca.crt")?, certificate: take("tls.crt")?, key: take("tls.key")? })
     }
 }
 
@@ -59,9 +49,7 @@ impl Engines for EnginePool {
             Some(reference) => Some(self.keys(&reference.name).await?),
             None => None,
         };
-        let identity = keys
-            .as_ref()
-            .map(|keys| Digest::of([&*keys.authority, &keys.certificate, &keys.key].concat()));
+        let identity = keys.as_ref().map(|keys| Digest::of([&*keys.authority, &keys.certificate, &keys.key].concat()));
         let mut engines = self.engines.lock().await;
         let key = (engine.spec.endpoint.clone(), identity);
         if let Some(connected) = engines.get(&key) {

@@ -43,20 +43,13 @@ impl Dereference<'_> {
         }
         let inputs = Inputs {
             instance: self.instance.clone(),
-            context: context
-                .as_ref()
-                .map(|read| read.as_ref().map(ReadContext::digest).map_err(Clone::clone)),
+            context: context.as_ref().map(|read| read.as_ref().map(ReadContext::digest).map_err(Clone::clone)),
             pull_credentials: self.pull_credentials(app).await?,
             push_credentials,
-            env: self
-                .environment(app.spec.run.as_ref().map_or(&[], |run| &run.env))
-                .await?,
+            env: self.environment(app.spec.run.as_ref().map_or(&[], |run| &run.env)).await?,
             policy: policy_of(&app.spec.engine, engine),
         };
-        Ok(Dereferenced {
-            inputs,
-            context: context.and_then(Result::ok),
-        })
+        Ok(Dereferenced { inputs, context: context.and_then(Result::ok) })
     }
 
     async fn context(
@@ -70,44 +63,25 @@ impl Dereference<'_> {
         };
         let dockerfile = dockerfile.unwrap_or("Dockerfile");
         Ok(self.contexts.read(source, dockerfile).await.map_err(|error| {
-            Block::waiting(
-                Part::Source,
-                Reason::ContextUnreadable,
-                format!("spec.image.build.context: {error}"),
-            )
+            Block::waiting(Part::Source, Reason::ContextUnreadable, format!("spec.image.build.context: {error}"))
         }))
     }
 
-    async fn context_source(
-        &self,
-        context: &BuildContext,
-    ) -> Result<Result<ContextSource, Block>, ResourceError> {
+    async fn context_source(&self, context: &BuildContext) -> Result<Result<ContextSource, Block>, ResourceError> {
         if let Some(files) = &context.inline {
             return Ok(Ok(ContextSource::Files(
-                files
-                    .iter()
-                    .map(|(path, text)| (path.clone(), text.clone().into_bytes()))
-                    .collect(),
+                files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect(),
             )));
         }
         if let Some(reference) = &context.config_map {
-            let found = self
-                .resources
-                .config_map(&self.key.namespace, &reference.name)
-                .await?;
+            let found = self.resources.config_map(&self.key.namespace, &reference.name).await?;
             return Ok(found
                 .map(|ConfigMapData { data }| ContextSource::Files(data))
-                .ok_or_else(|| {
-                    self.missing(
-                        Part::Source,
-                        Reason::ConfigMapNotFound,
-                        "ConfigMap",
-                        &reference.name,
-                    )
-                }));
+                .ok_or_else(|| self.missing(Part::Source, Reason::ConfigMapNotFound, "ConfigMap", &reference.name)));
         }
         let Some(path) = &context.path else {
-            let message = "spec.image.build.context: a build context needs exactly one source: inline, configMap or path";
+            let message =
+                "spec.image.build.context: a build context needs exactly one source: inline, configMap or path";
             return Ok(Err(Block::terminal(Part::Source, Reason::InvalidSpec, message)));
         };
         Ok(self.folder(path).map(ContextSource::Folder).ok_or_else(|| {
@@ -121,15 +95,9 @@ impl Dereference<'_> {
         Some(self.resources.context_root(self.key)?.join(path))
     }
 
-    async fn pull_credentials(
-        &self,
-        app: &ContainerApp,
-    ) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
+    async fn pull_credentials(&self, app: &ContainerApp) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
         for secret in &app.spec.image.pull_secrets {
-            match self
-                .credentials(Some(secret), &app.spec.image.name, Part::Image)
-                .await?
-            {
+            match self.credentials(Some(secret), &app.spec.image.name, Part::Image).await? {
                 Ok(None) => {}
                 found_or_blocked => return Ok(found_or_blocked),
             }
@@ -147,22 +115,11 @@ impl Dereference<'_> {
         let (Some(secret), Ok(repository)) = (secret, repository.parse::<Repository>()) else {
             return Ok(Ok(None));
         };
-        let Some(SecretData { kind, data }) =
-            self.resources.secret(&self.key.namespace, &secret.name).await?
-        else {
-            return Ok(Err(self.missing(
-                part,
-                Reason::SecretNotFound,
-                "Secret",
-                &secret.name,
-            )));
+        let Some(SecretData { kind, data }) = self.resources.secret(&self.key.namespace, &secret.name).await? else {
+            return Ok(Err(self.missing(part, Reason::SecretNotFound, "Secret", &secret.name)));
         };
         Ok(credentials_for(&kind, &data, repository.host()).map_err(|error| {
-            Block::waiting(
-                part,
-                Reason::SecretInvalid,
-                format!("the Secret {}: {error}", secret.name),
-            )
+            Block::waiting(part, Reason::SecretInvalid, format!("the Secret {}: {error}", secret.name))
         }))
     }
 
@@ -190,21 +147,11 @@ impl Dereference<'_> {
         let (kind, reason, selector, data) = match (&source.secret_key_ref, &source.config_map_key_ref) {
             (Some(selector), _) => {
                 let found = self.resources.secret(namespace, &selector.name).await?;
-                (
-                    "Secret",
-                    Reason::SecretNotFound,
-                    selector,
-                    found.map(|secret| secret.data),
-                )
+                ("Secret", Reason::SecretNotFound, selector, found.map(|secret| secret.data))
             }
             (None, Some(selector)) => {
                 let found = self.resources.config_map(namespace, &selector.name).await?;
-                (
-                    "ConfigMap",
-                    Reason::ConfigMapNotFound,
-                    selector,
-                    found.map(|map| map.data),
-                )
+                ("ConfigMap", Reason::ConfigMapNotFound, selector, found.map(|map| map.data))
             }
             (None, None) => return Ok(Ok(None)),
         };

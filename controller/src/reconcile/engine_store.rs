@@ -21,12 +21,7 @@ pub(super) struct EngineStore {
 
 impl EngineStore {
     pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self {
-            engine,
-            info: Kept::default(),
-            containers: Kept::default(),
-            images: Kept::default(),
-        }
+        Self { engine, info: Kept::default(), containers: Kept::default(), images: Kept::default() }
     }
 
     pub(super) async fn info(&self) -> Result<Arc<EngineInfo>, EngineError> {
@@ -96,10 +91,7 @@ struct Kept<T> {
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self {
-            forgotten: AtomicU64::new(0),
-            value: Mutex::new(None),
-        }
+        Self { forgotten: AtomicU64::new(0), value: Mutex::new(None) }
     }
 }
 
@@ -128,8 +120,6 @@ impl<T> Kept<T> {
     async fn peek(&self) -> Option<Arc<T>> {
         let kept = self.value.lock().await;
         let now = self.forgotten.load(Ordering::SeqCst);
-        kept.as_ref()
-            .filter(|(when, _)| *when == now)
-            .map(|(_, value)| Arc::clone(value))
+        kept.as_ref().filter(|(when, _)| *when == now).map(|(_, value)| Arc::clone(value))
     }
 }

@@ -18,10 +18,7 @@ pub(super) struct EngineStores {
 
 impl EngineStores {
     pub(super) fn new(engines: Arc<dyn Engines>) -> Self {
-        Self {
-            engines,
-            stores: Mutex::default(),
-        }
+        Self { engines, stores: Mutex::default() }
     }
 
     /// The store of this engine; a new one when its spec has changed.
@@ -38,11 +35,7 @@ impl EngineStores {
             return Ok(Arc::clone(store));
         }
         let store = Arc::new(EngineStore::new(self.engines.connect(engine).await?));
-        tokio::spawn(watch::watch(
-            Weak::clone(reconciler),
-            name.to_owned(),
-            Arc::downgrade(&store),
-        ));
+        tokio::spawn(watch::watch(Weak::clone(reconciler), name.to_owned(), Arc::downgrade(&store)));
         stores.insert(name.to_owned(), (engine.spec.clone(), Arc::clone(&store)));
         Ok(store)
     }

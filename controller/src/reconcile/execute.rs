@@ -31,10 +31,7 @@ impl Executor {
         match action {
             Action::BuildImage { hash, reference } => {
                 let request = self.build_request(hash.as_str(), reference.clone())?;
-                let build = self
-                    .engine
-                    .build_image(request, Arc::clone(&self.progress))
-                    .await?;
+                let build = self.engine.build_image(request, Arc::clone(&self.progress)).await?;
                 return Ok(Outcome { build: Some(build) });
             }
             Action::PullImage { reference } => {
@@ -42,14 +39,10 @@ impl Executor {
                     Some(Ok(ImageSource::Pull { credentials, .. })) => credentials.as_ref(),
                     _ => None,
                 };
-                self.engine
-                    .pull_image(reference, credentials, Arc::clone(&self.progress))
-                    .await?;
+                self.engine.pull_image(reference, credentials, Arc::clone(&self.progress)).await?;
             }
             Action::PushImage { reference, image } => self.push(reference, image).await?,
-            Action::TagImage { image, reference } => {
-                self.engine.tag_image(present(image)?, reference).await?
-            }
+            Action::TagImage { image, reference } => self.engine.tag_image(present(image)?, reference).await?,
             Action::RemoveImage { reference } => self.engine.remove_image(reference).await?,
             Action::CreateContainer { name, image, spec } => {
                 let request = CreateContainer {
@@ -61,12 +54,8 @@ impl Executor {
                 self.engine.create_container(&request).await?;
             }
             Action::StartContainer { id, .. } => self.engine.start_container(known(id.as_ref())?).await?,
-            Action::StopContainer { id, grace_period, .. } => {
-                self.engine.stop_container(id, *grace_period).await?
-            }
-            Action::RenameContainer { id, to, .. } => {
-                self.engine.rename_container(known(id.as_ref())?, to).await?
-            }
+            Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
+            Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
             Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
         }
         Ok(Outcome::default())
@@ -79,9 +68,7 @@ impl Executor {
     ) -> Result<BuildRequest, EngineError> {
         let source = self.desired.as_ref().map(|desired| &desired.source);
         let (Some(Ok(ImageSource::Build(build))), Some(context)) = (source, self.context.take()) else {
-            return Err(EngineError::Context(
-                "the build's context is not there any more".to_owned(),
-            ));
+            return Err(EngineError::Context("the build's context is not there any more".to_owned()));
         };
         Ok(BuildRequest {
             context: context.into_archive(),
@@ -94,35 +81,25 @@ impl Executor {
     }
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
-    async fn push(
-        &self,
-        reference: &crate::app::ImageReference,
-        image: &ImageTarget,
-    ) -> Result<(), EngineError> {
+    async fn push(&self, reference: &crate::app::ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
         let destinations = self.desired.iter().flat_map(|desired| &desired.destinations);
         let credentials = destinations
             .filter(|destination| destination.reference == *reference)
             .find_map(|destination| destination.credentials.as_ref().ok()?.as_ref());
-        self.engine
-            .push_image(reference, credentials, Arc::clone(&self.progress))
-            .await?;
+        self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
         self.remotes.forget(reference);
         let remote = self.remotes.look_up(reference, credentials, self.now).await;
         let images = self.engine.list_images().await?;
-        let pushed = images
-            .iter()
-            .find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
+        let pushed = images.iter().find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
         match (&remote, pushed) {
-            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => {
-                Err(EngineError::Conflict(format!(
-                    "after the push the registry holds {} under {reference}, not the image {}: someone else may push to \
+            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => Err(EngineError::Conflict(format!(
+                "after the push the registry holds {} under {reference}, not the image {}: someone else may push to \
                  the same tag",
-                    remote.manifest, pushed.id
-                )))
-            }
-            (Remote::Nothing, _) => Err(EngineError::Conflict(format!(
-                "after the push the registry holds nothing under {reference}"
+                remote.manifest, pushed.id
             ))),
+            (Remote::Nothing, _) => {
+                Err(EngineError::Conflict(format!("after the push the registry holds nothing under {reference}")))
+            }
             _ => Ok(()),
         }
     }
@@ -138,9 +115,7 @@ impl Executor {
 fn present(image: &ImageTarget) -> Result<&crate::app::EngineImageId, EngineError> {
     match image {
         ImageTarget::Present(id) => Ok(id),
-        ImageTarget::Pending => Err(EngineError::NotFound(
-            "the image is not on the engine yet".to_owned(),
-        )),
+        ImageTarget::Pending => Err(EngineError::NotFound("the image is not on the engine yet".to_owned())),
     }
 }
 

@@ -26,10 +26,9 @@ pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -
 
 fn part_of(action: &Action) -> Part {
     match action {
-        Action::PullImage { .. }
-        | Action::BuildImage { .. }
-        | Action::TagImage { .. }
-        | Action::RemoveImage { .. } => Part::Image,
+        Action::PullImage { .. } | Action::BuildImage { .. } | Action::TagImage { .. } | Action::RemoveImage { .. } => {
+            Part::Image
+        }
         Action::PushImage { .. } => Part::Push,
         Action::CreateContainer { .. }
         | Action::StartContainer { .. }

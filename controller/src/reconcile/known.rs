@@ -31,10 +31,7 @@ impl KnownApps {
     pub(super) fn get(&self, key: &AppKey, uid: &str) -> Known {
         let known = self.lock();
         let of_this_one = known.get(key).filter(|known| known.uid == uid);
-        of_this_one.cloned().unwrap_or_else(|| Known {
-            uid: uid.to_owned(),
-            ..Known::default()
-        })
+        of_this_one.cloned().unwrap_or_else(|| Known { uid: uid.to_owned(), ..Known::default() })
     }
 
     /// Changes what is known of a resource.
@@ -42,10 +39,7 @@ impl KnownApps {
         let mut all = self.lock();
         let known = all.entry(key.clone()).or_default();
         if known.uid != uid {
-            *known = Known {
-                uid: uid.to_owned(),
-                ..Known::default()
-            };
+            *known = Known { uid: uid.to_owned(), ..Known::default() };
         }
         change(known);
     }
@@ -57,18 +51,13 @@ impl KnownApps {
 
     /// The resource with this UID.
     pub(super) fn key_of(&self, uid: &str) -> Option<AppKey> {
-        self.lock()
-            .iter()
-            .find(|(_, known)| known.uid == uid)
-            .map(|(key, _)| key.clone())
+        self.lock().iter().find(|(_, known)| known.uid == uid).map(|(key, _)| key.clone())
     }
 
     /// The resources on this engine; only those that wait for something, if so asked.
     pub(super) fn on_engine(&self, engine: &str, only_waiting: bool) -> Vec<AppKey> {
         let known = self.lock();
-        let wanted = known
-            .iter()
-            .filter(|(_, known)| known.engine == engine && (known.is_waiting || !only_waiting));
+        let wanted = known.iter().filter(|(_, known)| known.engine == engine && (known.is_waiting || !only_waiting));
         wanted.map(|(key, _)| key.clone()).collect()
     }
 

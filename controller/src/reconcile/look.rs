@@ -38,26 +38,15 @@ pub(super) struct Planned {
 }
 
 impl Reconciler {
-    pub(super) async fn look(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        known: &Known,
-    ) -> Result<Look, ReconcileError> {
+    pub(super) async fn look(&self, key: &AppKey, app: &ContainerApp, known: &Known) -> Result<Look, ReconcileError> {
         let engine = match self.engine(&app.spec.engine).await? {
             Ok(engine) => engine,
             Err(block) => return Ok(Look::Blocked(block)),
         };
-        let dereference = Dereference {
-            resources: &*self.resources,
-            contexts: &self.contexts,
-            instance: &self.instance,
-            key,
-        };
-        let Dereferenced { inputs, context } = dereference
-            .read(app, &engine)
-            .await
-            .map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        let dereference =
+            Dereference { resources: &*self.resources, contexts: &self.contexts, instance: &self.instance, key };
+        let Dereferenced { inputs, context } =
+            dereference.read(app, &engine).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
         let desired = match validate(app, &inputs) {
             Ok(desired) => desired,
             Err(block) => return Ok(Look::Blocked(block)),
@@ -81,23 +70,12 @@ impl Reconciler {
             pushed_at: known.pushed_at.clone(),
             log_tail: self.log_tail(app, &plan, &store).await,
         };
-        Ok(Look::Planned(Box::new(Planned {
-            desired,
-            observed,
-            plan,
-            store,
-            context,
-            telling,
-        })))
+        Ok(Look::Planned(Box::new(Planned { desired, observed, plan, store, context, telling })))
     }
 
     /// The engine of this name, or the block that says that there is none.
     pub(super) async fn engine(&self, name: &str) -> Result<Result<ContainerEngine, Block>, ReconcileError> {
-        let found = self
-            .resources
-            .engine(name)
-            .await
-            .map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        let found = self.resources.engine(name).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
         Ok(found.ok_or_else(|| {
             let message = format!(
                 "the ContainerEngine {name} does not exist: create it, or name one of kubectl get containerengines in \
@@ -138,20 +116,14 @@ impl Reconciler {
             let Ok(credentials) = &destination.credentials else {
                 continue;
             };
-            let remote = self
-                .remotes
-                .look_up(&destination.reference, credentials.as_ref(), (self.clock)())
-                .await;
+            let remote = self.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
             observed.remotes.insert(destination.reference.clone(), remote);
         }
     }
 
     /// The last lines of a container that has ended, read once for each end.
     async fn log_tail(&self, app: &ContainerApp, plan: &Plan, store: &EngineStore) -> Option<String> {
-        let container = plan
-            .container
-            .as_ref()
-            .filter(|container| container.state == ContainerState::Exited)?;
+        let container = plan.container.as_ref().filter(|container| container.state == ContainerState::Exited)?;
         let known = app.status.as_ref().and_then(|status| status.container.as_ref());
         let is_known = known.is_some_and(|known| {
             let finished = container.detail.as_ref().and_then(|detail| detail.finished_at);
@@ -159,20 +131,12 @@ impl Reconciler {
                 && known.log_tail.is_some()
                 && known.finished_at.as_ref().map(|time| time.0) == finished
         });
-        if is_known {
-            None
-        } else {
-            Some(read_log_tail(store, container).await)
-        }
+        if is_known { None } else { Some(read_log_tail(store, container).await) }
     }
 }
 
 async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
-    let options = LogOptions {
-        follow: false,
-        tail: Some(LOG_TAIL_LINES),
-        since: None,
-    };
+    let options = LogOptions { follow: false, tail: Some(LOG_TAIL_LINES), since: None };
     let mut chunks = store.engine.logs(&container.id, &options);
     let mut bytes = Vec::new();
     while let Some(Ok(chunk)) = chunks.next().await {
@@ -181,9 +145,7 @@ async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
     let from = bytes.len().saturating_sub(LOG_TAIL_BYTES);
     // A character that the cut has split becomes U+FFFD, which is up to three times as long.
     let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
-    text.chars()
-        .filter(|character| !character.is_control() || matches!(character, '\n' | '\t'))
-        .collect()
+    text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
 }
 
 fn source_status(context: &ReadContext) -> SourceStatus {

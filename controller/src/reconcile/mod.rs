@@ -21,6 +21,4 @@ mod watch;
 pub use contract::{LookAgain, Reconcile, ReconcileError};
 pub use reconciler::{Clock, Reconciler, ReconcilerParts, Wakes};
 pub use reporter::{NoReporter, Report, Reporter};
-pub use resources::{
-    AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData,
-};
+pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};

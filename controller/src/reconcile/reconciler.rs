@@ -123,11 +123,7 @@ impl Reconciler {
 
     /// What would be done for a resource, without doing any of it.
     pub async fn plan(&self, key: &AppKey) -> Result<Result<crate::app::Plan, Block>, ReconcileError> {
-        let app = self
-            .resources
-            .app(key)
-            .await
-            .map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        let app = self.resources.app(key).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
         let Some(app) = app else {
             return Err(ReconcileError::Failed(format!("there is no ContainerApp {key}")));
         };
@@ -198,17 +194,11 @@ impl Reconciler {
             self.tasks.cancel(uid).await;
             return Ok(Round::Again);
         }
-        let outlook = Outlook::Planned {
-            desired: &planned.desired,
-            observed: &planned.observed,
-            plan: &planned.plan,
-        };
+        let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
         let rest = planned.plan.next_look().unwrap_or(AT_REST);
-        let must_be_told = first
-            .as_ref()
-            .is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
+        let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);
         }
@@ -228,12 +218,7 @@ impl Reconciler {
         step: Step,
         planned: Planned,
     ) -> Result<Round, ReconcileError> {
-        let Planned {
-            desired,
-            store,
-            context,
-            ..
-        } = planned;
+        let Planned { desired, store, context, .. } = planned;
         let executor = Executor {
             engine: Arc::clone(&store.engine),
             remotes: Arc::clone(&self.remotes),
@@ -293,31 +278,21 @@ impl Reconciler {
                 Round::Again
             }
             Err(error @ EngineError::Unreachable { .. }) => {
-                self.reporter
-                    .report(key, Report::StepFailed(step, &error.to_string()));
+                self.reporter.report(key, Report::StepFailed(step, &error.to_string()));
                 Round::Again
             }
             Err(error) => {
                 let failure = failure::failure_of(&step.action, &error, finished);
-                self.reporter
-                    .report(key, Report::StepFailed(step, &failure.message));
+                self.reporter.report(key, Report::StepFailed(step, &failure.message));
                 self.publish(key, app, events::of_failure(&failure)).await;
                 let uid = app.uid().unwrap_or_default();
-                self.known
-                    .update(key, &uid, |known| known.attempts.failed(&step.action, failure));
+                self.known.update(key, &uid, |known| known.attempts.failed(&step.action, failure));
                 Round::Again
             }
         }
     }
 
-    async fn succeeded(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        step: &Step,
-        store: &EngineStore,
-        now: Timestamp,
-    ) {
+    async fn succeeded(&self, key: &AppKey, app: &ContainerApp, step: &Step, store: &EngineStore, now: Timestamp) {
         self.known.update(key, &app.uid().unwrap_or_default(), |known| {
             known.attempts.succeeded(&step.action);
             if let Action::PushImage { reference, .. } = &step.action {
@@ -360,9 +335,7 @@ impl Reconciler {
             cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
             failure: build_failure,
         };
-        self.known.update(key, &app.uid().unwrap_or_default(), |known| {
-            known.build = Some(build)
-        });
+        self.known.update(key, &app.uid().unwrap_or_default(), |known| known.build = Some(build));
     }
 
     /// Writes the status when it says something new. [`Round::Again`] when the resource has changed meanwhile.
@@ -416,18 +389,9 @@ impl Reconciler {
     }
 
     /// A resource that cannot be understood: it alone is stalled.
-    async fn tell_invalid(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        message: &str,
-    ) -> Result<Round, ReconcileError> {
+    async fn tell_invalid(&self, key: &AppKey, app: &ContainerApp, message: &str) -> Result<Round, ReconcileError> {
         warn!(%key, message, "the resource cannot be understood");
-        let block = Block::terminal(
-            crate::app::Part::Container,
-            crate::app::Reason::InvalidSpec,
-            message,
-        );
+        let block = Block::terminal(crate::app::Part::Container, crate::app::Reason::InvalidSpec, message);
         self.tell_block(key, app, &block).await?;
         Ok(Round::Rest(AT_REST))
     }
@@ -460,13 +424,7 @@ impl Reconciler {
 /// resource is not ready any more.
 fn intends_more(old: &ContainerAppStatus, new: &ContainerAppStatus) -> bool {
     let ready = |status: &ContainerAppStatus| {
-        status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Ready")
-            .map(|ready| ready.status.clone())
+        status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone())
     };
-    old.local_references != new.local_references
-        || old.rolled_back != new.rolled_back
-        || ready(old) != ready(new)
+    old.local_references != new.local_references || old.rolled_back != new.rolled_back || ready(old) != ready(new)
 }

@@ -23,10 +23,7 @@ pub(super) struct RemoteStore {
 
 impl RemoteStore {
     pub(super) fn new(registry: Arc<dyn Registry>) -> Self {
-        Self {
-            registry,
-            known: Mutex::default(),
-        }
+        Self { registry, known: Mutex::default() }
     }
 
     /// What the registry holds, as of at most an interval ago.
@@ -57,11 +54,7 @@ impl RemoteStore {
         let known = self.lock();
         let (when, remote) = known.get(reference)?;
         let age = Duration::try_from(now.duration_since(*when)).ok()?;
-        let limit = if matches!(remote, Remote::Unknown(_)) {
-            RETRY
-        } else {
-            INTERVAL
-        };
+        let limit = if matches!(remote, Remote::Unknown(_)) { RETRY } else { INTERVAL };
         (age < limit).then(|| remote.clone())
     }
 

@@ -43,9 +43,7 @@ impl Reconciler {
         let (store, observed) = match found.await {
             Ok(found) => found,
             Err(error) => {
-                return self
-                    .tell_block(key, app, &engine_block(&app.spec.engine, &error))
-                    .await;
+                return self.tell_block(key, app, &engine_block(&app.spec.engine, &error)).await;
             }
         };
         let steps = plan_removal(&owner, &observed, removal, grace_period(app));
@@ -64,19 +62,9 @@ impl Reconciler {
                     ..Telling::default()
                 };
                 let old = app.status.clone().unwrap_or_default();
-                let new = status(
-                    &old,
-                    &telling,
-                    Outlook::Deleting {
-                        observed: &observed,
-                        steps: &steps,
-                    },
-                    (self.clock)(),
-                );
-                let was_told = old
-                    .conditions
-                    .iter()
-                    .any(|condition| condition.reason == "Deleting");
+                let new =
+                    status(&old, &telling, Outlook::Deleting { observed: &observed, steps: &steps }, (self.clock)());
+                let was_told = old.conditions.iter().any(|condition| condition.reason == "Deleting");
                 let wait = observed.attempts.block(&first.action, (self.clock)());
                 if (!was_told || wait.is_some())
                     && let Round::Again = self.tell(key, app, &new).await?
@@ -137,10 +125,6 @@ impl Reconciler {
 }
 
 fn grace_period(app: &ContainerApp) -> Duration {
-    let seconds = app
-        .spec
-        .run
-        .as_ref()
-        .map_or(10, |run| run.termination_grace_period_seconds);
+    let seconds = app.spec.run.as_ref().map_or(10, |run| run.termination_grace_period_seconds);
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }

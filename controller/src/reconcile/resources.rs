@@ -86,11 +86,7 @@ pub const FINALIZER: &str = "longshore.dev/finalizer";
 
 /// Whether a resource has our finalizer.
 pub(super) fn is_held(app: &ContainerApp) -> bool {
-    app.metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .any(|finalizer| finalizer == FINALIZER)
+    app.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The resources of one mode.
@@ -119,11 +115,7 @@ pub trait Resources: Send + Sync {
     async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError>;
 
     /// Replaces the status, computed from this version of the resource.
-    async fn write_status(
-        &self,
-        app: &ContainerApp,
-        status: &ContainerAppStatus,
-    ) -> Result<(), ResourceError>;
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError>;
 
     /// Tells something about the resource. It is not a reason to fail: what cannot be told is logged.
     async fn publish(&self, app: &ContainerApp, event: Event);

@@ -20,26 +20,17 @@ impl Tasks {
     /// What is being done for this resource.
     pub(super) fn action(&self, uid: &str) -> Option<Action> {
         let tasks = self.lock();
-        tasks
-            .get(uid)
-            .filter(|task| !task.handle.is_finished())
-            .map(|task| task.action.clone())
+        tasks.get(uid).filter(|task| !task.handle.is_finished()).map(|task| task.action.clone())
     }
 
     /// How many are under way.
     pub(super) fn len(&self) -> usize {
-        self.lock()
-            .values()
-            .filter(|task| !task.handle.is_finished())
-            .count()
+        self.lock().values().filter(|task| !task.handle.is_finished()).count()
     }
 
     /// Does a step beside everything else.
     pub(super) fn spawn(&self, uid: &str, action: Action, work: impl Future<Output = ()> + Send + 'static) {
-        let task = Task {
-            action,
-            handle: tokio::spawn(work),
-        };
+        let task = Task { action, handle: tokio::spawn(work) };
         self.lock().insert(uid.to_owned(), task);
     }
 

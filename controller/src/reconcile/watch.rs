@@ -93,26 +93,16 @@ fn drifted(relist: &Relist) -> BTreeSet<String> {
     };
     let (before, now) = (by_owner(before), by_owner(&relist.now));
     let uids: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    uids.into_iter()
-        .filter(|uid| before.get(*uid) != now.get(*uid))
-        .cloned()
-        .collect()
+    uids.into_iter().filter(|uid| before.get(*uid) != now.get(*uid)).cloned().collect()
 }
 
 fn by_owner(containers: &[Container]) -> BTreeMap<String, BTreeMap<String, Likeness>> {
     let mut owners: BTreeMap<String, BTreeMap<String, Likeness>> = BTreeMap::new();
     for container in containers {
         if let Some(uid) = container.labels.get(labels::OWNER_UID) {
-            let likeness = (
-                container.name.clone(),
-                container.state,
-                container.image.to_string(),
-                container.ports.clone(),
-            );
-            owners
-                .entry(uid.clone())
-                .or_default()
-                .insert(container.id.to_string(), likeness);
+            let likeness =
+                (container.name.clone(), container.state, container.image.to_string(), container.ports.clone());
+            owners.entry(uid.clone()).or_default().insert(container.id.to_string(), likeness);
         }
     }
     owners

@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use oci_client::client::{Certificate, CertificateEncoding, Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
-    OCI_IMAGE_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
 };
 use oci_client::secrets::RegistryAuth;
 use rustls::pki_types::CertificateDer;
@@ -52,16 +51,9 @@ impl OciRegistry {
 
     /// A client for one question. It is not kept: it would remember one resource's credentials for another's question.
     fn client(&self, host: &str) -> Client {
-        let certificate = |data: &Vec<u8>| Certificate {
-            encoding: CertificateEncoding::Der,
-            data: data.clone(),
-        };
+        let certificate = |data: &Vec<u8>| Certificate { encoding: CertificateEncoding::Der, data: data.clone() };
         Client::new(ClientConfig {
-            protocol: if is_loopback(host) {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
+            protocol: if is_loopback(host) { ClientProtocol::Http } else { ClientProtocol::Https },
             extra_root_certificates: self.certificates.iter().map(certificate).collect(),
             connect_timeout: Some(TIMEOUT),
             read_timeout: Some(TIMEOUT),
@@ -102,27 +94,20 @@ impl Registry for OciRegistry {
         let unreadable = |why: String| {
             RegistryError::Unavailable(format!("{} answers for {reference} with {why}", reference.host()))
         };
-        let target = reference
-            .canonical()
-            .parse()
-            .map_err(|_| unreadable("a name that it refuses".to_owned()))?;
+        let target = reference.canonical().parse().map_err(|_| unreadable("a name that it refuses".to_owned()))?;
         let authentication = match credentials {
-            Some(credentials) if credentials.host == reference.host() => RegistryAuth::Basic(
-                credentials.username.clone(),
-                credentials.password.expose_secret().to_owned(),
-            ),
+            Some(credentials) if credentials.host == reference.host() => {
+                RegistryAuth::Basic(credentials.username.clone(), credentials.password.expose_secret().to_owned())
+            }
             _ => RegistryAuth::Anonymous,
         };
         let client = self.client(reference.host());
-        let (bytes, _) = match client
-            .pull_manifest_raw(&target, &authentication, &accepted)
-            .await
-        {
+        let (bytes, _) = match client.pull_manifest_raw(&target, &authentication, &accepted).await {
             Ok(answer) => answer,
             Err(error) => return failed(reference, &error),
         };
-        let manifest: Manifest = serde_json::from_slice(&bytes)
-            .map_err(|_| unreadable("something that is not a manifest".to_owned()))?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|_| unreadable("something that is not a manifest".to_owned()))?;
         let config = manifest.config.map(|config| config.digest.parse()).transpose();
         Ok(Some(RemoteImage {
             // Of the bytes themselves: a header could say anything.
@@ -132,10 +117,7 @@ impl Registry for OciRegistry {
     }
 }
 
-fn failed(
-    reference: &ImageReference,
-    error: &OciDistributionError,
-) -> Result<Option<RemoteImage>, RegistryError> {
+fn failed(reference: &ImageReference, error: &OciDistributionError) -> Result<Option<RemoteImage>, RegistryError> {
     let host = reference.host();
     let denied = || {
         Err(RegistryError::Denied(format!(
@@ -143,20 +125,13 @@ fn failed(
         )))
     };
     let unavailable = |why: &dyn std::fmt::Display| {
-        Err(RegistryError::Unavailable(format!(
-            "{host} could not be asked for {reference}: {why}"
-        )))
+        Err(RegistryError::Unavailable(format!("{host} could not be asked for {reference}: {why}")))
     };
     match error {
         OciDistributionError::ImageManifestNotFoundError(_) => Ok(None),
         OciDistributionError::RegistryError { envelope, .. } => {
-            let has =
-                |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
-            if has(&[
-                OciErrorCode::ManifestUnknown,
-                OciErrorCode::NameUnknown,
-                OciErrorCode::NotFound,
-            ]) {
+            let has = |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
+            if has(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
                 Ok(None)
             } else if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
                 denied()
@@ -164,14 +139,10 @@ fn failed(
                 unavailable(&envelope)
             }
         }
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
-            denied()
-        }
+        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => denied(),
         OciDistributionError::ServerError { code: 404, .. } => Ok(None),
         OciDistributionError::ServerError { code: 401 | 403, .. } => denied(),
-        OciDistributionError::ServerError { code, .. } => {
-            unavailable(&format!("it answers with the status {code}"))
-        }
+        OciDistributionError::ServerError { code, .. } => unavailable(&format!("it answers with the status {code}")),
         OciDistributionError::RequestError(error) => unavailable(&root_cause(error)),
         other => unavailable(other),
     }

@@ -53,21 +53,15 @@ pub fn credentials_for(
     }
     let value = data.get(SECRET_KEY).ok_or(CredentialsError::NoKey)?;
     // The parser's own message could quote a part of the value.
-    let configuration: DockerConfiguration = serde_json::from_slice(value)
-        .map_err(|_| CredentialsError::Format("it must be JSON with the key auths"))?;
-    let entry = configuration
-        .auths
-        .into_iter()
-        .find(|(key, _)| host_of(key) == host);
+    let configuration: DockerConfiguration =
+        serde_json::from_slice(value).map_err(|_| CredentialsError::Format("it must be JSON with the key auths"))?;
+    let entry = configuration.auths.into_iter().find(|(key, _)| host_of(key) == host);
     entry.map(|(_, entry)| entry.credentials(host)).transpose()
 }
 
 /// The host in a key of `auths`, which may be written as an address: `https://index.docker.io/v1/`.
 fn host_of(key: &str) -> &str {
-    let without_scheme = key
-        .strip_prefix("https://")
-        .or_else(|| key.strip_prefix("http://"))
-        .unwrap_or(key);
+    let without_scheme = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     match without_scheme.split('/').next().unwrap_or_default() {
         "index.docker.io" | "registry-1.docker.io" => "docker.io",
         host => host,
@@ -80,16 +74,10 @@ impl Entry {
             (Some(username), Some(password), _) => (username, password),
             (_, _, Some(auth)) => decode(&auth)?,
             _ => {
-                return Err(CredentialsError::Format(
-                    "an entry of auths needs auth, or username and password",
-                ));
+                return Err(CredentialsError::Format("an entry of auths needs auth, or username and password"));
             }
         };
-        Ok(Credentials {
-            host: host.to_owned(),
-            username,
-            password: SecretString::from(password),
-        })
+        Ok(Credentials { host: host.to_owned(), username, password: SecretString::from(password) })
     }
 }
 
@@ -122,10 +110,7 @@ mod tests {
     fn a_name_and_a_password_are_read_from_either_form() {
         let plain = r#"{"auths": {"gcr.io": {"username": "_json_key", "password": "a:b+/"}}}"#;
         assert_eq!(look(plain, "gcr.io").unwrap(), pair("_json_key", "a:b+/"));
-        let encoded = format!(
-            r#"{{"auths": {{"gcr.io": {{"auth": "{}"}}}}}}"#,
-            STANDARD.encode("user:p:w")
-        );
+        let encoded = format!(r#"{{"auths": {{"gcr.io": {{"auth": "{}"}}}}}}"#, STANDARD.encode("user:p:w"));
         assert_eq!(look(&encoded, "gcr.io").unwrap(), pair("user", "p:w"));
     }
 
@@ -149,11 +134,7 @@ mod tests {
         let json = r#"{"auths": {"gcr.io": {"auth": "c2VjcmV0LWNhbmFyeQ=="}}, "x"#;
         let broken = look(json, "gcr.io").unwrap_err().to_string();
         assert!(!broken.contains("canary") && !broken.contains("c2Vj"), "{broken}");
-        let no_colon = look(
-            r#"{"auths": {"gcr.io": {"auth": "c2VjcmV0LWNhbmFyeQ=="}}}"#,
-            "gcr.io",
-        )
-        .unwrap_err();
+        let no_colon = look(r#"{"auths": {"gcr.io": {"auth": "c2VjcmV0LWNhbmFyeQ=="}}}"#, "gcr.io").unwrap_err();
         assert!(!no_colon.to_string().contains("c2Vj"), "{no_colon}");
     }
 }

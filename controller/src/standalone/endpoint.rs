@@ -30,14 +30,9 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_known = ["unix:///", "tcp://"]
-            .iter()
-            .any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
-        if is_known {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(EndpointError(text.to_owned()))
-        }
+        let is_known =
+            ["unix:///", "tcp://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+        if is_known { Ok(Self(text.to_owned())) } else { Err(EndpointError(text.to_owned())) }
     }
 }
 

@@ -18,9 +18,7 @@ pub struct Project {
 impl Project {
     /// The project of this name. Capital letters become small ones, and what is neither letter nor digit becomes `-`.
     pub fn named(name: &str) -> Self {
-        Self {
-            instance: Instance::new(name),
-        }
+        Self { instance: Instance::new(name) }
     }
 
     /// The project that is meant by these files: the one of the folder that the first of them lies in, or of the
@@ -62,10 +60,7 @@ fn name_of(folder: &Path) -> String {
     let base = env::current_dir().unwrap_or_default();
     let folder = base.join(folder);
     let folder = folder.canonicalize().unwrap_or(folder);
-    folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -73,22 +68,13 @@ mod tests {
     use super::*;
 
     fn key(namespace: &str, name: &str) -> AppKey {
-        AppKey {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        }
+        AppKey { namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
     #[test]
     fn the_project_is_called_like_the_folder_of_the_first_file() {
-        assert_eq!(
-            Project::of_files(&["/srv/Node App/app.yaml".into()]).name(),
-            "node-app"
-        );
-        assert_eq!(
-            Project::of_files(&["/srv/one/app.yaml".into(), "/srv/two/b.yaml".into()]).name(),
-            "one"
-        );
+        assert_eq!(Project::of_files(&["/srv/Node App/app.yaml".into()]).name(), "node-app");
+        assert_eq!(Project::of_files(&["/srv/one/app.yaml".into(), "/srv/two/b.yaml".into()]).name(), "one");
     }
 
     #[test]

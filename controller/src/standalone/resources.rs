@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
-use longshore_crds::{
-    ContainerApp, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec,
-};
+use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec};
 
 use super::files::{LoadedApp, Manifests};
 use super::state::{StateError, StateFolder, Tenure};
@@ -45,12 +43,7 @@ struct Entry {
 impl Entry {
     fn new(mut app: ContainerApp, folder: PathBuf) -> Self {
         app.metadata.resource_version = Some("1".to_owned());
-        Self {
-            app,
-            folder,
-            images: Images::Go,
-            tenure: None,
-        }
+        Self { app, folder, images: Images::Go, tenure: None }
     }
 }
 
@@ -75,13 +68,7 @@ pub enum Images {
 impl FileResources {
     /// The resources of a project. The engine `default` is the one of the files, or else the one at this endpoint.
     pub fn new(project: Project, state: StateFolder, manifests: Manifests, endpoint: Endpoint) -> Self {
-        Self {
-            project,
-            state,
-            manifests,
-            endpoint,
-            apps: Mutex::new(BTreeMap::new()),
-        }
+        Self { project, state, manifests, endpoint, apps: Mutex::new(BTreeMap::new()) }
     }
 
     /// The project.
@@ -104,9 +91,7 @@ impl FileResources {
     pub fn left_behind(&self) -> Result<Vec<AppKey>, StateError> {
         let remembered = self.state.read_all()?;
         let keys = remembered.iter().map(key_of);
-        Ok(keys
-            .filter(|key| !self.manifests.apps.contains_key(key))
-            .collect())
+        Ok(keys.filter(|key| !self.manifests.apps.contains_key(key)).collect())
     }
 
     /// Makes the apps of the files known without taking care of them: they can be looked at, and nothing is written.
@@ -128,13 +113,7 @@ impl FileResources {
                 let app = self.continued(key, loaded, now)?;
                 self.state.write(key, &app)?;
                 let entry = Entry::new(app, loaded.folder.clone());
-                self.insert(
-                    key,
-                    Entry {
-                        tenure: Some(tenure),
-                        ..entry
-                    },
-                );
+                self.insert(key, Entry { tenure: Some(tenure), ..entry });
             }
         }
         Ok(())
@@ -153,11 +132,7 @@ impl FileResources {
         app.metadata.uid = Some(leaving.uid.clone());
         app.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         app.metadata.deletion_timestamp = Some(Time(now));
-        let entry = Entry {
-            tenure: Some(tenure),
-            images,
-            ..Entry::new(app, folder)
-        };
+        let entry = Entry { tenure: Some(tenure), images, ..Entry::new(app, folder) };
         self.insert(key, entry);
         Ok(())
     }
@@ -178,12 +153,7 @@ impl FileResources {
     }
 
     /// The app of the files with what is remembered of it. Another spec is another generation.
-    fn continued(
-        &self,
-        key: &AppKey,
-        loaded: &LoadedApp,
-        now: Timestamp,
-    ) -> Result<ContainerApp, StateError> {
+    fn continued(&self, key: &AppKey, loaded: &LoadedApp, now: Timestamp) -> Result<ContainerApp, StateError> {
         let mut app = loaded.app.clone();
         let remembered = self.state.read(key)?;
         let old = remembered.as_ref().map(|old| &old.metadata);
@@ -191,20 +161,15 @@ impl FileResources {
         let generation = old.and_then(|metadata| metadata.generation).unwrap_or(0);
         app.metadata.generation = Some(if is_unchanged { generation } else { generation + 1 });
         app.metadata.finalizers = old.and_then(|metadata| metadata.finalizers.clone());
-        app.metadata.creation_timestamp = old
-            .and_then(|metadata| metadata.creation_timestamp.clone())
-            .or(Some(Time(now)));
+        app.metadata.creation_timestamp =
+            old.and_then(|metadata| metadata.creation_timestamp.clone()).or(Some(Time(now)));
         app.metadata.uid = Some(self.project.uid_of(key));
         app.status = remembered.and_then(|old| old.status);
         Ok(app)
     }
 
     /// Changes an app and remembers it. It is a conflict when it was changed since `seen`.
-    fn change(
-        &self,
-        seen: &ContainerApp,
-        change: impl FnOnce(&mut ContainerApp),
-    ) -> Result<(), ResourceError> {
+    fn change(&self, seen: &ContainerApp, change: impl FnOnce(&mut ContainerApp)) -> Result<(), ResourceError> {
         let key = key_of(seen);
         let mut apps = self.apps();
         let Some(entry) = apps.get_mut(&key) else {
@@ -216,9 +181,7 @@ impl FileResources {
         let mut app = entry.app.clone();
         change(&mut app);
         app.metadata.resource_version = Some(next_version(&app.metadata));
-        self.state
-            .write(&key, &app)
-            .map_err(|error| unavailable(&error))?;
+        self.state.write(&key, &app).map_err(|error| unavailable(&error))?;
         entry.app = app;
         Ok(())
     }
@@ -262,10 +225,7 @@ impl Resources for FileResources {
     async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError> {
         let key = key_of(app);
         let mut apps = self.apps();
-        let claims = apps
-            .get(&key)
-            .filter(|entry| entry.images == Images::Stay)
-            .and_then(claims);
+        let claims = apps.get(&key).filter(|entry| entry.images == Images::Stay).and_then(claims);
         match claims {
             Some(claims) => self.state.write(&key, &claims),
             None => self.state.remove(&key),
@@ -275,11 +235,7 @@ impl Resources for FileResources {
         Ok(())
     }
 
-    async fn write_status(
-        &self,
-        app: &ContainerApp,
-        status: &ContainerAppStatus,
-    ) -> Result<(), ResourceError> {
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         self.change(app, |app| app.status = Some(status.clone()))
     }
 
@@ -334,26 +290,17 @@ fn claims(entry: &Entry) -> Option<ContainerApp> {
     let mut app = entry.app.clone();
     app.metadata.deletion_timestamp = None;
     app.metadata.finalizers = None;
-    app.status = Some(ContainerAppStatus {
-        observed_generation: -1,
-        local_references,
-        ..ContainerAppStatus::default()
-    });
+    app.status =
+        Some(ContainerAppStatus { observed_generation: -1, local_references, ..ContainerAppStatus::default() });
     Some(app)
 }
 
 fn key_of(app: &ContainerApp) -> AppKey {
-    AppKey {
-        namespace: app.namespace().unwrap_or_default(),
-        name: app.name_any(),
-    }
+    AppKey { namespace: app.namespace().unwrap_or_default(), name: app.name_any() }
 }
 
 fn next_version(metadata: &ObjectMeta) -> String {
-    let version = metadata
-        .resource_version
-        .as_deref()
-        .and_then(|version| version.parse().ok());
+    let version = metadata.resource_version.as_deref().and_then(|version| version.parse().ok());
     (version.unwrap_or(0_u64) + 1).to_string()
 }
 

@@ -7,10 +7,7 @@ use super::*;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn key() -> AppKey {
-    AppKey {
-        namespace: "default".to_owned(),
-        name: "web".to_owned(),
-    }
+    AppKey { namespace: "default".to_owned(), name: "web".to_owned() }
 }
 
 /// A run of the project `shop` with one app that has this tag, remembering in this folder.
@@ -38,17 +35,11 @@ fn taken(base: &Path, tag: &str) -> (FileResources, ContainerApp) {
 }
 
 fn leaving() -> Leaving {
-    Leaving {
-        uid: Project::named("shop").uid_of(&key()),
-        key: key(),
-    }
+    Leaving { uid: Project::named("shop").uid_of(&key()), key: key() }
 }
 
 fn status(generation: i64) -> ContainerAppStatus {
-    ContainerAppStatus {
-        observed_generation: generation,
-        ..ContainerAppStatus::default()
-    }
+    ContainerAppStatus { observed_generation: generation, ..ContainerAppStatus::default() }
 }
 
 #[tokio::test]
@@ -87,10 +78,7 @@ async fn a_write_from_an_old_look_is_a_conflict() {
     let base = tempfile::tempdir().unwrap();
     let (resources, app) = taken(base.path(), "0.1");
     resources.hold(&app).await.unwrap();
-    assert_eq!(
-        resources.write_status(&app, &status(1)).await,
-        Err(ResourceError::Conflict)
-    );
+    assert_eq!(resources.write_status(&app, &status(1)).await, Err(ResourceError::Conflict));
     let app = resources.current(&key()).unwrap();
     assert_eq!(app.finalizers(), [FINALIZER]);
     resources.write_status(&app, &status(1)).await.unwrap();
@@ -134,10 +122,7 @@ async fn when_images_stay_it_stays_remembered_which_they_are_and_nothing_else() 
 
     let resources = with(base.path(), Manifests::default());
     resources.take_away(&leaving(), Images::Stay, NOW).unwrap();
-    resources
-        .release(&resources.current(&key()).unwrap())
-        .await
-        .unwrap();
+    resources.release(&resources.current(&key()).unwrap()).await.unwrap();
     drop(resources);
 
     let (_resources, again) = taken(base.path(), "0.1");
@@ -184,10 +169,6 @@ async fn the_default_engine_is_the_endpoint_unless_the_files_say_otherwise() {
     )
     .unwrap();
     let manifests = Manifests::load(&[file]).unwrap_or_else(|error| panic!("{error}"));
-    let engine = with(base.path(), manifests)
-        .engine("default")
-        .await
-        .unwrap()
-        .unwrap();
+    let engine = with(base.path(), manifests).engine("default").await.unwrap().unwrap();
     assert_eq!(engine.spec.endpoint, "tcp://engine:2375");
 }

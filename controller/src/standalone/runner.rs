@@ -42,10 +42,7 @@ impl Runner {
 
     /// A runner that has so many apps looked at at once, at least one.
     pub fn new(reconcile: Arc<dyn Reconcile>, concurrency: usize) -> Self {
-        Self {
-            reconcile,
-            concurrency: concurrency.max(1),
-        }
+        Self { reconcile, concurrency: concurrency.max(1) }
     }
 
     /// Has the apps looked at until all of them are settled at once.
@@ -90,12 +87,7 @@ impl Runner {
     }
 }
 
-fn finish(
-    queue: &mut Queue,
-    key: &AppKey,
-    result: &Result<LookAgain, ReconcileError>,
-    overseer: &dyn Overseer,
-) {
+fn finish(queue: &mut Queue, key: &AppKey, result: &Result<LookAgain, ReconcileError>, overseer: &dyn Overseer) {
     if let Err(error) = result {
         overseer.failed(key, error);
     }
@@ -171,9 +163,7 @@ impl Queue {
         let failures = self.failures.entry(key.clone()).or_default();
         *failures = failures.saturating_add(1);
         let doublings = failures.saturating_sub(1).min(16);
-        FIRST_BACKOFF
-            .saturating_mul(2_u32.saturating_pow(doublings))
-            .min(LONGEST_BACKOFF)
+        FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_BACKOFF)
     }
 
     fn finish(&mut self, key: &AppKey, now: Instant, wait: Duration) {

@@ -13,10 +13,7 @@ use super::*;
 const LATER: Duration = Duration::from_mins(5);
 
 fn key(name: &str) -> AppKey {
-    AppKey {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
-    }
+    AppKey { namespace: "default".to_owned(), name: name.to_owned() }
 }
 
 /// A reconciler that notes its passes and answers as it is told.
@@ -105,26 +102,18 @@ async fn an_app_is_looked_at_again_when_its_time_has_come() {
 #[tokio::test(start_paused = true)]
 async fn a_wake_up_during_a_pass_is_followed_by_another_pass() {
     let (wakes, receiver) = mpsc::unbounded_channel();
-    let scripted = Arc::new(Scripted {
-        wake_during_first_pass: Mutex::new(Some(wakes)),
-        ..Scripted::default()
-    });
+    let scripted = Arc::new(Scripted { wake_during_first_pass: Mutex::new(Some(wakes)), ..Scripted::default() });
     let overseer = AfterPasses(&scripted, 2, Mutex::default());
     let runner = Runner::new(Arc::clone(&scripted) as Arc<dyn Reconcile>, 16);
     let start = Instant::now();
-    runner
-        .run([key("a")], UnboundedReceiverStream::new(receiver), &overseer)
-        .await;
+    runner.run([key("a")], UnboundedReceiverStream::new(receiver), &overseer).await;
     assert!(start.elapsed() < LATER);
     assert_eq!(scripted.most_at_once.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_fails_is_tried_again_and_told() {
-    let scripted = Arc::new(Scripted {
-        failures: Mutex::new(BTreeMap::from([(key("a"), 2)])),
-        ..Scripted::default()
-    });
+    let scripted = Arc::new(Scripted { failures: Mutex::new(BTreeMap::from([(key("a"), 2)])), ..Scripted::default() });
     let start = Instant::now();
     let told = drive(&scripted, &["a", "b"], 16, 1).await;
     assert_eq!(told, ["not now"]);

@@ -93,10 +93,7 @@ mod tests {
 
     #[test]
     fn stalled_is_stalled() {
-        let stalled = app(
-            false,
-            &json!([condition("Ready", "False", 2), condition("Stalled", "True", 2)]),
-        );
+        let stalled = app(false, &json!([condition("Ready", "False", 2), condition("Stalled", "True", 2)]));
         assert_eq!(Standing::of(&stalled), Standing::Stalled("so it is".to_owned()));
     }
 

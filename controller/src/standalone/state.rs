@@ -32,14 +32,10 @@ pub enum StateError {
         error: io::Error,
     },
     /// Another process looks after the app.
-    #[error(
-        "another longshore is looking after {0} of this project; end it with Ctrl-C where it runs, then try again"
-    )]
+    #[error("another longshore is looking after {0} of this project; end it with Ctrl-C where it runs, then try again")]
     Busy(AppKey),
     /// There is no place for it.
-    #[error(
-        "there is no folder for the state: neither XDG_STATE_HOME nor HOME is set; choose one with --state-dir"
-    )]
+    #[error("there is no folder for the state: neither XDG_STATE_HOME nor HOME is set; choose one with --state-dir")]
     NoHome,
 }
 
@@ -57,9 +53,7 @@ impl StateFolder {
             Some(base) => base.to_owned(),
             None => users_own().ok_or(StateError::NoHome)?,
         };
-        Ok(Self {
-            folder: base.join(project),
-        })
+        Ok(Self { folder: base.join(project) })
     }
 
     /// What is remembered of an app; nothing when there is no file or it cannot be understood.
@@ -104,11 +98,7 @@ impl StateFolder {
     pub fn take(&self, key: &AppKey) -> Result<Tenure, StateError> {
         self.make_folder()?;
         let path = self.folder.join(format!("{}.lock", stem(key)));
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(|error| unusable(&path, error))?;
+        let file = File::options().create(true).append(true).open(&path).map_err(|error| unusable(&path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Tenure { _lock: file }),
             Err(TryLockError::WouldBlock) => Err(StateError::Busy(key.clone())),
@@ -136,11 +126,7 @@ fn stem(key: &AppKey) -> String {
 
 /// An absolute path only: a relative one in the environment is to be ignored (XDG Base Directory Specification).
 fn users_own() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
     Some(state?.join("longshore"))
 }
@@ -149,9 +135,7 @@ fn read(file: &Path) -> Result<Option<ContainerApp>, StateError> {
     match fs::read(file) {
         // What cannot be understood was written by another version; it is as if it had been deleted.
         Ok(bytes) => Ok(serde_json::from_slice(&bytes)
-            .inspect_err(
-                |error| tracing::warn!(file = %file.display(), %error, "the state is not understood"),
-            )
+            .inspect_err(|error| tracing::warn!(file = %file.display(), %error, "the state is not understood"))
             .ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unusable(file, error)),
@@ -168,10 +152,7 @@ fn replace(folder: &Path, file: &Path, app: &ContainerApp) -> io::Result<()> {
 }
 
 fn unusable(path: &Path, error: io::Error) -> StateError {
-    StateError::Unusable {
-        path: path.to_owned(),
-        error,
-    }
+    StateError::Unusable { path: path.to_owned(), error }
 }
 
 #[cfg(test)]
@@ -183,10 +164,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> AppKey {
-        AppKey {
-            namespace: "default".to_owned(),
-            name: name.to_owned(),
-        }
+        AppKey { namespace: "default".to_owned(), name: name.to_owned() }
     }
 
     fn app(name: &str) -> ContainerApp {

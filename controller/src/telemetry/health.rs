@@ -23,16 +23,9 @@ pub struct Health {
 
 impl Health {
     /// The health of a process that has just begun: alive, and not ready.
-    #[expect(
-        clippy::new_without_default,
-        reason = "it takes the time, which a default should not"
-    )]
+    #[expect(clippy::new_without_default, reason = "it takes the time, which a default should not")]
     pub fn new() -> Self {
-        Self {
-            begun: Instant::now(),
-            last_beat: AtomicU64::new(0),
-            is_synced: AtomicBool::new(false),
-        }
+        Self { begun: Instant::now(), last_beat: AtomicU64::new(0), is_synced: AtomicBool::new(false) }
     }
 
     /// The loop has turned.
@@ -60,9 +53,7 @@ impl Health {
     }
 
     fn is_alive_at(&self, now: Instant) -> bool {
-        let silence = self
-            .age_at(now)
-            .saturating_sub(self.last_beat.load(Ordering::Relaxed));
+        let silence = self.age_at(now).saturating_sub(self.last_beat.load(Ordering::Relaxed));
         Duration::from_millis(silence) <= LONGEST_SILENCE
     }
 

@@ -50,26 +50,13 @@ pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>) {
 
 fn probe(path: &str, health: &Health) -> Answer {
     let (is_well, otherwise) = match path {
-        "/healthz" => (
-            health.is_alive(),
-            "the loop that drives the queue has not turned for a minute\n",
-        ),
-        "/readyz" => (
-            health.is_ready(),
-            "the watch has not told every ContainerApp yet\n",
-        ),
+        "/healthz" => (health.is_alive(), "the loop that drives the queue has not turned for a minute\n"),
+        "/readyz" => (health.is_ready(), "the watch has not told every ContainerApp yet\n"),
         _ => {
-            return text(
-                StatusCode::NOT_FOUND,
-                "there are only /healthz and /readyz here\n",
-            );
+            return text(StatusCode::NOT_FOUND, "there are only /healthz and /readyz here\n");
         }
     };
-    if is_well {
-        text(StatusCode::OK, "ok\n")
-    } else {
-        text(StatusCode::SERVICE_UNAVAILABLE, otherwise)
-    }
+    if is_well { text(StatusCode::OK, "ok\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, otherwise) }
 }
 
 fn scrape(metrics: &Metrics) -> Answer {
@@ -82,10 +69,7 @@ fn scrape(metrics: &Metrics) -> Answer {
         }
         Err(error) => {
             warn!("the metrics cannot be written: {error}");
-            text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the metrics cannot be written, see the log\n",
-            )
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written, see the log\n")
         }
     }
 }
@@ -93,10 +77,7 @@ fn scrape(metrics: &Metrics) -> Answer {
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
 }
 
@@ -152,10 +133,7 @@ mod tests {
 
     async fn ask(listener_address: std::net::SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(listener_address).await.unwrap();
-        stream
-            .write_all(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
@@ -182,14 +160,8 @@ mod tests {
         let server = tokio::spawn(serve_metrics(listener, Arc::clone(&metrics)));
         metrics.drift_found(2);
         let answer = ask(address, "GET /metrics").await;
-        assert!(
-            answer.contains("content-type: text/plain; version=0.0.4"),
-            "{answer}"
-        );
-        assert!(
-            answer.contains("longshore_drift_found_by_relist_total 2"),
-            "{answer}"
-        );
+        assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
+        assert!(answer.contains("longshore_drift_found_by_relist_total 2"), "{answer}");
         server.abort();
     }
 

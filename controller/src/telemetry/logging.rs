@@ -21,22 +21,11 @@ pub enum LogFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct LogOptions {
     /// What is logged: a level, or levels by module, such as info,longshore=debug
-    #[arg(
-        long = "log",
-        env = "LONGSHORE_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
+    #[arg(long = "log", env = "LONGSHORE_LOG", value_name = "FILTER", default_value = "info")]
     pub filter: String,
 
     /// How a line is written
-    #[arg(
-        long = "log-format",
-        env = "LONGSHORE_LOG_FORMAT",
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
+    #[arg(long = "log-format", env = "LONGSHORE_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub format: LogFormat,
 }
 
@@ -44,9 +33,7 @@ pub struct LogOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// The filter is none.
-    #[error(
-        "--log: {filter:?} is not a filter: {source}; a level such as info, or info,longshore=debug, is one"
-    )]
+    #[error("--log: {filter:?} is not a filter: {source}; a level such as info, or info,longshore=debug, is one")]
     Filter {
         /// What was given.
         filter: String,
@@ -61,9 +48,7 @@ pub enum LoggingError {
 /// Starts the log of this process. It can be started once.
 pub fn start_logging(options: &LogOptions) -> Result<(), LoggingError> {
     let filter = filter_of(options)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match options.format {
         LogFormat::Plain => builder.finish().try_init()?,
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
@@ -74,10 +59,7 @@ pub fn start_logging(options: &LogOptions) -> Result<(), LoggingError> {
 fn filter_of(options: &LogOptions) -> Result<EnvFilter, LoggingError> {
     EnvFilter::builder()
         .parse(&options.filter)
-        .map_err(|source| LoggingError::Filter {
-            filter: options.filter.clone(),
-            source,
-        })
+        .map_err(|source| LoggingError::Filter { filter: options.filter.clone(), source })
 }
 
 #[cfg(test)]
@@ -85,19 +67,13 @@ mod tests {
     use super::*;
 
     fn options(filter: &str) -> LogOptions {
-        LogOptions {
-            filter: filter.to_owned(),
-            format: LogFormat::Plain,
-        }
+        LogOptions { filter: filter.to_owned(), format: LogFormat::Plain }
     }
 
     #[test]
     fn a_filter_that_is_none_is_named_with_what_is_one() {
         let error = filter_of(&options("longshore=loud")).unwrap_err().to_string();
-        assert!(
-            error.starts_with("--log: \"longshore=loud\" is not a filter"),
-            "{error}"
-        );
+        assert!(error.starts_with("--log: \"longshore=loud\" is not a filter"), "{error}");
         assert!(error.contains("info,longshore=debug"), "{error}");
     }
 

@@ -10,8 +10,8 @@ use longshore_crds::ContainerEngine;
 use super::metrics::{Metrics, Outcome};
 use crate::app::{Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference};
 use crate::engine::{
-    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk,
-    LogOptions, ProgressSink,
+    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
+    ProgressSink,
 };
 
 /// Engines that count and time their calls, each otherwise as it is.
@@ -31,10 +31,7 @@ impl MeasuredEngines {
 impl Engines for MeasuredEngines {
     async fn connect(&self, engine: &ContainerEngine) -> Result<Arc<dyn Engine>, EngineError> {
         let inner = self.inner.connect(engine).await?;
-        Ok(Arc::new(MeasuredEngine {
-            inner,
-            metrics: Arc::clone(&self.metrics),
-        }))
+        Ok(Arc::new(MeasuredEngine { inner, metrics: Arc::clone(&self.metrics) }))
     }
 }
 
@@ -68,45 +65,34 @@ impl Engine for MeasuredEngine {
     }
 
     async fn list_containers(&self) -> Result<Vec<Container>, EngineError> {
-        self.measured("list_containers", self.inner.list_containers())
-            .await
+        self.measured("list_containers", self.inner.list_containers()).await
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
-        self.measured("inspect_container", self.inner.inspect_container(id))
-            .await
+        self.measured("inspect_container", self.inner.inspect_container(id)).await
     }
 
     async fn create_container(&self, request: &CreateContainer) -> Result<ContainerId, EngineError> {
-        self.measured("create_container", self.inner.create_container(request))
-            .await
+        self.measured("create_container", self.inner.create_container(request)).await
     }
 
     async fn start_container(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.measured("start_container", self.inner.start_container(id))
-            .await
+        self.measured("start_container", self.inner.start_container(id)).await
     }
 
     async fn stop_container(&self, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError> {
-        self.measured("stop_container", self.inner.stop_container(id, grace_period))
-            .await
+        self.measured("stop_container", self.inner.stop_container(id, grace_period)).await
     }
 
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
-        self.measured("rename_container", self.inner.rename_container(id, name))
-            .await
+        self.measured("rename_container", self.inner.rename_container(id, name)).await
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.measured("remove_container", self.inner.remove_container(id))
-            .await
+        self.measured("remove_container", self.inner.remove_container(id)).await
     }
 
-    fn logs(
-        &self,
-        id: &ContainerId,
-        options: &LogOptions,
-    ) -> BoxStream<'static, Result<LogChunk, EngineError>> {
+    fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         self.inner.logs(id, options)
     }
 
@@ -120,25 +106,15 @@ impl Engine for MeasuredEngine {
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        self.measured(
-            "pull_image",
-            self.inner.pull_image(reference, credentials, progress),
-        )
-        .await
+        self.measured("pull_image", self.inner.pull_image(reference, credentials, progress)).await
     }
 
-    async fn build_image(
-        &self,
-        request: BuildRequest,
-        progress: ProgressSink,
-    ) -> Result<BuildReport, EngineError> {
-        self.measured("build_image", self.inner.build_image(request, progress))
-            .await
+    async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {
+        self.measured("build_image", self.inner.build_image(request, progress)).await
     }
 
     async fn tag_image(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {
-        self.measured("tag_image", self.inner.tag_image(image, reference))
-            .await
+        self.measured("tag_image", self.inner.tag_image(image, reference)).await
     }
 
     async fn push_image(
@@ -147,16 +123,11 @@ impl Engine for MeasuredEngine {
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        self.measured(
-            "push_image",
-            self.inner.push_image(reference, credentials, progress),
-        )
-        .await
+        self.measured("push_image", self.inner.push_image(reference, credentials, progress)).await
     }
 
     async fn remove_image(&self, reference: &ImageReference) -> Result<(), EngineError> {
-        self.measured("remove_image", self.inner.remove_image(reference))
-            .await
+        self.measured("remove_image", self.inner.remove_image(reference)).await
     }
 
     fn events(&self) -> BoxStream<'static, Result<EngineEvent, EngineError>> {

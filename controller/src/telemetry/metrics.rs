@@ -7,16 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 use crate::app::Action;
 
 /// From a millisecond for a pass with nothing to do to ten minutes for a long build, in seconds.
-const BUCKETS: [f64; 12] = [
-    0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 180.0, 600.0,
-];
+const BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 180.0, 600.0];
 
 /// How a pass over a resource ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,25 +69,14 @@ impl Metrics {
     pub fn new() -> Result<Self, MetricsError> {
         let metrics = Self {
             registry: Registry::new(),
-            reconciles: counters(
-                "longshore_reconciles_total",
-                "Passes over ContainerApps.",
-                &["outcome"],
-            )?,
+            reconciles: counters("longshore_reconciles_total", "Passes over ContainerApps.", &["outcome"])?,
             reconcile_duration: Histogram::with_opts(durations(
                 "longshore_reconcile_duration_seconds",
                 "How long a pass over a ContainerApp took. Long steps are not part of it.",
             ))?,
-            steps: counters(
-                "longshore_steps_total",
-                "Steps that were taken.",
-                &["action", "outcome"],
-            )?,
+            steps: counters("longshore_steps_total", "Steps that were taken.", &["action", "outcome"])?,
             step_duration: HistogramVec::new(
-                durations(
-                    "longshore_step_duration_seconds",
-                    "How long a step took that ended well.",
-                ),
+                durations("longshore_step_duration_seconds", "How long a step took that ended well."),
                 &["action"],
             )?,
             drift: IntCounter::new(
@@ -102,16 +88,9 @@ impl Metrics {
                 "Long steps under way: builds, pulls, pushes and stops.",
             )?,
             count_running_tasks: Mutex::new(None),
-            engine_calls: counters(
-                "longshore_engine_calls_total",
-                "Calls to engines.",
-                &["call", "outcome"],
-            )?,
+            engine_calls: counters("longshore_engine_calls_total", "Calls to engines.", &["call", "outcome"])?,
             engine_call_duration: HistogramVec::new(
-                durations(
-                    "longshore_engine_call_duration_seconds",
-                    "How long an engine took to answer.",
-                ),
+                durations("longshore_engine_call_duration_seconds", "How long an engine took to answer."),
                 &["call"],
             )?,
         };
@@ -121,15 +100,13 @@ impl Metrics {
 
     fn register(&self) -> Result<(), MetricsError> {
         self.registry.register(Box::new(self.reconciles.clone()))?;
-        self.registry
-            .register(Box::new(self.reconcile_duration.clone()))?;
+        self.registry.register(Box::new(self.reconcile_duration.clone()))?;
         self.registry.register(Box::new(self.steps.clone()))?;
         self.registry.register(Box::new(self.step_duration.clone()))?;
         self.registry.register(Box::new(self.drift.clone()))?;
         self.registry.register(Box::new(self.running_tasks.clone()))?;
         self.registry.register(Box::new(self.engine_calls.clone()))?;
-        self.registry
-            .register(Box::new(self.engine_call_duration.clone()))?;
+        self.registry.register(Box::new(self.engine_call_duration.clone()))?;
         Ok(())
     }
 
@@ -146,19 +123,13 @@ impl Metrics {
     /// A step has ended well.
     pub fn step_done(&self, action: &Action, took: Duration) {
         let action = label_of(action);
-        self.steps
-            .with_label_values(&[action, Outcome::Done.label()])
-            .inc();
-        self.step_duration
-            .with_label_values(&[action])
-            .observe(took.as_secs_f64());
+        self.steps.with_label_values(&[action, Outcome::Done.label()]).inc();
+        self.step_duration.with_label_values(&[action]).observe(took.as_secs_f64());
     }
 
     /// A step has failed.
     pub fn step_failed(&self, action: &Action) {
-        self.steps
-            .with_label_values(&[label_of(action), Outcome::Failed.label()])
-            .inc();
+        self.steps.with_label_values(&[label_of(action), Outcome::Failed.label()]).inc();
     }
 
     /// A relist has found so many changes that no event had told.
@@ -168,29 +139,18 @@ impl Metrics {
 
     /// An engine has answered a call, or not. The call is named as the contract names it.
     pub fn engine_called(&self, call: &'static str, outcome: Outcome, took: Duration) {
-        self.engine_calls
-            .with_label_values(&[call, outcome.label()])
-            .inc();
-        self.engine_call_duration
-            .with_label_values(&[call])
-            .observe(took.as_secs_f64());
+        self.engine_calls.with_label_values(&[call, outcome.label()]).inc();
+        self.engine_call_duration.with_label_values(&[call]).observe(took.as_secs_f64());
     }
 
     /// Who is asked at each scrape how many long steps are under way.
     pub fn count_running_tasks_by(&self, count: impl Fn() -> usize + Send + 'static) {
-        *self
-            .count_running_tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(count));
+        *self.count_running_tasks.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(count));
     }
 
     /// The metrics in Prometheus' text format.
     pub fn exposition(&self) -> Result<Vec<u8>, MetricsError> {
-        if let Some(count) = &*self
-            .count_running_tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        if let Some(count) = &*self.count_running_tasks.lock().unwrap_or_else(PoisonError::into_inner) {
             self.running_tasks.set(i64::try_from(count()).unwrap_or(i64::MAX));
         }
         let mut text = Vec::new();
@@ -237,18 +197,9 @@ mod tests {
         metrics.reconciled(ReconcileOutcome::Done, Duration::from_millis(2));
         metrics.reconciled(ReconcileOutcome::Failed, Duration::from_millis(2));
         let lines = lines(&metrics);
-        assert!(
-            lines.contains("longshore_reconciles_total{outcome=\"done\"} 2"),
-            "{lines}"
-        );
-        assert!(
-            lines.contains("longshore_reconciles_total{outcome=\"failed\"} 1"),
-            "{lines}"
-        );
-        assert!(
-            lines.contains("longshore_reconcile_duration_seconds_count 3"),
-            "{lines}"
-        );
+        assert!(lines.contains("longshore_reconciles_total{outcome=\"done\"} 2"), "{lines}");
+        assert!(lines.contains("longshore_reconciles_total{outcome=\"failed\"} 1"), "{lines}");
+        assert!(lines.contains("longshore_reconcile_duration_seconds_count 3"), "{lines}");
     }
 
     #[test]

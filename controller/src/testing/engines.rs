@@ -18,12 +18,8 @@ pub struct MemoryEngines {
 impl MemoryEngines {
     /// These engines.
     pub fn of<'a>(engines: impl IntoIterator<Item = &'a MemoryEngine>) -> Self {
-        let pairs = engines
-            .into_iter()
-            .map(|engine| (engine.endpoint(), engine.clone()));
-        Self {
-            by_endpoint: Arc::new(Mutex::new(pairs.collect())),
-        }
+        let pairs = engines.into_iter().map(|engine| (engine.endpoint(), engine.clone()));
+        Self { by_endpoint: Arc::new(Mutex::new(pairs.collect())) }
     }
 
     /// Puts an engine where a `ContainerEngine` with this endpoint finds it, as a machine that is replaced does.

@@ -40,24 +40,11 @@ impl World {
         let configuration = json!({"auths": {"gcr.io": {"username": "_json_key", "password": "a+b/c"}}});
         let secret = SecretData {
             kind: "kubernetes.io/dockerconfigjson".to_owned(),
-            data: [(
-                ".dockerconfigjson".to_owned(),
-                configuration.to_string().into_bytes(),
-            )]
-            .into(),
+            data: [(".dockerconfigjson".to_owned(), configuration.to_string().into_bytes())].into(),
         };
         resources.put_secret("default", "gcr", secret);
-        let key = AppKey {
-            namespace: "default".to_owned(),
-            name: "my-app".to_owned(),
-        };
-        Self {
-            clock,
-            registry,
-            engine,
-            resources,
-            key,
-        }
+        let key = AppKey { namespace: "default".to_owned(), name: "my-app".to_owned() };
+        Self { clock, registry, engine, resources, key }
     }
 
     /// A reconciler that lives and dies as its plan says.
@@ -87,37 +74,23 @@ impl World {
     }
 
     fn status(&self) -> ContainerAppStatus {
-        self.resources
-            .get(&self.key)
-            .and_then(|app| app.status)
-            .unwrap_or_default()
+        self.resources.get(&self.key).and_then(|app| app.status).unwrap_or_default()
     }
 
     /// The status of `Ready`, its reason and its message.
     fn ready(&self) -> (String, String, String) {
         let conditions = self.status().conditions;
-        let ready = conditions
-            .into_iter()
-            .find(|condition| condition.type_ == "Ready");
-        ready
-            .map(|ready| (ready.status, ready.reason, ready.message))
-            .unwrap_or_default()
+        let ready = conditions.into_iter().find(|condition| condition.type_ == "Ready");
+        ready.map(|ready| (ready.status, ready.reason, ready.message)).unwrap_or_default()
     }
 
     /// Fails unless the one container is there, runs what was asked for, and the registry holds its image.
     fn assert_is_as_asked(&self, case: &str) {
         let containers = self.engine.containers();
-        let names: Vec<&str> = containers
-            .iter()
-            .map(|container| container.name.as_str())
-            .collect();
+        let names: Vec<&str> = containers.iter().map(|container| container.name.as_str()).collect();
         assert_eq!(names, ["my-app"], "{case}");
         assert_eq!(containers[0].state, ContainerState::Running, "{case}");
-        assert_eq!(
-            containers[0].ports[0].to_string(),
-            "0.0.0.0:4000->80/tcp",
-            "{case}"
-        );
+        assert_eq!(containers[0].ports[0].to_string(), "0.0.0.0:4000->80/tcp", "{case}");
         let (status, _, message) = self.ready();
         assert_eq!(status, "True", "{case}: {message}");
         let pushed = self.registry.tagged(&reference("gcr.io/my-project/node-app:0.1"));

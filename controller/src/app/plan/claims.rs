@@ -13,26 +13,17 @@ use crate::app::{Desired, ImageReference, ImageSource, labels};
 pub(super) fn claims(desired: &Desired, observed: &Observed) -> BTreeSet<ImageReference> {
     let wanted = wanted_references(desired);
     let pulled = matches!(desired.source, Ok(ImageSource::Pull { .. })).then_some(&desired.image);
-    let kept = observed
-        .memory
-        .claims
-        .iter()
-        .filter(|reference| match observed.image(reference) {
-            // What was just pulled has no private tag yet.
-            Some(image) => image.is_kept_by(&desired.owner) || pulled == Some(reference),
-            None => wanted.contains(reference),
-        });
-    let new = wanted
-        .iter()
-        .filter(|reference| is_new(desired, observed, reference));
+    let kept = observed.memory.claims.iter().filter(|reference| match observed.image(reference) {
+        // What was just pulled has no private tag yet.
+        Some(image) => image.is_kept_by(&desired.owner) || pulled == Some(reference),
+        None => wanted.contains(reference),
+    });
+    let new = wanted.iter().filter(|reference| is_new(desired, observed, reference));
     kept.chain(new).cloned().collect()
 }
 
 fn wanted_references(desired: &Desired) -> BTreeSet<ImageReference> {
-    let pushed = desired
-        .destinations
-        .iter()
-        .map(|destination| destination.reference.clone());
+    let pushed = desired.destinations.iter().map(|destination| destination.reference.clone());
     let pulled = matches!(desired.source, Ok(ImageSource::Pull { .. })).then(|| desired.image.clone());
     desired.tags.iter().cloned().chain(pushed).chain(pulled).collect()
 }

@@ -9,8 +9,8 @@ use super::image::Target;
 use super::replacement::{Names, rollback, switch_over};
 use super::{Observed, port, replacement, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason,
-    Revision, RunSpec, SpecHash, Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason, Revision,
+    RunSpec, SpecHash, Step,
 };
 
 /// How the container stands.
@@ -41,28 +41,15 @@ pub(super) struct ContainerPlan<'a> {
 
 impl<'a> ContainerPlan<'a> {
     pub(super) fn blocked(container: Option<&'a Container>, block: Block) -> Self {
-        Self {
-            blocks: vec![block],
-            container,
-            ..Self::default()
-        }
+        Self { blocks: vec![block], container, ..Self::default() }
     }
 
     pub(super) fn working(container: Option<&'a Container>, steps: Vec<Step>) -> Self {
-        Self {
-            steps,
-            container,
-            ..Self::default()
-        }
+        Self { steps, container, ..Self::default() }
     }
 
     fn standing(container: &'a Container, state: RunState, steps: Vec<Step>) -> Self {
-        Self {
-            steps,
-            state,
-            container: Some(container),
-            ..Self::default()
-        }
+        Self { steps, state, container: Some(container), ..Self::default() }
     }
 }
 
@@ -88,12 +75,7 @@ pub(super) fn plan<'a>(
     target: Option<Target<'a>>,
     now: Timestamp,
 ) -> ContainerPlan<'a> {
-    let ours = || {
-        observed
-            .containers
-            .iter()
-            .filter(|container| desired.owner.made(&container.labels))
-    };
+    let ours = || observed.containers.iter().filter(|container| desired.owner.made(&container.labels));
     let Some(run) = &desired.run else {
         return remove_all(ours(), "the resource has no run section");
     };
@@ -103,17 +85,12 @@ pub(super) fn plan<'a>(
         Err(block) => return ContainerPlan::blocked(serving, block.clone()),
     };
     let Some(target) = target else {
-        return ContainerPlan {
-            container: serving,
-            ..ContainerPlan::default()
-        };
+        return ContainerPlan { container: serving, ..ContainerPlan::default() };
     };
     let image = target.present();
     let (mut current, others): (Vec<_>, Vec<_>) = ours()
         .filter(|container| container.state != ContainerState::Removing)
-        .partition(|container| {
-            image.is_some_and(|image| replacement::why_not(container, spec, image).is_none())
-        });
+        .partition(|container| image.is_some_and(|image| replacement::why_not(container, spec, image).is_none()));
     current.sort_by_key(|container| (rank(container.state), container.name != run.name));
     let situation = Situation {
         hash: spec.hash(),
@@ -145,23 +122,12 @@ fn rank(state: ContainerState) -> u8 {
 }
 
 fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
-    let Situation {
-        spec,
-        hash,
-        image,
-        observed,
-        desired,
-        run,
-        ..
-    } = situation;
+    let Situation { spec, hash, image, observed, desired, run, .. } = situation;
     let old = situation.old();
     if let Some(image) = image {
         let revision = Revision::new(hash, &image.id);
         if spec.is_one_shot() && observed.memory.completed.as_ref() == Some(&revision) && old.is_none() {
-            return ContainerPlan {
-                state: RunState::Completed,
-                ..ContainerPlan::default()
-            };
+            return ContainerPlan { state: RunState::Completed, ..ContainerPlan::default() };
         }
         if let Some(old) = old
             && observed.memory.rolled_back.as_ref() == Some(&revision)
@@ -172,26 +138,14 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(old, block);
     }
-    let name = if situation.ours_at(&run.name).is_some() {
-        &situation.names.next
-    } else {
-        &run.name
-    };
+    let name = if situation.ours_at(&run.name).is_some() { &situation.names.next } else { &run.name };
     let create = Action::CreateContainer {
         name: name.clone(),
-        image: image.map_or(ImageTarget::Pending, |image| {
-            ImageTarget::Present(image.id.clone())
-        }),
+        image: image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),
         spec: (*spec).clone(),
     };
-    let start = Action::StartContainer {
-        id: None,
-        name: run.name.clone(),
-        spec_hash: hash.clone(),
-    };
-    let refused = [&create, &start]
-        .into_iter()
-        .find_map(|action| observed.attempts.block(action, situation.now));
+    let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
+    let refused = [&create, &start].into_iter().find_map(|action| observed.attempts.block(action, situation.now));
     if let Some(block) = refused.or_else(|| port::conflict(spec, &desired.owner, observed)) {
         return ContainerPlan::blocked(old, block);
     }
@@ -214,20 +168,16 @@ fn with_current<'a>(situation: &Situation<'a>, container: &'a Container) -> Cont
             steps.push(start(situation, container, "it was paused"));
             ContainerPlan::working(Some(container), steps)
         }
-        ContainerState::Dead | ContainerState::Removing => ContainerPlan::working(
-            Some(container),
-            vec![remove(container, "the engine failed to remove it")],
-        ),
+        ContainerState::Dead | ContainerState::Removing => {
+            ContainerPlan::working(Some(container), vec![remove(container, "the engine failed to remove it")])
+        }
     }
 }
 
 /// A container that was started in vain is left `created` with the engine's error and a non-zero exit code
 /// (Docker Engine 20.10 and 29: 128). Started again it would run without its ports, so it is never started again.
 fn failed_to_start(container: &Container) -> bool {
-    container
-        .detail
-        .as_ref()
-        .is_some_and(|detail| detail.exit_code != 0 || !detail.error.is_empty())
+    container.detail.as_ref().is_some_and(|detail| detail.exit_code != 0 || !detail.error.is_empty())
 }
 
 fn after_failed_start<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
@@ -248,13 +198,7 @@ fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> Containe
     let old = situation.old();
     let mut steps = situation.remove_stale(old);
     let cause = situation.cause_of_start(old);
-    steps.extend(switch_over(
-        situation,
-        Some(container),
-        &container.name,
-        old,
-        &cause,
-    ));
+    steps.extend(switch_over(situation, Some(container), &container.name, old, &cause));
     ContainerPlan::working(old.or(Some(container)), steps)
 }
 
@@ -271,10 +215,7 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
         plan.look_again = Some(wait);
         return plan;
     }
-    let steps = leftovers
-        .into_iter()
-        .flat_map(|old| situation.stop_and_remove(old, "its successor runs"))
-        .collect();
+    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor runs")).collect();
     ContainerPlan::standing(container, RunState::Running, steps)
 }
 
@@ -306,10 +247,7 @@ fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPl
         return misplaced;
     }
     let leftovers = situation.everything_but(container);
-    let steps = leftovers
-        .into_iter()
-        .flat_map(|old| situation.stop_and_remove(old, "its successor has run"))
-        .collect();
+    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor has run")).collect();
     if exit_code == 0 {
         return ContainerPlan::standing(container, RunState::Completed, steps);
     }
@@ -319,8 +257,7 @@ fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPl
         container.name, situation.spec.restart_policy, situation.desired.owner.name
     );
     let mut plan = ContainerPlan::working(Some(container), steps);
-    plan.blocks
-        .push(Block::terminal(Part::Container, Reason::RunFailed, message));
+    plan.blocks.push(Block::terminal(Part::Container, Reason::RunFailed, message));
     plan
 }
 
@@ -348,14 +285,7 @@ fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) 
     for container in containers.filter(|container| container.state != ContainerState::Removing) {
         if container.state == ContainerState::Running || container.state == ContainerState::Restarting {
             let (id, name) = (container.id.clone(), container.name.clone());
-            steps.push(step(
-                Action::StopContainer {
-                    id,
-                    name,
-                    grace_period: replacement::DEFAULT_GRACE,
-                },
-                cause,
-            ));
+            steps.push(step(Action::StopContainer { id, name, grace_period: replacement::DEFAULT_GRACE }, cause));
         }
         steps.push(remove(container, cause));
     }
@@ -363,13 +293,7 @@ fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) 
 }
 
 pub(super) fn remove(container: &Container, cause: &str) -> Step {
-    step(
-        Action::RemoveContainer {
-            id: container.id.clone(),
-            name: container.name.clone(),
-        },
-        cause,
-    )
+    step(Action::RemoveContainer { id: container.id.clone(), name: container.name.clone() }, cause)
 }
 
 pub(super) fn stop(situation: &Situation<'_>, container: &Container, cause: &str) -> Step {

@@ -5,8 +5,8 @@ use longshore_crds::PullPolicy;
 
 use super::{Observed, step};
 use crate::app::{
-    Action, Block, BuildSpec, Desired, Image, ImageReference, ImageSource, ImageTarget, InputHash, Part,
-    Reason, Step, labels,
+    Action, Block, BuildSpec, Desired, Image, ImageReference, ImageSource, ImageTarget, InputHash, Part, Reason, Step,
+    labels,
 };
 
 /// How the image stands.
@@ -44,11 +44,7 @@ impl<'a> ImagePlan<'a> {
     }
 
     fn blocked(block: Block) -> Self {
-        Self {
-            steps: Vec::new(),
-            blocks: vec![block],
-            standing: Standing::Blocked,
-        }
+        Self { steps: Vec::new(), blocks: vec![block], standing: Standing::Blocked }
     }
 }
 
@@ -70,9 +66,7 @@ impl<'a> Target<'a> {
     }
 
     pub(super) fn in_a_step(self) -> ImageTarget {
-        self.present().map_or(ImageTarget::Pending, |image| {
-            ImageTarget::Present(image.id.clone())
-        })
+        self.present().map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone()))
     }
 }
 
@@ -99,25 +93,15 @@ fn private_reference(desired: &Desired) -> Option<ImageReference> {
 
 fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
     let hash = InputHash::of(build);
-    let Some(reference) = private_reference(desired) else {
-        unreachable!("a build has a key")
-    };
-    let carries_hash = |image: &&Image| {
-        image
-            .labels
-            .get(labels::INPUT_HASH)
-            .is_some_and(|label| label == hash.as_str())
-    };
+    let Some(reference) = private_reference(desired) else { unreachable!("a build has a key") };
+    let carries_hash =
+        |image: &&Image| image.labels.get(labels::INPUT_HASH).is_some_and(|label| label == hash.as_str());
     // Somebody may have moved the private tag: it counts only on an image that carries the hash.
     if let Some(image) = observed.image(&reference).filter(carries_hash) {
         return present(image);
     }
     if let Some(image) = observed.images.iter().find(carries_hash) {
-        return keep(
-            image,
-            reference,
-            "an image with the same inputs is on the engine already",
-        );
+        return keep(image, reference, "an image with the same inputs is on the engine already");
     }
     let action = Action::BuildImage { hash, reference };
     match observed.attempts.block(&action, now) {
@@ -127,26 +111,15 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
 }
 
 fn cause_of_build(desired: &Desired, observed: &Observed) -> &'static str {
-    if observed
-        .images
-        .iter()
-        .any(|image| image.is_kept_by(&desired.owner))
-    {
+    if observed.images.iter().any(|image| image.is_kept_by(&desired.owner)) {
         "what goes into the build has changed"
     } else {
         "no image with these inputs is on the engine"
     }
 }
 
-fn pulled<'a>(
-    desired: &Desired,
-    policy: PullPolicy,
-    observed: &'a Observed,
-    now: Timestamp,
-) -> ImagePlan<'a> {
-    let Some(private) = private_reference(desired) else {
-        unreachable!("a pull has a key")
-    };
+fn pulled<'a>(desired: &Desired, policy: PullPolicy, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
+    let Some(private) = private_reference(desired) else { unreachable!("a pull has a key") };
     if let Some(image) = observed.image(&private) {
         return present(image);
     }
@@ -164,18 +137,13 @@ fn pulled<'a>(
         );
         return ImagePlan::blocked(Block::waiting(Part::Image, Reason::ImageNotFound, message));
     }
-    let action = Action::PullImage {
-        reference: reference.clone(),
-    };
+    let action = Action::PullImage { reference: reference.clone() };
     match observed.attempts.block(&action, now) {
         Some(block) => ImagePlan::blocked(block),
         None => {
             let mut plan = coming(step(action, format!("{reference} is not on the engine")));
             plan.steps.push(step(
-                Action::TagImage {
-                    image: ImageTarget::Pending,
-                    reference: private,
-                },
+                Action::TagImage { image: ImageTarget::Pending, reference: private },
                 "the image is kept for this resource",
             ));
             plan
@@ -184,32 +152,17 @@ fn pulled<'a>(
 }
 
 fn present(image: &Image) -> ImagePlan<'_> {
-    ImagePlan {
-        steps: Vec::new(),
-        blocks: Vec::new(),
-        standing: Standing::Present(image),
-    }
+    ImagePlan { steps: Vec::new(), blocks: Vec::new(), standing: Standing::Present(image) }
 }
 
 /// An image that is there already gets our private tag.
 fn keep<'a>(image: &'a Image, private: ImageReference, cause: &str) -> ImagePlan<'a> {
-    let action = Action::TagImage {
-        image: ImageTarget::Present(image.id.clone()),
-        reference: private,
-    };
-    ImagePlan {
-        steps: vec![step(action, cause)],
-        blocks: Vec::new(),
-        standing: Standing::Present(image),
-    }
+    let action = Action::TagImage { image: ImageTarget::Present(image.id.clone()), reference: private };
+    ImagePlan { steps: vec![step(action, cause)], blocks: Vec::new(), standing: Standing::Present(image) }
 }
 
 fn coming<'a>(first: Step) -> ImagePlan<'a> {
-    ImagePlan {
-        steps: vec![first],
-        blocks: Vec::new(),
-        standing: Standing::Coming,
-    }
+    ImagePlan { steps: vec![first], blocks: Vec::new(), standing: Standing::Coming }
 }
 
 fn public_tags(desired: &Desired, observed: &Observed, plan: &ImagePlan<'_>) -> (Vec<Step>, Vec<Block>) {
@@ -255,11 +208,5 @@ pub(super) fn tag(
             ));
         }
     };
-    Ok(Some(step(
-        Action::TagImage {
-            image: target.in_a_step(),
-            reference: reference.clone(),
-        },
-        cause,
-    )))
+    Ok(Some(step(Action::TagImage { image: target.in_a_step(), reference: reference.clone() }, cause)))
 }

@@ -24,9 +24,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    Attempts, Block, Container, Desired, Image, ImageReference, Memory, RemoteImage, Revision, Step,
-};
+use super::{Attempts, Block, Container, Desired, Image, ImageReference, Memory, RemoteImage, Revision, Step};
 
 pub use container::RunState;
 pub use push::PushState;
@@ -94,18 +92,13 @@ impl Plan {
     /// Whether everything that is asked is so.
     pub fn is_fulfilled(&self, desired: &Desired) -> bool {
         let everything_is_pushed = self.pushes.iter().all(|(_, state)| state.is_held());
-        let everything_runs =
-            desired.run.is_none() || matches!(self.run, RunState::Running | RunState::Completed);
+        let everything_runs = desired.run.is_none() || matches!(self.run, RunState::Running | RunState::Completed);
         self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
     }
 
     /// After what time another look is worth it, if any block or step says so.
     pub fn next_look(&self) -> Option<Duration> {
-        self.blocks
-            .iter()
-            .map(|block| block.look_again)
-            .chain(self.look_again)
-            .min()
+        self.blocks.iter().map(|block| block.look_again).chain(self.look_again).min()
     }
 }
 
@@ -125,11 +118,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         look_again: container.look_again,
         ..Plan::default()
     };
-    for (steps, blocks) in [
-        (image.steps, image.blocks),
-        (container.steps, container.blocks),
-        (push.steps, push.blocks),
-    ] {
+    for (steps, blocks) in [(image.steps, image.blocks), (container.steps, container.blocks), (push.steps, push.blocks)]
+    {
         plan.steps.extend(steps);
         plan.blocks.extend(blocks);
     }
@@ -141,8 +131,5 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
 
 /// A step in the making.
 fn step(action: super::Action, cause: impl Into<String>) -> Step {
-    Step {
-        action,
-        cause: cause.into(),
-    }
+    Step { action, cause: cause.into() }
 }

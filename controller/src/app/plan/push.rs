@@ -4,9 +4,7 @@ use jiff::Timestamp;
 
 use super::image::{Target, tag};
 use super::{Observed, Remote, step};
-use crate::app::{
-    Action, Block, Desired, Destination, Image, ImageReference, ManifestDigest, Part, Reason, Step,
-};
+use crate::app::{Action, Block, Desired, Destination, Image, ImageReference, ManifestDigest, Part, Reason, Step};
 
 /// How a destination stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +31,7 @@ pub(super) struct PushPlan {
     pub(super) states: Vec<(ImageReference, PushState)>,
 }
 
-pub(super) fn plan(
-    desired: &Desired,
-    observed: &Observed,
-    target: Option<Target<'_>>,
-    now: Timestamp,
-) -> PushPlan {
+pub(super) fn plan(desired: &Desired, observed: &Observed, target: Option<Target<'_>>, now: Timestamp) -> PushPlan {
     let mut plan = PushPlan::default();
     for destination in &desired.destinations {
         let state = target
@@ -62,14 +55,7 @@ fn held(image: &Image, observed: &Observed, reference: &ImageReference) -> Optio
         Remote::Holds(remote) if image.is(remote) => Some(PushState::Held(remote.manifest.clone())),
         Remote::Holds(_) | Remote::Nothing => None,
         Remote::Unknown(why) => {
-            let known = observed
-                .memory
-                .pushed
-                .get(reference)?
-                .digest
-                .as_ref()?
-                .parse()
-                .ok()?;
+            let known = observed.memory.pushed.get(reference)?.digest.as_ref()?.parse().ok()?;
             let was_this_image = observed.memory.image.as_ref() == Some(&image.id);
             was_this_image.then(|| PushState::HeldWhenLastAsked(known, why.clone()))
         }
@@ -85,10 +71,7 @@ fn steps(
 ) -> Result<Vec<Step>, Block> {
     destination.credentials.as_ref().map_err(Clone::clone)?;
     let reference = &destination.reference;
-    let push = Action::PushImage {
-        reference: reference.clone(),
-        image: target.in_a_step(),
-    };
+    let push = Action::PushImage { reference: reference.clone(), image: target.in_a_step() };
     if let Some(block) = observed.attempts.block(&push, now) {
         return Err(block);
     }

@@ -16,17 +16,9 @@ pub enum Removal {
 }
 
 /// The steps that remove what this owner made; none when nothing is left.
-pub fn plan_removal(
-    owner: &Owner,
-    observed: &Observed,
-    removal: Removal,
-    grace_period: Duration,
-) -> Vec<Step> {
+pub fn plan_removal(owner: &Owner, observed: &Observed, removal: Removal, grace_period: Duration) -> Vec<Step> {
     let containers = || {
-        let ours = observed
-            .containers
-            .iter()
-            .filter(|container| owner.made(&container.labels));
+        let ours = observed.containers.iter().filter(|container| owner.made(&container.labels));
         ours.flat_map(|container| remove_container(container, grace_period))
     };
     match removal {
@@ -40,18 +32,8 @@ fn remove_container(container: &Container, grace_period: Duration) -> Vec<Step> 
     let (id, name) = (container.id.clone(), container.name.clone());
     let cause = "the resource is deleted";
     let mut steps = Vec::new();
-    if matches!(
-        container.state,
-        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-    ) {
-        steps.push(step(
-            Action::StopContainer {
-                id: id.clone(),
-                name: name.clone(),
-                grace_period,
-            },
-            cause,
-        ));
+    if matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused) {
+        steps.push(step(Action::StopContainer { id: id.clone(), name: name.clone(), grace_period }, cause));
     }
     if container.state != ContainerState::Removing {
         steps.push(step(Action::RemoveContainer { id, name }, cause));
@@ -89,10 +71,7 @@ fn references_to_remove<'a>(owner: &Owner, observed: &Observed, image: &'a Image
 
 /// Whether a container that is not this owner's was made from the image.
 fn is_used_by_another(owner: &Owner, observed: &Observed, image: &Image) -> bool {
-    observed
-        .containers
-        .iter()
-        .any(|container| container.image == image.id && !owner.made(&container.labels))
+    observed.containers.iter().any(|container| container.image == image.id && !owner.made(&container.labels))
 }
 
 /// A claimed reference whose image nobody keeps: we died, or were deleted, between a pull and its private tag.
@@ -100,16 +79,11 @@ fn pulled_without_a_private_tag<'a>(
     owner: &'a Owner,
     observed: &'a Observed,
 ) -> impl Iterator<Item = &'a ImageReference> {
-    let unkept = observed
-        .images
-        .iter()
-        .filter(|image| !is_private(image) && !is_used_by_another(owner, observed, image));
+    let unkept =
+        observed.images.iter().filter(|image| !is_private(image) && !is_used_by_another(owner, observed, image));
     unkept.flat_map(|image| {
         let was_pulled = |reference: &&ImageReference| {
-            image
-                .manifests
-                .iter()
-                .any(|(repository, _)| repository == reference.repository())
+            image.manifests.iter().any(|(repository, _)| repository == reference.repository())
         };
         let is_claimed = |reference: &&ImageReference| observed.memory.claims.contains(reference);
         image.references.iter().filter(is_claimed).filter(was_pulled)

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::container::{ContainerPlan, Situation, remove, start, stop};
 use super::{port, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision,
-    SpecHash, Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision, SpecHash,
+    Step,
 };
 
 /// How long a new container stays up until the old one is removed.
@@ -29,21 +29,14 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(name: &str) -> Self {
-        Self {
-            next: format!("{name}.next"),
-            previous: format!("{name}.previous"),
-        }
+        Self { next: format!("{name}.next"), previous: format!("{name}.previous") }
     }
 }
 
 impl<'a> Situation<'a> {
     /// Our container that has this name.
     pub(super) fn ours_at(&self, name: &str) -> Option<&'a Container> {
-        self.others
-            .iter()
-            .chain(&self.current)
-            .copied()
-            .find(|container| container.name == name)
+        self.others.iter().chain(&self.current).copied().find(|container| container.name == name)
     }
 
     /// The container that served before: it has run, and has the name or has stepped aside from it.
@@ -53,30 +46,19 @@ impl<'a> Situation<'a> {
             has_run && (container.name == self.run.name || container.name == self.names.previous)
         };
         let mut served: Vec<&Container> = self.others.iter().filter(has_served).copied().collect();
-        served.sort_by_key(|container| {
-            (
-                container.state != ContainerState::Running,
-                container.name != self.run.name,
-            )
-        });
+        served.sort_by_key(|container| (container.state != ContainerState::Running, container.name != self.run.name));
         served.first().copied()
     }
 
     /// All of ours but this one.
     pub(super) fn everything_but(&self, one: &Container) -> Vec<&'a Container> {
-        self.others
-            .iter()
-            .chain(&self.current)
-            .copied()
-            .filter(|container| container.id != one.id)
-            .collect()
+        self.others.iter().chain(&self.current).copied().filter(|container| container.id != one.id).collect()
     }
 
     /// The block that names the foreign holder of our name; `None` when the name is free or ours.
     pub(super) fn name_conflict(&self) -> Option<Block> {
         let holder = self.observed.containers.iter().find(|container| {
-            let is_a_name_of_ours =
-                [&self.run.name, &self.names.next, &self.names.previous].contains(&&container.name);
+            let is_a_name_of_ours = [&self.run.name, &self.names.next, &self.names.previous].contains(&&container.name);
             is_a_name_of_ours && !self.desired.owner.made(&container.labels)
         })?;
         let message = format!(
@@ -112,13 +94,8 @@ impl<'a> Situation<'a> {
 
     /// Leftovers of earlier changes, which never served or serve no more.
     pub(super) fn remove_stale(&self, old: Option<&Container>) -> Vec<Step> {
-        let stale = self
-            .others
-            .iter()
-            .filter(|container| old.is_none_or(|old| old.id != container.id));
-        stale
-            .flat_map(|container| self.stop_and_remove(container, "it is left over from an earlier change"))
-            .collect()
+        let stale = self.others.iter().filter(|container| old.is_none_or(|old| old.id != container.id));
+        stale.flat_map(|container| self.stop_and_remove(container, "it is left over from an earlier change")).collect()
     }
 
     pub(super) fn stop_and_remove(&self, container: &Container, cause: &str) -> Vec<Step> {
@@ -145,10 +122,7 @@ impl<'a> Situation<'a> {
 }
 
 fn has_to_be_stopped(container: &Container) -> bool {
-    matches!(
-        container.state,
-        ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
-    )
+    matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
 fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
@@ -201,16 +175,9 @@ pub(super) fn still_settling(container: &Container, now: Timestamp) -> Option<Du
 }
 
 /// The way back: what failed is removed, the old container has its name again and runs.
-pub(super) fn rollback<'a>(
-    situation: &Situation<'a>,
-    old: &'a Container,
-    failed: Revision,
-) -> ContainerPlan<'a> {
+pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed: Revision) -> ContainerPlan<'a> {
     let cause = "the new container failed";
-    let failures = situation
-        .current
-        .iter()
-        .map(|container| (container.state, container.detail.clone()));
+    let failures = situation.current.iter().map(|container| (container.state, container.detail.clone()));
     let why = failures
         .filter_map(|(_, detail)| detail)
         .map(|detail| match detail.error.as_str() {
@@ -234,13 +201,14 @@ pub(super) fn rollback<'a>(
         steps.push(back);
     }
     let message = match (why, situation.observed.memory.condition("Ready")) {
-        (Some(why), _) => format!(
-            "the new container failed ({why}), so the one before it runs again: change the spec to try anew"
-        ),
+        (Some(why), _) => {
+            format!("the new container failed ({why}), so the one before it runs again: change the spec to try anew")
+        }
         // What failed is removed by now; the sentence that was written then still holds.
         (None, Some(ready)) if ready.reason == Reason::RolledBack.as_str() => ready.message.clone(),
-        (None, _) => "the new container failed, so the one before it runs again: change the spec to try anew"
-            .to_owned(),
+        (None, _) => {
+            "the new container failed, so the one before it runs again: change the spec to try anew".to_owned()
+        }
     };
     ContainerPlan {
         steps,
@@ -254,11 +222,7 @@ pub(super) fn rollback<'a>(
 /// Why a container is not what is asked, in words; `None` when it is.
 pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image) -> Option<String> {
     if container.image != image.id {
-        return Some(format!(
-            "it runs the image {}, {} is asked for",
-            container.image.short(),
-            image.id.short()
-        ));
+        return Some(format!("it runs the image {}, {} is asked for", container.image.short(), image.id.short()));
     }
     if container.spec_hash() != Some(spec.hash().as_str()) {
         return Some(difference(container, spec));
@@ -279,10 +243,7 @@ fn difference(container: &Container, spec: &ContainerSpec) -> String {
     if !same_ports(&made.asked_ports, &spec.ports) {
         return port_difference(&made.asked_ports, spec);
     }
-    let changed = spec
-        .env
-        .iter()
-        .find(|(name, value)| made.env.get(*name) != Some(value));
+    let changed = spec.env.iter().find(|(name, value)| made.env.get(*name) != Some(value));
     if let Some((name, _)) = changed {
         return format!("the environment variable {name} has changed");
     }
@@ -309,20 +270,9 @@ fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String 
             format!("ports {}", numbers.join(", "))
         }
     };
-    let superfluous = published
-        .iter()
-        .filter(|port| !spec.ports.contains(port))
-        .collect();
-    let missing = spec
-        .ports
-        .iter()
-        .filter(|port| !published.contains(port))
-        .collect();
-    format!(
-        "{} published, {} asked for",
-        with_verb(&list(superfluous)),
-        with_verb(&list(missing))
-    )
+    let superfluous = published.iter().filter(|port| !spec.ports.contains(port)).collect();
+    let missing = spec.ports.iter().filter(|port| !published.contains(port)).collect();
+    format!("{} published, {} asked for", with_verb(&list(superfluous)), with_verb(&list(missing)))
 }
 
 fn with_verb(ports: &str) -> String {

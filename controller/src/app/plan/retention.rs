@@ -8,27 +8,16 @@ use crate::app::{Action, Desired, Image, Step};
 /// The steps that remove superseded images of this owner, the oldest beyond the limit. An image that any container
 /// uses is left alone.
 pub(super) fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
-    let Some(current) = desired
-        .image_key()
-        .map(|key| desired.owner.private_reference(&key))
-    else {
+    let Some(current) = desired.image_key().map(|key| desired.owner.private_reference(&key)) else {
         return Vec::new();
     };
-    let mut superseded: Vec<&Image> = observed
-        .images
-        .iter()
-        .filter(|image| image.is_kept_by(&desired.owner) && !image.has(&current))
-        .collect();
+    let mut superseded: Vec<&Image> =
+        observed.images.iter().filter(|image| image.is_kept_by(&desired.owner) && !image.has(&current)).collect();
     superseded.sort_by_key(|image| Reverse(image.created_at));
     superseded
         .into_iter()
         .skip(desired.revision_history_limit)
-        .filter(|image| {
-            !observed
-                .containers
-                .iter()
-                .any(|container| container.image == image.id)
-        })
+        .filter(|image| !observed.containers.iter().any(|container| container.image == image.id))
         .flat_map(|image| remove(desired, observed, image))
         .collect()
 }
@@ -45,12 +34,7 @@ fn remove(desired: &Desired, observed: &Observed, image: &Image) -> Vec<Step> {
         .into_iter()
         .map(|reference| {
             let cause = format!("it is superseded, and {limit} superseded images are kept");
-            step(
-                Action::RemoveImage {
-                    reference: reference.clone(),
-                },
-                cause,
-            )
+            step(Action::RemoveImage { reference: reference.clone() }, cause)
         })
         .collect()
 }

@@ -7,9 +7,9 @@ use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 
 use super::*;
 use crate::app::{
-    Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest,
-    Destination, Digest, EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner,
-    Part, PublishedPort, Reason, RunSpec, labels,
+    Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
+    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Reason,
+    RunSpec, labels,
 };
 
 fn now() -> Timestamp {
@@ -26,12 +26,7 @@ fn owner() -> Owner {
 }
 
 fn port(host_port: u16) -> PublishedPort {
-    PublishedPort {
-        host_ip: "0.0.0.0".parse().unwrap(),
-        host_port,
-        container_port: 80,
-        protocol: Protocol::Tcp,
-    }
+    PublishedPort { host_ip: "0.0.0.0".parse().unwrap(), host_port, container_port: 80, protocol: Protocol::Tcp }
 }
 
 fn spec(ports: &[u16]) -> ContainerSpec {
@@ -67,10 +62,7 @@ fn wanted() -> Desired {
         source: Ok(ImageSource::Build(build_spec("one"))),
         tags: vec!["node-app:0.1".parse().unwrap()],
         destinations: Vec::new(),
-        run: Some(RunSpec {
-            name: "my-app".to_owned(),
-            container: Ok(spec(&[4000])),
-        }),
+        run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(spec(&[4000])) }),
         revision_history_limit: 3,
         progress_deadline: Duration::from_secs(600),
     }
@@ -83,15 +75,9 @@ fn one_shot() -> Desired {
     Desired {
         repository: "hello-world".parse().unwrap(),
         image: "hello-world".parse().unwrap(),
-        source: Ok(ImageSource::Pull {
-            policy: PullPolicy::IfNotPresent,
-            credentials: None,
-        }),
+        source: Ok(ImageSource::Pull { policy: PullPolicy::IfNotPresent, credentials: None }),
         tags: Vec::new(),
-        run: Some(RunSpec {
-            name: "my-app".to_owned(),
-            container: Ok(container),
-        }),
+        run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(container) }),
         ..wanted()
     }
 }
@@ -115,9 +101,7 @@ fn built_image(desired: &Desired) -> Image {
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     let mut image = image("built", &[private, desired.image.clone()]);
     let hash = desired.input_hash().unwrap();
-    image
-        .labels
-        .insert(labels::INPUT_HASH.to_owned(), hash.as_str().to_owned());
+    image.labels.insert(labels::INPUT_HASH.to_owned(), hash.as_str().to_owned());
     image
 }
 
@@ -154,11 +138,7 @@ fn foreign_container(name: &str, ports: &[u16]) -> Container {
 
 fn everything_well(desired: &Desired) -> Observed {
     let image = built_image(desired);
-    Observed {
-        containers: vec![container(desired, &image, "c1")],
-        images: vec![image],
-        ..Observed::default()
-    }
+    Observed { containers: vec![container(desired, &image, "c1")], images: vec![image], ..Observed::default() }
 }
 
 fn actions(plan: &Plan) -> Vec<String> {
@@ -174,12 +154,7 @@ fn from_nothing_the_image_is_built_tagged_and_run() {
     let desired = wanted();
     let plan = plan(&desired, &Observed::default(), now());
     let build = format!("build image {}", short_hash(&desired));
-    let expected = [
-        &build,
-        "tag image node-app:0.1",
-        "create container my-app",
-        "start container my-app",
-    ];
+    let expected = [&build, "tag image node-app:0.1", "create container my-app", "start container my-app"];
     assert_eq!(actions(&plan), expected);
     assert_eq!(plan.steps[0].cause, "no image with these inputs is on the engine");
     assert_eq!(plan.claims, BTreeSet::from([desired.image.clone()]));
@@ -196,22 +171,12 @@ fn nothing_is_done_when_everything_is_well() {
 #[test]
 fn an_image_of_another_resource_with_the_same_inputs_is_not_built_again() {
     let desired = wanted();
-    let other = Owner {
-        uid: "uid-2".to_owned(),
-        ..owner()
-    };
+    let other = Owner { uid: "uid-2".to_owned(), ..owner() };
     let mut theirs = built_image(&desired);
     theirs.references = vec![other.private_reference(&desired.image_key().unwrap())];
-    let observed = Observed {
-        images: vec![theirs],
-        ..Observed::default()
-    };
+    let observed = Observed { images: vec![theirs], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
-    assert!(
-        matches!(plan.steps[0].action, Action::TagImage { .. }),
-        "{:?}",
-        plan.steps[0]
-    );
+    assert!(matches!(plan.steps[0].action, Action::TagImage { .. }), "{:?}", plan.steps[0]);
     assert!(plan.steps[0].cause.contains("already"), "{}", plan.steps[0].cause);
     assert!(!actions(&plan).iter().any(|action| action.starts_with("build")));
 }
@@ -228,16 +193,10 @@ fn a_private_tag_that_somebody_moved_does_not_count() {
 #[test]
 fn an_image_that_is_on_the_engine_is_not_pulled_and_is_not_claimed() {
     let desired = one_shot();
-    let observed = Observed {
-        images: vec![image("hello", &[desired.image.clone()])],
-        ..Observed::default()
-    };
+    let observed = Observed { images: vec![image("hello", &[desired.image.clone()])], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
     assert!(matches!(plan.steps[0].action, Action::TagImage { .. }));
-    assert_eq!(
-        plan.steps[0].cause,
-        "hello-world:latest is on the engine already, so it is not pulled"
-    );
+    assert_eq!(plan.steps[0].cause, "hello-world:latest is on the engine already, so it is not pulled");
     assert!(plan.claims.is_empty());
 }
 
@@ -245,9 +204,7 @@ fn an_image_that_is_on_the_engine_is_not_pulled_and_is_not_claimed() {
 fn a_changed_port_replaces_the_container_and_says_so() {
     let desired = wanted();
     let mut observed = everything_well(&desired);
-    observed.containers[0]
-        .labels
-        .insert(labels::SPEC_HASH.to_owned(), "v1-older".to_owned());
+    observed.containers[0].labels.insert(labels::SPEC_HASH.to_owned(), "v1-older".to_owned());
     observed.containers[0].ports = vec![port(8080)];
     observed.containers[0].detail.as_mut().unwrap().asked_ports = vec![port(8080)];
     let plan = plan(&desired, &observed, now());
@@ -262,10 +219,7 @@ fn a_changed_port_replaces_the_container_and_says_so() {
             "remove container my-app",
         ]
     );
-    assert_eq!(
-        plan.steps[0].cause,
-        "port 8080 is published, port 4000 is asked for"
-    );
+    assert_eq!(plan.steps[0].cause, "port 8080 is published, port 4000 is asked for");
 }
 
 #[test]
@@ -274,10 +228,7 @@ fn a_container_that_runs_without_its_ports_is_replaced() {
     let mut observed = everything_well(&desired);
     observed.containers[0].ports.clear();
     let plan = plan(&desired, &observed, now());
-    assert_eq!(
-        plan.steps[0].cause,
-        "no port is published, port 4000 is asked for"
-    );
+    assert_eq!(plan.steps[0].cause, "no port is published, port 4000 is asked for");
     assert!(actions(&plan)[0].starts_with("create container"));
 }
 
@@ -288,14 +239,8 @@ fn a_container_that_is_gone_comes_back_and_the_cause_says_that_it_was_there() {
     observed.containers.clear();
     observed.memory.container = Some("my-app".to_owned());
     let plan = plan(&desired, &observed, now());
-    assert_eq!(
-        actions(&plan),
-        ["create container my-app", "start container my-app"]
-    );
-    assert_eq!(
-        plan.steps[0].cause,
-        "the container my-app is gone, though it should run"
-    );
+    assert_eq!(actions(&plan), ["create container my-app", "start container my-app"]);
+    assert_eq!(plan.steps[0].cause, "the container my-app is gone, though it should run");
 }
 
 #[test]
@@ -335,13 +280,7 @@ fn a_foreign_container_of_our_name_is_named_and_left_alone() {
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.steps, Vec::new());
     assert_eq!(plan.blocks[0].reason, Reason::NameConflict);
-    assert!(
-        plan.blocks[0]
-            .message
-            .contains("my-app, which is not Longshore's"),
-        "{}",
-        plan.blocks[0].message
-    );
+    assert!(plan.blocks[0].message.contains("my-app, which is not Longshore's"), "{}", plan.blocks[0].message);
 }
 
 #[test]
@@ -352,11 +291,7 @@ fn the_holder_of_a_port_is_named() {
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.steps, Vec::new());
     assert_eq!(plan.blocks[0].reason, Reason::PortConflict);
-    assert!(
-        plan.blocks[0]
-            .message
-            .starts_with("port 4000 is held by the container web")
-    );
+    assert!(plan.blocks[0].message.starts_with("port 4000 is held by the container web"));
 }
 
 #[test]
@@ -365,10 +300,7 @@ fn a_tag_that_somebody_else_made_is_not_moved() {
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     let mut ours = built_image(&desired);
     ours.references = vec![private];
-    let observed = Observed {
-        images: vec![ours, image("foreign", &[desired.image.clone()])],
-        ..Observed::default()
-    };
+    let observed = Observed { images: vec![ours, image("foreign", &[desired.image.clone()])], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.blocks[0].reason, Reason::TagConflict);
     assert!(!actions(&plan).contains(&"tag image node-app:0.1".to_owned()));
@@ -390,20 +322,12 @@ fn a_build_that_failed_is_not_tried_again_until_its_inputs_change() {
         is_terminal: true,
         build_failure: None,
     };
-    observed
-        .attempts
-        .failed(&Action::BuildImage { hash, reference }, failure);
+    observed.attempts.failed(&Action::BuildImage { hash, reference }, failure);
     let later = now() + Duration::from_secs(86400);
     let blocked = plan(&desired, &observed, later);
-    assert_eq!(
-        (blocked.steps.len(), blocked.blocks[0].reason),
-        (0, Reason::BuildFailed)
-    );
+    assert_eq!((blocked.steps.len(), blocked.blocks[0].reason), (0, Reason::BuildFailed));
     desired.source = Ok(ImageSource::Build(build_spec("two")));
-    assert!(matches!(
-        plan(&desired, &observed, later).steps[0].action,
-        Action::BuildImage { .. }
-    ));
+    assert!(matches!(plan(&desired, &observed, later).steps[0].action, Action::BuildImage { .. }));
 }
 
 #[test]
@@ -419,11 +343,7 @@ fn a_new_container_that_fails_gives_way_to_the_old_one_and_is_not_tried_again() 
     let back = plan(&desired, &observed, now());
     assert_eq!(
         actions(&back),
-        [
-            "remove container my-app",
-            "rename container my-app.previous to my-app",
-            "start container my-app",
-        ]
+        ["remove container my-app", "rename container my-app.previous to my-app", "start container my-app",]
     );
     assert_eq!(back.blocks[0].reason, Reason::RolledBack);
     assert!(back.blocks[0].message.contains("no such file"));
@@ -445,11 +365,7 @@ fn a_one_shot_that_has_exited_with_0_is_done() {
     let image = image("hello", &[private, desired.image.clone()]);
     let mut done = container(&desired, &image, "c1");
     done.state = ContainerState::Exited;
-    let observed = Observed {
-        containers: vec![done],
-        images: vec![image],
-        ..Observed::default()
-    };
+    let observed = Observed { containers: vec![done], images: vec![image], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
     assert_eq!((plan.steps.len(), plan.run.clone()), (0, RunState::Completed));
     assert!(plan.is_fulfilled(&desired));
@@ -463,28 +379,15 @@ fn a_one_shot_that_failed_is_not_run_again() {
     let mut failed = container(&desired, &image, "c1");
     failed.state = ContainerState::Exited;
     failed.detail.as_mut().unwrap().exit_code = 3;
-    let observed = Observed {
-        containers: vec![failed],
-        images: vec![image],
-        ..Observed::default()
-    };
+    let observed = Observed { containers: vec![failed], images: vec![image], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
     assert_eq!((plan.steps.len(), plan.blocks[0].reason), (0, Reason::RunFailed));
 }
 
 fn pushing() -> (Desired, ImageReference) {
     let reference: ImageReference = "gcr.io/my-project/node-app:0.1".parse().unwrap();
-    let destination = Destination {
-        reference: reference.clone(),
-        credentials: Ok(None),
-    };
-    (
-        Desired {
-            destinations: vec![destination],
-            ..wanted()
-        },
-        reference,
-    )
+    let destination = Destination { reference: reference.clone(), credentials: Ok(None) };
+    (Desired { destinations: vec![destination], ..wanted() }, reference)
 }
 
 #[test]
@@ -494,10 +397,7 @@ fn a_destination_that_holds_nothing_is_tagged_and_pushed_after_the_start() {
     observed.remotes.insert(reference, Remote::Nothing);
     let plan = plan(&desired, &observed, now());
     let name = "gcr.io/my-project/node-app:0.1";
-    assert_eq!(
-        actions(&plan),
-        [format!("tag image {name}"), format!("push image {name}")]
-    );
+    assert_eq!(actions(&plan), [format!("tag image {name}"), format!("push image {name}")]);
 }
 
 #[test]
@@ -505,10 +405,7 @@ fn a_destination_that_holds_the_image_is_left_alone() {
     let (desired, reference) = pushing();
     let mut observed = everything_well(&desired);
     let manifest = ManifestDigest(Digest::of("manifest"));
-    let held = RemoteImage {
-        manifest,
-        config: observed.images[0].config.clone(),
-    };
+    let held = RemoteImage { manifest, config: observed.images[0].config.clone() };
     observed.remotes.insert(reference, Remote::Holds(held));
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.steps, Vec::new());
@@ -517,10 +414,7 @@ fn a_destination_that_holds_the_image_is_left_alone() {
 
 #[test]
 fn superseded_images_beyond_the_limit_are_removed_and_used_ones_kept() {
-    let desired = Desired {
-        revision_history_limit: 1,
-        ..wanted()
-    };
+    let desired = Desired { revision_history_limit: 1, ..wanted() };
     let mut observed = everything_well(&desired);
     for (age, name) in ["newest", "used", "oldest"].into_iter().enumerate() {
         let key = crate::app::ImageKey::built(&InputHash::of(&build_spec(name)));
@@ -533,12 +427,7 @@ fn superseded_images_beyond_the_limit_are_removed_and_used_ones_kept() {
     observed.containers.push(user);
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.steps.len(), 1, "{:?}", actions(&plan));
-    assert_eq!(
-        plan.steps[0].action,
-        Action::RemoveImage {
-            reference: observed.images[3].references[0].clone()
-        }
-    );
+    assert_eq!(plan.steps[0].action, Action::RemoveImage { reference: observed.images[3].references[0].clone() });
 }
 
 #[test]
@@ -549,12 +438,7 @@ fn a_removal_takes_what_is_ours_and_the_private_tag_last() {
     let somebodys: ImageReference = "somebodys:tag".parse().unwrap();
     observed.images[0].references.push(somebodys.clone());
     observed.containers.push(foreign_container("web", &[]));
-    let steps = plan_removal(
-        &desired.owner,
-        &observed,
-        Removal::Everything,
-        Duration::from_secs(1),
-    );
+    let steps = plan_removal(&desired.owner, &observed, Removal::Everything, Duration::from_secs(1));
     let texts: Vec<String> = steps.iter().map(|step| step.action.to_string()).collect();
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     assert_eq!(

@@ -22,10 +22,7 @@ pub(super) fn conditions(
     now: Timestamp,
 ) -> Vec<Condition> {
     let condition = |type_: &str, status: &str, reason: Reason, message: &str| {
-        dated(
-            old,
-            new_condition(type_, status, reason, message, telling.generation, now),
-        )
+        dated(old, new_condition(type_, status, reason, message, telling.generation, now))
     };
     let (reason, message) = (verdict.reason, verdict.message.as_str());
     let mut conditions = Vec::new();
@@ -41,11 +38,7 @@ pub(super) fn conditions(
         }
     }
     match outlook {
-        Outlook::Planned {
-            desired,
-            observed,
-            plan,
-        } => {
+        Outlook::Planned { desired, observed, plan } => {
             for each in parts_of(desired) {
                 let (status, reason, message) = part(each, desired, observed, plan, telling);
                 conditions.push(condition(each.condition(), status, reason, &message));
@@ -53,22 +46,13 @@ pub(super) fn conditions(
         }
         Outlook::Blocked(block) => {
             // What an engine that does not answer would say is not known; what a spec forbids is not so.
-            let status = if block.reason == Reason::EngineUnavailable {
-                "Unknown"
-            } else {
-                "False"
-            };
+            let status = if block.reason == Reason::EngineUnavailable { "Unknown" } else { "False" };
             let kept = old
                 .conditions
                 .iter()
                 .filter(|condition| is_a_part(&condition.type_) && condition.type_ != block.part.condition());
             conditions.extend(kept.cloned());
-            conditions.push(condition(
-                block.part.condition(),
-                status,
-                block.reason,
-                &block.message,
-            ));
+            conditions.push(condition(block.part.condition(), status, block.reason, &block.message));
         }
         Outlook::Deleting { .. } => {}
     }
@@ -113,10 +97,7 @@ fn new_condition(
 /// The time of a condition moves only when its status does. Those from which deadlines are counted begin anew with a
 /// new generation.
 fn dated(old: &ContainerAppStatus, mut condition: Condition) -> Condition {
-    let before = old
-        .conditions
-        .iter()
-        .find(|before| before.type_ == condition.type_);
+    let before = old.conditions.iter().find(|before| before.type_ == condition.type_);
     if let Some(before) = before {
         let counts_a_deadline = matches!(condition.type_.as_str(), "Reconciling" | "Stalled");
         let is_same_generation = before.observed_generation == condition.observed_generation;

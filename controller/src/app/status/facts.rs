@@ -15,11 +15,7 @@ pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option
         manifest_digest: manifest_digest(desired, plan, image),
         size: Some(image.size),
         created_at: image.created_at.map(time),
-        input_hash: image
-            .labels
-            .get(labels::INPUT_HASH)
-            .filter(|_| !desired.tags.is_empty())
-            .cloned(),
+        input_hash: image.labels.get(labels::INPUT_HASH).filter(|_| !desired.tags.is_empty()).cloned(),
         source: telling.source.clone(),
     })
 }
@@ -31,29 +27,15 @@ fn manifest_digest(desired: &Desired, plan: &Plan, image: &Image) -> Option<Stri
         PushState::Missing => None,
     });
     let pulled = || {
-        let here = image
-            .manifests
-            .iter()
-            .find(|(repository, _)| *repository == desired.repository);
+        let here = image.manifests.iter().find(|(repository, _)| *repository == desired.repository);
         here.map(|(_, digest)| digest)
     };
-    pushed
-        .or_else(pulled)
-        .or(image.target.as_ref())
-        .map(ToString::to_string)
+    pushed.or_else(pulled).or(image.target.as_ref()).map(ToString::to_string)
 }
 
-pub(super) fn pushes(
-    desired: &Desired,
-    plan: &Plan,
-    telling: &Telling,
-    old: &ContainerAppStatus,
-) -> Vec<PushStatus> {
+pub(super) fn pushes(desired: &Desired, plan: &Plan, telling: &Telling, old: &ContainerAppStatus) -> Vec<PushStatus> {
     let wanted = |push: &PushStatus| {
-        desired
-            .destinations
-            .iter()
-            .any(|destination| destination.reference.to_string() == push.reference)
+        desired.destinations.iter().any(|destination| destination.reference.to_string() == push.reference)
     };
     // Until an image is there to compare with, nothing new can be said.
     if plan.image.is_none() {
@@ -103,13 +85,7 @@ fn container_status(container: &Container, telling: &Telling, old: &ContainerApp
     let detail = container.detail.clone().unwrap_or_default();
     let has_ended = container.state == ContainerState::Exited;
     let id = container.id.to_string();
-    let earlier_tail = || {
-        old.container
-            .as_ref()
-            .filter(|before| before.id == id)?
-            .log_tail
-            .clone()
-    };
+    let earlier_tail = || old.container.as_ref().filter(|before| before.id == id)?.log_tail.clone();
     ContainerStatus {
         name: container.name.clone(),
         state: container.state.to_string(),
@@ -119,11 +95,7 @@ fn container_status(container: &Container, telling: &Telling, old: &ContainerApp
         finished_at: has_ended.then_some(detail.finished_at).flatten().map(time),
         exit_code: has_ended.then_some(detail.exit_code),
         restarts: detail.restarts,
-        log_tail: if has_ended {
-            telling.log_tail.clone().or_else(earlier_tail)
-        } else {
-            None
-        },
+        log_tail: if has_ended { telling.log_tail.clone().or_else(earlier_tail) } else { None },
         spec_hash: container.spec_hash().unwrap_or_default().to_owned(),
         id,
     }

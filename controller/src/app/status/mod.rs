@@ -55,35 +55,19 @@ pub struct Telling {
 }
 
 /// The status after a pass.
-pub fn status(
-    old: &ContainerAppStatus,
-    telling: &Telling,
-    outlook: Outlook<'_>,
-    now: Timestamp,
-) -> ContainerAppStatus {
+pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>, now: Timestamp) -> ContainerAppStatus {
     let verdict = verdict::verdict(old, telling, outlook, now);
     let mut status = ContainerAppStatus {
         observed_generation: telling.generation,
         build: telling.build.clone().or_else(|| old.build.clone()),
         ..old.clone()
     };
-    if let Outlook::Planned {
-        desired,
-        observed,
-        plan,
-    } = outlook
-    {
-        status.engine = Some(EngineReference {
-            name: telling.engine.clone(),
-            id: observed.engine_id.clone(),
-        });
+    if let Outlook::Planned { desired, observed, plan } = outlook {
+        status.engine = Some(EngineReference { name: telling.engine.clone(), id: observed.engine_id.clone() });
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
         status.push = facts::pushes(desired, plan, telling, old);
         status.container = facts::container(desired, plan, telling, old);
-        status.rolled_back = plan
-            .rolled_back
-            .as_ref()
-            .map(|revision| revision.as_str().to_owned());
+        status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());
         status.local_references = plan.claims.iter().map(ToString::to_string).collect();
     }
     status.conditions = conditions::conditions(old, telling, &verdict, outlook, now);

@@ -23,41 +23,24 @@ pub(super) struct Verdict {
     pub(super) message: String,
 }
 
-pub(super) fn verdict(
-    old: &ContainerAppStatus,
-    telling: &Telling,
-    outlook: Outlook<'_>,
-    now: Timestamp,
-) -> Verdict {
+pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>, now: Timestamp) -> Verdict {
     match outlook {
-        Outlook::Planned { desired, plan, .. } if plan.is_fulfilled(desired) => Verdict {
-            state: State::Ready,
-            reason: ready_reason(plan, desired),
-            message: ready_message(desired, plan),
-        },
-        Outlook::Planned {
-            desired,
-            observed,
-            plan,
-        } => match obstacle(observed, plan) {
+        Outlook::Planned { desired, plan, .. } if plan.is_fulfilled(desired) => {
+            Verdict { state: State::Ready, reason: ready_reason(plan, desired), message: ready_message(desired, plan) }
+        }
+        Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
             Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
             None => working(&plan.steps, plan),
         },
         Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
         Outlook::Deleting { observed, steps } => {
-            let failure = steps
-                .iter()
-                .find_map(|step| observed.attempts.failure(&step.action));
+            let failure = steps.iter().find_map(|step| observed.attempts.failure(&step.action));
             let message = match (failure, steps.first()) {
                 (Some(failure), _) => failure.message.clone(),
                 (None, Some(step)) => sentence(step),
                 (None, None) => "nothing of it is left on the engine".to_owned(),
             };
-            Verdict {
-                state: State::Reconciling,
-                reason: Reason::Deleting,
-                message,
-            }
+            Verdict { state: State::Reconciling, reason: Reason::Deleting, message }
         }
     }
 }
@@ -69,20 +52,10 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
 fn obstacle(observed: &Observed, plan: &Plan) -> Option<Block> {
     let terminal = plan.blocks.iter().find(|block| block.is_terminal);
     let failed = || {
-        let failure = plan
-            .steps
-            .iter()
-            .find_map(|step| observed.attempts.failure(&step.action))?;
-        Some(Block::waiting(
-            failure.part,
-            failure.reason,
-            failure.message.clone(),
-        ))
+        let failure = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action))?;
+        Some(Block::waiting(failure.part, failure.reason, failure.message.clone()))
     };
-    terminal
-        .cloned()
-        .or_else(failed)
-        .or_else(|| plan.blocks.first().cloned())
+    terminal.cloned().or_else(failed).or_else(|| plan.blocks.first().cloned())
 }
 
 fn obstructed(
@@ -94,30 +67,21 @@ fn obstructed(
 ) -> Verdict {
     let memory = Memory::of(old);
     let was_stalled_by_this = memory.since("Stalled", telling.generation).is_some()
-        && memory
-            .condition("Stalled")
-            .is_some_and(|condition| condition.reason == block.reason.as_str());
+        && memory.condition("Stalled").is_some_and(|condition| condition.reason == block.reason.as_str());
     let is_overdue = memory
         .since("Reconciling", telling.generation)
         .and_then(|since| Duration::try_from(now.duration_since(since)).ok())
         .is_some_and(|waited| waited >= deadline);
     let is_stalled = block.is_terminal || was_stalled_by_this || is_overdue;
     Verdict {
-        state: if is_stalled {
-            State::Stalled
-        } else {
-            State::Reconciling
-        },
+        state: if is_stalled { State::Stalled } else { State::Reconciling },
         reason: block.reason,
         message: block.message.clone(),
     }
 }
 
 fn working(steps: &[Step], plan: &Plan) -> Verdict {
-    let telling_step = steps
-        .iter()
-        .find(|step| !matches!(step.action, Action::TagImage { .. }))
-        .or(steps.first());
+    let telling_step = steps.iter().find(|step| !matches!(step.action, Action::TagImage { .. })).or(steps.first());
     Verdict {
         state: State::Reconciling,
         reason: telling_step.map_or(Reason::Progressing, |step| reason_of(&step.action, plan)),
@@ -135,16 +99,12 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::PullImage { .. } => Reason::Pulling,
         Action::BuildImage { .. } => Reason::Building,
         Action::PushImage { .. } => Reason::Pushing,
-        Action::CreateContainer { .. } | Action::StartContainer { .. } if plan.container.is_none() => {
-            Reason::Starting
-        }
+        Action::CreateContainer { .. } | Action::StartContainer { .. } if plan.container.is_none() => Reason::Starting,
         Action::CreateContainer { .. } | Action::RenameContainer { .. } | Action::StopContainer { .. } => {
             Reason::Replacing
         }
         Action::StartContainer { .. } => Reason::Starting,
-        Action::TagImage { .. } | Action::RemoveContainer { .. } | Action::RemoveImage { .. } => {
-            Reason::Progressing
-        }
+        Action::TagImage { .. } | Action::RemoveContainer { .. } | Action::RemoveImage { .. } => Reason::Progressing,
     }
 }
 
@@ -174,11 +134,7 @@ fn ready_message(desired: &Desired, plan: &Plan) -> String {
 }
 
 fn ports(plan: &Plan) -> String {
-    let ports = plan
-        .container
-        .as_ref()
-        .map(|container| container.ports.as_slice())
-        .unwrap_or_default();
+    let ports = plan.container.as_ref().map(|container| container.ports.as_slice()).unwrap_or_default();
     ports.iter().map(|port| format!(", {port}")).collect()
 }
 
@@ -193,42 +149,25 @@ pub(super) fn part(
     if let Some(block) = plan.blocks.iter().find(|block| block.part == part) {
         return ("False", block.reason, block.message.clone());
     }
-    let failed = plan
-        .steps
-        .iter()
-        .find_map(|step| observed.attempts.failure(&step.action));
+    let failed = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action));
     if let Some(failure) = failed.filter(|failure| failure.part == part) {
         return ("False", failure.reason, failure.message.clone());
     }
     match part {
         Part::Source => match &telling.source {
-            Some(source) => (
-                "True",
-                Reason::ContextRead,
-                format!("{} files, {} bytes", source.files, source.size),
-            ),
+            Some(source) => ("True", Reason::ContextRead, format!("{} files, {} bytes", source.files, source.size)),
             None => ("True", Reason::ContextRead, "the context was read".to_owned()),
         },
         Part::Image => match &plan.image {
-            Some(image) => (
-                "True",
-                Reason::ImagePresent,
-                format!("{} is {}", desired.image, image.id),
-            ),
+            Some(image) => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),
             None => not_yet(plan),
         },
         Part::Push => pushed(plan),
         Part::Container => match (&plan.run, &plan.container) {
-            (RunState::Running, Some(container)) => (
-                "True",
-                Reason::Running,
-                format!("{} runs{}", container.name, ports(plan)),
-            ),
-            (RunState::Completed, _) => (
-                "True",
-                Reason::Completed,
-                "the one-shot has exited with 0".to_owned(),
-            ),
+            (RunState::Running, Some(container)) => {
+                ("True", Reason::Running, format!("{} runs{}", container.name, ports(plan)))
+            }
+            (RunState::Completed, _) => ("True", Reason::Completed, "the one-shot has exited with 0".to_owned()),
             _ => not_yet(plan),
         },
     }
@@ -247,27 +186,15 @@ fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
     match unknown {
         Some(why) => ("Unknown", Reason::RegistryUnavailable, why),
         None => {
-            let references: Vec<String> = plan
-                .pushes
-                .iter()
-                .map(|(reference, _)| reference.to_string())
-                .collect();
-            (
-                "True",
-                Reason::DestinationsHold,
-                format!("{} holds the image", references.join(", ")),
-            )
+            let references: Vec<String> = plan.pushes.iter().map(|(reference, _)| reference.to_string()).collect();
+            ("True", Reason::DestinationsHold, format!("{} holds the image", references.join(", ")))
         }
     }
 }
 
 fn not_yet(plan: &Plan) -> (&'static str, Reason, String) {
     let verdict = if plan.steps.is_empty() {
-        return (
-            "False",
-            Reason::Progressing,
-            "it waits for another part of the resource".to_owned(),
-        );
+        return ("False", Reason::Progressing, "it waits for another part of the resource".to_owned());
     } else {
         working(&plan.steps, plan)
     };

@@ -55,16 +55,8 @@ pub struct Names(BTreeMap<AppKey, String>);
 
 impl Names {
     fn of(keys: &[AppKey]) -> Self {
-        let width = keys
-            .iter()
-            .map(|key| name_of(key).chars().count())
-            .max()
-            .unwrap_or(0);
-        Self(
-            keys.iter()
-                .map(|key| (key.clone(), format!("{:<width$}", name_of(key))))
-                .collect(),
-        )
+        let width = keys.iter().map(|key| name_of(key).chars().count()).max().unwrap_or(0);
+        Self(keys.iter().map(|key| (key.clone(), format!("{:<width$}", name_of(key)))).collect())
     }
 
     fn get(&self, key: &AppKey) -> String {

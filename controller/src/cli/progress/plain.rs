@@ -15,10 +15,7 @@ pub struct PlainReporter {
 impl PlainReporter {
     /// A reporter for apps of these names.
     pub(super) fn new(names: Names) -> Self {
-        Self {
-            names,
-            teller: Teller::default(),
-        }
+        Self { names, teller: Teller::default() }
     }
 }
 

@@ -33,10 +33,7 @@ pub struct Line {
 
 impl Line {
     fn new(word: &'static str, text: impl Into<String>) -> Self {
-        Self {
-            word,
-            text: text.into(),
-        }
+        Self { word, text: text.into() }
     }
 
     /// The line as it is printed.
@@ -109,17 +106,13 @@ pub fn word(action: &Action) -> &'static str {
 /// What a step is about, without the word for what it does.
 pub fn subject(action: &Action) -> String {
     let whole = action.to_string();
-    whole
-        .strip_prefix(word(action))
-        .map_or(whole.clone(), |rest| rest.trim_start().to_owned())
+    whole.strip_prefix(word(action)).map_or(whole.clone(), |rest| rest.trim_start().to_owned())
 }
 
 /// Private tags are how we remember what is ours; they say nothing to a person.
 fn is_noise(action: &Action) -> bool {
     match action {
-        Action::TagImage { reference, .. } | Action::RemoveImage { reference } => {
-            Owner::is_private(reference)
-        }
+        Action::TagImage { reference, .. } | Action::RemoveImage { reference } => Owner::is_private(reference),
         _ => false,
     }
 }
@@ -127,12 +120,7 @@ fn is_noise(action: &Action) -> bool {
 /// Short steps are told once, when they are done.
 fn step_started(step: &Step) -> Option<Line> {
     let is_told = step.action.is_long();
-    is_told.then(|| {
-        Line::new(
-            word(&step.action),
-            format!("{}, because {}", subject(&step.action), step.cause),
-        )
-    })
+    is_told.then(|| Line::new(word(&step.action), format!("{}, because {}", subject(&step.action), step.cause)))
 }
 
 fn step_done(step: &Step, took: &str) -> Option<Line> {
@@ -154,12 +142,7 @@ fn context_sent(told: &mut Told) -> Option<Line> {
 
 fn advanced(step: &Step, progress: &Progress) -> Option<Line> {
     let text = match progress {
-        Progress::BuildStep {
-            number,
-            total,
-            name,
-            state,
-        } => {
+        Progress::BuildStep { number, total, name, state } => {
             let end = match state {
                 StepState::Started => return None,
                 StepState::Cached => "CACHED".to_owned(),
@@ -189,12 +172,7 @@ fn layer(step: &Step, state: &LayerState) -> Option<String> {
 
 /// That an app is ready, stalled or waits for somebody, when that is news.
 fn status_changed(told: &mut Told, status: &ContainerAppStatus) -> Option<Line> {
-    let find = |type_: &str| {
-        status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == type_)
-    };
+    let find = |type_: &str| status.conditions.iter().find(|condition| condition.type_ == type_);
     let ready = find("Ready")?;
     let line = match (ready.status.as_str(), find("Stalled")) {
         ("True", _) => Line::new("ready", ready.message.as_str()),

@@ -34,12 +34,7 @@ struct Moving {
 impl TerminalReporter {
     /// A reporter for apps of these names.
     pub(super) fn new(names: Names) -> Self {
-        Self {
-            names,
-            teller: Teller::default(),
-            screen: MultiProgress::new(),
-            moving: Mutex::default(),
-        }
+        Self { names, teller: Teller::default(), screen: MultiProgress::new(), moving: Mutex::default() }
     }
 
     /// Takes away what moves.
@@ -57,11 +52,7 @@ impl TerminalReporter {
     fn begin(&self, key: &AppKey, step: &Step) {
         let name = self.names.get(key);
         let bar = self.screen.add(ProgressBar::new_spinner().with_style(spinner()));
-        bar.set_message(format!(
-            "{name}  {:<7} {}",
-            word(&step.action),
-            subject(&step.action)
-        ));
+        bar.set_message(format!("{name}  {:<7} {}", word(&step.action), subject(&step.action)));
         bar.enable_steady_tick(TICK);
         if let Some(old) = self.moving().apps.insert(key.clone(), bar) {
             old.finish_and_clear();
@@ -70,16 +61,8 @@ impl TerminalReporter {
 
     fn end(&self, key: &AppKey) {
         let mut moving = self.moving();
-        let layers: Vec<_> = moving
-            .layers
-            .keys()
-            .filter(|(owner, _)| owner == key)
-            .cloned()
-            .collect();
-        let layers = layers
-            .iter()
-            .filter_map(|layer| moving.layers.remove(layer))
-            .collect::<Vec<_>>();
+        let layers: Vec<_> = moving.layers.keys().filter(|(owner, _)| owner == key).cloned().collect();
+        let layers = layers.iter().filter_map(|layer| moving.layers.remove(layer)).collect::<Vec<_>>();
         for bar in layers.into_iter().chain(moving.apps.remove(key)) {
             bar.finish_and_clear();
         }
@@ -87,18 +70,10 @@ impl TerminalReporter {
 
     fn advance(&self, key: &AppKey, step: &Step, progress: &Progress) {
         match progress {
-            Progress::BuildStep {
-                number,
-                total,
-                name,
-                state: StepState::Started,
-            } => {
+            Progress::BuildStep { number, total, name, state: StepState::Started } => {
                 if let Some(bar) = self.moving().apps.get(key) {
                     let name_of_app = self.names.get(key);
-                    bar.set_message(format!(
-                        "{name_of_app}  {:<7} => [{number}/{total}] {name}",
-                        word(&step.action)
-                    ));
+                    bar.set_message(format!("{name_of_app}  {:<7} => [{number}/{total}] {name}", word(&step.action)));
                 }
             }
             Progress::Layer { id, state } => self.advance_layer(key, id, state),
@@ -112,9 +87,7 @@ impl TerminalReporter {
         match state {
             LayerState::Transferring { current, total } => {
                 let bar = moving.layers.entry(layer).or_insert_with(|| {
-                    let bar = self
-                        .screen
-                        .add(ProgressBar::new(total.unwrap_or(0)).with_style(transfer()));
+                    let bar = self.screen.add(ProgressBar::new(total.unwrap_or(0)).with_style(transfer()));
                     bar.set_message(format!("{}  {id}", self.names.get(key)));
                     bar
                 });
@@ -148,8 +121,7 @@ impl Reporter for TerminalReporter {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn transfer() -> ProgressStyle {

@@ -27,9 +27,7 @@ impl DockerEngine {
         options.session = Some(format!("longshore-{:032x}", rand::rng().random::<u128>()));
         let (context, broken) = watched(request, progress);
         let mut trace = Trace::default();
-        let mut news = self
-            .docker
-            .build_image(options, Some(HashMap::new()), Some(context));
+        let mut news = self.docker.build_image(options, Some(HashMap::new()), Some(context));
         while let Some(line) = news.next().await {
             let line = line.map_err(|error| broken.or(self.error(error)))?;
             if let Some(BuildInfoAux::BuildKit(status)) = &line.aux {
@@ -62,10 +60,7 @@ impl DockerEngine {
             if let Some(message) = error_of(&line) {
                 let failure = lines.failure(&message);
                 let report = lines.report();
-                lines
-                    .end(Some(StepState::Failed))
-                    .into_iter()
-                    .for_each(|told| progress(told));
+                lines.end(Some(StepState::Failed)).into_iter().for_each(|told| progress(told));
                 return Err(broken.or(failed(failure, report, &message)));
             }
         }
@@ -75,8 +70,7 @@ impl DockerEngine {
 }
 
 fn options_of(request: &BuildRequest) -> BuildImageOptions {
-    let owned =
-        |map: &std::collections::BTreeMap<String, String>| map.clone().into_iter().collect::<HashMap<_, _>>();
+    let owned = |map: &std::collections::BTreeMap<String, String>| map.clone().into_iter().collect::<HashMap<_, _>>();
     let options = BuildImageOptionsBuilder::default()
         .dockerfile(&request.dockerfile)
         .t(&request.reference.canonical())
@@ -130,12 +124,7 @@ fn error_of(line: &BuildInfo) -> Option<String> {
 fn buildkit_failure(trace: &Trace, message: &str) -> EngineError {
     match trace.failure() {
         // A step that is not FROM fails by its own fault; FROM may fail by the registry's.
-        Some(failure)
-            if !failure
-                .step
-                .as_deref()
-                .is_some_and(|step| step.starts_with("FROM ")) =>
-        {
+        Some(failure) if !failure.step.as_deref().is_some_and(|step| step.starts_with("FROM ")) => {
             by_its_own_fault(failure.clone(), trace.report(), message)
         }
         Some(failure) => failed(failure.clone(), trace.report(), message),
@@ -145,19 +134,11 @@ fn buildkit_failure(trace: &Trace, message: &str) -> EngineError {
 
 /// What a message means where no step is known to be at fault: the registry of a base image, or the Dockerfile.
 fn failed(failure: longshore_crds::BuildFailure, report: BuildReport, message: &str) -> EngineError {
-    let is_about_the_context = [
-        "cache key",
-        "checksum",
-        "COPY failed",
-        "ADD failed",
-        "returned a non-zero code",
-    ]
-    .iter()
-    .any(|words| message.contains(words));
+    let is_about_the_context = ["cache key", "checksum", "COPY failed", "ADD failed", "returned a non-zero code"]
+        .iter()
+        .any(|words| message.contains(words));
     match of_message(message) {
-        error @ (EngineError::Denied(_)
-        | EngineError::ImageNotFound(_)
-        | EngineError::RegistryUnavailable(_))
+        error @ (EngineError::Denied(_) | EngineError::ImageNotFound(_) | EngineError::RegistryUnavailable(_))
             if !is_about_the_context =>
         {
             error
@@ -166,19 +147,11 @@ fn failed(failure: longshore_crds::BuildFailure, report: BuildReport, message: &
     }
 }
 
-fn by_its_own_fault(
-    failure: longshore_crds::BuildFailure,
-    report: BuildReport,
-    message: &str,
-) -> EngineError {
+fn by_its_own_fault(failure: longshore_crds::BuildFailure, report: BuildReport, message: &str) -> EngineError {
     let message = match (&failure.step, failure.exit_code) {
         (Some(step), Some(code)) => format!("the step {step} has exited with {code}"),
         (Some(step), None) => format!("the step {step} has failed: {message}"),
         (None, _) => message.to_owned(),
     };
-    EngineError::BuildFailed(BuildFailed {
-        message,
-        failure,
-        report,
-    })
+    EngineError::BuildFailed(BuildFailed { message, failure, report })
 }

@@ -43,12 +43,7 @@ impl Lines {
             self.began = Some(Instant::now());
             self.report.steps = number;
             self.step = Some((number, total, name.clone()));
-            progress.push(Progress::BuildStep {
-                number,
-                total,
-                name,
-                state: StepState::Started,
-            });
+            progress.push(Progress::BuildStep { number, total, name, state: StepState::Started });
             return progress;
         }
         match line.trim() {
@@ -59,9 +54,7 @@ impl Lines {
             _ => {
                 self.log.push_str(line);
                 self.log.push('\n');
-                return vec![Progress::BuildLog {
-                    line: line.to_owned(),
-                }];
+                return vec![Progress::BuildLog { line: line.to_owned() }];
             }
         }
         Vec::new()
@@ -74,20 +67,11 @@ impl Lines {
         let is_cached = std::mem::take(&mut self.is_cached) || is_at_hand;
         self.has_pulled = false;
         let duration = self.began.map_or(Duration::ZERO, |began| began.elapsed());
-        let state = failed.unwrap_or(if is_cached {
-            StepState::Cached
-        } else {
-            StepState::Done { duration }
-        });
+        let state = failed.unwrap_or(if is_cached { StepState::Cached } else { StepState::Done { duration } });
         if state == StepState::Cached {
             self.report.cached_steps += 1;
         }
-        Some(Progress::BuildStep {
-            number,
-            total,
-            name,
-            state,
-        })
+        Some(Progress::BuildStep { number, total, name, state })
     }
 
     pub(super) fn report(&self) -> BuildReport {
@@ -113,12 +97,7 @@ fn parse_step(line: &str) -> Option<(usize, usize, String)> {
 
 /// `The command '/bin/sh -c exit 7' returned a non-zero code: 7`
 fn exit_code(message: &str) -> Option<i64> {
-    message
-        .rsplit_once("returned a non-zero code: ")?
-        .1
-        .trim()
-        .parse()
-        .ok()
+    message.rsplit_once("returned a non-zero code: ")?.1.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -136,13 +115,7 @@ mod tests {
         lines.take(first);
         lines.take(second);
         lines.end(None);
-        assert_eq!(
-            lines.report(),
-            BuildReport {
-                steps: 3,
-                cached_steps: 2
-            }
-        );
+        assert_eq!(lines.report(), BuildReport { steps: 3, cached_steps: 2 });
     }
 
     #[test]
@@ -160,12 +133,6 @@ mod tests {
         lines.take("Step 1/1 : FROM node:6\n");
         lines.note_pull();
         lines.end(None);
-        assert_eq!(
-            lines.report(),
-            BuildReport {
-                steps: 1,
-                cached_steps: 0
-            }
-        );
+        assert_eq!(lines.report(), BuildReport { steps: 1, cached_steps: 0 });
     }
 }

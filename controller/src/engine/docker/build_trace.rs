@@ -44,13 +44,8 @@ impl Trace {
             let text = String::from_utf8_lossy(&log.msg);
             self.logs.entry(log.vertex.clone()).or_default().push_str(&text);
             let is_of_a_step = self.steps.contains_key(&log.vertex);
-            progress.extend(
-                text.lines()
-                    .filter(|_| is_of_a_step)
-                    .map(|line| Progress::BuildLog {
-                        line: line.to_owned(),
-                    }),
-            );
+            progress
+                .extend(text.lines().filter(|_| is_of_a_step).map(|line| Progress::BuildLog { line: line.to_owned() }));
         }
         for vertex in &news.vertexes {
             progress.extend(self.take_vertex(vertex));
@@ -81,9 +76,7 @@ impl Trace {
             states.push(match (vertex.error.is_empty(), is_cached) {
                 (false, _) => StepState::Failed,
                 (true, true) => StepState::Cached,
-                (true, false) => StepState::Done {
-                    duration: duration(vertex),
-                },
+                (true, false) => StepState::Done { duration: duration(vertex) },
             });
         }
         if !vertex.error.is_empty() && self.failure.is_none() {
@@ -94,23 +87,12 @@ impl Trace {
             });
         }
         let (number, total, name) = (step.number, step.total, step.name.clone());
-        states
-            .into_iter()
-            .map(|state| Progress::BuildStep {
-                number,
-                total,
-                name: name.clone(),
-                state,
-            })
-            .collect()
+        states.into_iter().map(|state| Progress::BuildStep { number, total, name: name.clone(), state }).collect()
     }
 
     pub(super) fn report(&self) -> BuildReport {
         let cached = self.steps.values().filter(|step| step.ended == Some(true));
-        BuildReport {
-            steps: self.steps.len(),
-            cached_steps: cached.count(),
-        }
+        BuildReport { steps: self.steps.len(), cached_steps: cached.count() }
     }
 
     /// The step that failed, if one did.
@@ -125,16 +107,10 @@ fn parse_name(name: &str) -> Option<Step> {
     let (number, total) = bracket.split_whitespace().last()?.split_once('/')?;
     let step = rest.trim();
     // The base image's digest is worth nothing to whoever wrote the Dockerfile.
-    let written = step.strip_prefix("FROM ").map_or_else(
-        || step.to_owned(),
-        |image| format!("FROM {}", image.split('@').next().unwrap_or(image)),
-    );
-    Some(Step {
-        number: number.parse().ok()?,
-        total: total.parse().ok()?,
-        name: written,
-        ..Step::default()
-    })
+    let written = step
+        .strip_prefix("FROM ")
+        .map_or_else(|| step.to_owned(), |image| format!("FROM {}", image.split('@').next().unwrap_or(image)));
+    Some(Step { number: number.parse().ok()?, total: total.parse().ok()?, name: written, ..Step::default() })
 }
 
 fn duration(vertex: &Vertex) -> Duration {
@@ -171,18 +147,11 @@ mod tests {
     use super::*;
 
     fn news(vertexes: Vec<Vertex>) -> StatusResponse {
-        StatusResponse {
-            vertexes,
-            ..StatusResponse::default()
-        }
+        StatusResponse { vertexes, ..StatusResponse::default() }
     }
 
     fn vertex(digest: &str, name: &str) -> Vertex {
-        Vertex {
-            digest: digest.to_owned(),
-            name: name.to_owned(),
-            ..Vertex::default()
-        }
+        Vertex { digest: digest.to_owned(), name: name.to_owned(), ..Vertex::default() }
     }
 
     fn started(mut vertex: Vertex) -> Vertex {
@@ -202,32 +171,13 @@ mod tests {
         let told = trace.take(&news(vec![
             vertex("a", "[internal] load build definition from Dockerfile"),
             completed(vertex("b", "[1/3] FROM docker.io/library/node:6@sha256:1")),
-            completed(Vertex {
-                cached: true,
-                ..vertex("c", "[2/3] WORKDIR /app")
-            }),
+            completed(Vertex { cached: true, ..vertex("c", "[2/3] WORKDIR /app") }),
             completed(vertex("d", "[3/3] ADD . /app")),
         ]));
-        assert_eq!(
-            trace.report(),
-            BuildReport {
-                steps: 3,
-                cached_steps: 2
-            }
-        );
-        let done = StepState::Done {
-            duration: Duration::from_secs(2),
-        };
+        assert_eq!(trace.report(), BuildReport { steps: 3, cached_steps: 2 });
+        let done = StepState::Done { duration: Duration::from_secs(2) };
         let name = "ADD . /app".to_owned();
-        assert_eq!(
-            told.last(),
-            Some(&Progress::BuildStep {
-                number: 3,
-                total: 3,
-                name,
-                state: done
-            })
-        );
+        assert_eq!(told.last(), Some(&Progress::BuildStep { number: 3, total: 3, name, state: done }));
     }
 
     #[test]
@@ -242,15 +192,9 @@ mod tests {
         });
         trace.take(&spoken);
         let error = "process \"/bin/sh -c false\" did not complete successfully: exit code: 7".to_owned();
-        trace.take(&news(vec![completed(Vertex {
-            error,
-            ..vertex("a", "[ 2/10] RUN false")
-        })]));
+        trace.take(&news(vec![completed(Vertex { error, ..vertex("a", "[ 2/10] RUN false") })]));
         let failure = trace.failure().unwrap();
         assert_eq!(failure.step.as_deref(), Some("RUN false"));
-        assert_eq!(
-            (failure.exit_code, failure.log_tail.as_str()),
-            (Some(7), "last words\n")
-        );
+        assert_eq!((failure.exit_code, failure.log_tail.as_str()), (Some(7), "last words\n"));
     }
 }

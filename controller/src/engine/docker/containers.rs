@@ -7,12 +7,12 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, HostConfig, PortBinding, PortMap, PortSummaryTypeEnum,
-    RestartPolicy as EnginePolicy, RestartPolicyNameEnum,
+    ContainerSummaryStateEnum, HostConfig, PortBinding, PortMap, PortSummaryTypeEnum, RestartPolicy as EnginePolicy,
+    RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -26,21 +26,12 @@ use crate::engine::{CreateContainer, EngineError, LogChunk, LogOptions};
 impl DockerEngine {
     pub(super) async fn containers(&self) -> Result<Vec<Container>, EngineError> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
-        let containers = self
-            .docker
-            .list_containers(Some(options))
-            .await
-            .map_err(|error| self.error(error))?;
+        let containers = self.docker.list_containers(Some(options)).await.map_err(|error| self.error(error))?;
         Ok(containers.into_iter().filter_map(from_summary).collect())
     }
 
     pub(super) async fn container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
-        match self
-            .docker
-            .inspect_container(&id.0, None)
-            .await
-            .map_err(|error| self.error(error))
-        {
+        match self.docker.inspect_container(&id.0, None).await.map_err(|error| self.error(error)) {
             Ok(container) => Ok(from_inspection(container)),
             Err(EngineError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -48,24 +39,14 @@ impl DockerEngine {
     }
 
     pub(super) async fn create(&self, request: &CreateContainer) -> Result<ContainerId, EngineError> {
-        let options = CreateContainerOptionsBuilder::default()
-            .name(&request.name)
-            .build();
-        let created = self
-            .docker
-            .create_container(Some(options), body_of(request))
-            .await;
-        created
-            .map(|created| ContainerId(created.id))
-            .map_err(|error| self.error(error))
+        let options = CreateContainerOptionsBuilder::default().name(&request.name).build();
+        let created = self.docker.create_container(Some(options), body_of(request)).await;
+        created.map(|created| ContainerId(created.id)).map_err(|error| self.error(error))
     }
 
     pub(super) async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
         // A container that runs already is answered with 304, which is well.
-        self.docker
-            .start_container(&id.0, None)
-            .await
-            .map_err(|error| self.error(error))
+        self.docker.start_container(&id.0, None).await.map_err(|error| self.error(error))
     }
 
     pub(super) async fn stop(&self, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError> {
@@ -73,34 +54,18 @@ impl DockerEngine {
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
         // The engine answers when the container has ended.
         let patient = self.docker.clone().with_timeout(grace_period + super::TIMEOUT);
-        gone_is_well(
-            patient
-                .stop_container(&id.0, Some(options))
-                .await
-                .map_err(|error| self.error(error)),
-        )
+        gone_is_well(patient.stop_container(&id.0, Some(options)).await.map_err(|error| self.error(error)))
     }
 
     pub(super) async fn rename(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
         let options = RenameContainerOptionsBuilder::default().name(name).build();
-        self.docker
-            .rename_container(&id.0, options)
-            .await
-            .map_err(|error| self.error(error))
+        self.docker.rename_container(&id.0, options).await.map_err(|error| self.error(error))
     }
 
     pub(super) async fn remove(&self, id: &ContainerId) -> Result<(), EngineError> {
         // Anonymous volumes are part of the container: nothing else refers to them.
-        let options = RemoveContainerOptionsBuilder::default()
-            .v(true)
-            .force(false)
-            .build();
-        gone_is_well(
-            self.docker
-                .remove_container(&id.0, Some(options))
-                .await
-                .map_err(|error| self.error(error)),
-        )
+        let options = RemoveContainerOptionsBuilder::default().v(true).force(false).build();
+        gone_is_well(self.docker.remove_container(&id.0, Some(options)).await.map_err(|error| self.error(error)))
     }
 
     pub(super) fn container_logs(
@@ -108,12 +73,8 @@ impl DockerEngine {
         id: &ContainerId,
         options: &LogOptions,
     ) -> BoxStream<'static, Result<LogChunk, EngineError>> {
-        let tail = options
-            .tail
-            .map_or_else(|| "all".to_owned(), |lines| lines.to_string());
-        let since = options
-            .since
-            .map_or(0, |since| i32::try_from(since.as_second()).unwrap_or(0));
+        let tail = options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let since = options.since.map_or(0, |since| i32::try_from(since.as_second()).unwrap_or(0));
         let query = LogsOptionsBuilder::default()
             .follow(options.follow)
             .stdout(true)
@@ -123,13 +84,7 @@ impl DockerEngine {
             .build();
         let endpoint = std::sync::Arc::clone(&self.endpoint);
         let output = self.docker.logs(&id.0, Some(query));
-        output
-            .map(move |piece| {
-                piece
-                    .map(chunk)
-                    .map_err(|error| super::errors::engine_error(&endpoint, error))
-            })
-            .boxed()
+        output.map(move |piece| piece.map(chunk).map_err(|error| super::errors::engine_error(&endpoint, error))).boxed()
     }
 }
 
@@ -143,10 +98,7 @@ fn gone_is_well(result: Result<(), EngineError>) -> Result<(), EngineError> {
 }
 
 fn chunk(output: LogOutput) -> LogChunk {
-    LogChunk {
-        is_stderr: matches!(output, LogOutput::StdErr { .. }),
-        bytes: output.into_bytes(),
-    }
+    LogChunk { is_stderr: matches!(output, LogOutput::StdErr { .. }), bytes: output.into_bytes() }
 }
 
 fn body_of(request: &CreateContainer) -> ContainerCreateBody {
@@ -161,20 +113,9 @@ fn body_of(request: &CreateContainer) -> ContainerCreateBody {
     };
     let mut bindings: PortMap = HashMap::new();
     for port in &spec.ports {
-        let host_ip = if port.host_ip.is_unspecified() {
-            String::new()
-        } else {
-            port.host_ip.to_string()
-        };
-        let binding = PortBinding {
-            host_ip: Some(host_ip),
-            host_port: Some(port.host_port.to_string()),
-        };
-        bindings
-            .entry(container_port(port))
-            .or_default()
-            .get_or_insert_default()
-            .push(binding);
+        let host_ip = if port.host_ip.is_unspecified() { String::new() } else { port.host_ip.to_string() };
+        let binding = PortBinding { host_ip: Some(host_ip), host_port: Some(port.host_port.to_string()) };
+        bindings.entry(container_port(port)).or_default().get_or_insert_default().push(binding);
     }
     let policy = match spec.restart_policy {
         RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
@@ -186,21 +127,13 @@ fn body_of(request: &CreateContainer) -> ContainerCreateBody {
         labels: Some(request.labels.clone().into_iter().collect()),
         entrypoint: given(&spec.command),
         cmd: given(&spec.args),
-        env: Some(
-            spec.env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-        ),
+        env: Some(spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         working_dir: spec.working_dir.clone(),
         exposed_ports: Some(spec.ports.iter().map(container_port).collect()),
         stop_timeout: i64::try_from(spec.grace_period.as_secs()).ok(),
         host_config: Some(HostConfig {
             port_bindings: Some(bindings),
-            restart_policy: Some(EnginePolicy {
-                name: Some(policy),
-                maximum_retry_count: None,
-            }),
+            restart_policy: Some(EnginePolicy { name: Some(policy), maximum_retry_count: None }),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()
@@ -213,11 +146,7 @@ fn from_summary(summary: ContainerSummary) -> Option<Container> {
             host_ip: host_ip(port.ip.as_deref().unwrap_or_default())?,
             host_port: port.public_port.filter(|port| *port > 0)?,
             container_port: port.private_port,
-            protocol: if port.typ == Some(PortSummaryTypeEnum::UDP) {
-                Protocol::Udp
-            } else {
-                Protocol::Tcp
-            },
+            protocol: if port.typ == Some(PortSummaryTypeEnum::UDP) { Protocol::Udp } else { Protocol::Tcp },
         })
     });
     Some(Container {
@@ -289,11 +218,7 @@ fn ports_of(map: PortMap) -> Vec<PublishedPort> {
     let ports = map.into_iter().flat_map(|(container_port, bindings)| {
         let (number, protocol) = container_port.split_once('/').unwrap_or((&container_port, "tcp"));
         let number: Option<u16> = number.parse().ok();
-        let protocol = if protocol == "udp" {
-            Protocol::Udp
-        } else {
-            Protocol::Tcp
-        };
+        let protocol = if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp };
         bindings.into_iter().flatten().filter_map(move |binding| {
             Some(PublishedPort {
                 host_ip: host_ip(binding.host_ip.as_deref().unwrap_or_default())?,
@@ -310,13 +235,10 @@ fn ports_of(map: PortMap) -> Vec<PublishedPort> {
 fn host_ip(text: &str) -> Option<IpAddr> {
     match text {
         "" | "::" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        text => text.parse().ok().map(|ip| {
-            if ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
-            } else {
-                ip
-            }
-        }),
+        text => text
+            .parse()
+            .ok()
+            .map(|ip| if ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { ip }),
     }
 }
 
@@ -326,11 +248,7 @@ fn distinct(ports: impl Iterator<Item = PublishedPort>) -> Vec<PublishedPort> {
 }
 
 fn environment(variables: Vec<String>) -> BTreeMap<String, String> {
-    let split = |variable: String| {
-        variable
-            .split_once('=')
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
+    let split = |variable: String| variable.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
     variables.into_iter().filter_map(split).collect()
 }
 

@@ -19,10 +19,7 @@ pub(super) fn engine_error(endpoint: &str, error: Error) -> EngineError {
 }
 
 fn unreachable_engine(endpoint: &str, message: &str) -> EngineError {
-    EngineError::Unreachable {
-        endpoint: endpoint.to_owned(),
-        message: message.to_owned(),
-    }
+    EngineError::Unreachable { endpoint: endpoint.to_owned(), message: message.to_owned() }
 }
 
 /// The innermost cause says what happened; those around it only that a request failed.
@@ -41,12 +38,9 @@ fn of_status(status: u16, message: &str) -> EngineError {
             EngineError::Other(message) => EngineError::NotFound(message),
             meaning => meaning,
         },
-        409 if message.contains("name") && message.contains("already in use") => EngineError::NameTaken(
-            quoted(message)
-                .unwrap_or(message)
-                .trim_start_matches('/')
-                .to_owned(),
-        ),
+        409 if message.contains("name") && message.contains("already in use") => {
+            EngineError::NameTaken(quoted(message).unwrap_or(message).trim_start_matches('/').to_owned())
+        }
         409 => EngineError::Conflict(message.to_owned()),
         401 | 403 => EngineError::Denied(message.to_owned()),
         _ => of_message(message),
@@ -64,12 +58,7 @@ pub(super) fn of_message(message: &str) -> EngineError {
         "denied:",
         "401 Unauthorized",
     ];
-    const ABSENT: [&str; 4] = [
-        "manifest unknown",
-        "not found",
-        "name unknown",
-        "repository does not exist",
-    ];
+    const ABSENT: [&str; 4] = ["manifest unknown", "not found", "name unknown", "repository does not exist"];
     const UNAVAILABLE: [&str; 10] = [
         "connection refused",
         "no such host",
@@ -127,20 +116,14 @@ mod tests {
             "failed to set up container networking: driver failed: failed to bind host port 0.0.0.0:4009/tcp: address \
              already in use",
         ] {
-            assert!(
-                matches!(of_status(500, message), EngineError::PortTaken(_)),
-                "{message}"
-            );
+            assert!(matches!(of_status(500, message), EngineError::PortTaken(_)), "{message}");
         }
     }
 
     #[test]
     fn a_taken_name_is_told_by_its_name() {
         let message = "Conflict. The container name \"/my-app\" is already in use by container \"abc\".";
-        assert_eq!(
-            of_status(409, message),
-            EngineError::NameTaken("my-app".to_owned())
-        );
+        assert_eq!(of_status(409, message), EngineError::NameTaken("my-app".to_owned()));
     }
 
     #[test]
@@ -157,10 +140,7 @@ mod tests {
             "manifest for library/nothing:latest not found: manifest unknown: manifest unknown",
             "pull access denied for nothing, repository does not exist or may require 'docker login'",
         ] {
-            assert!(
-                matches!(of_message(message), EngineError::ImageNotFound(_)),
-                "{message}"
-            );
+            assert!(matches!(of_message(message), EngineError::ImageNotFound(_)), "{message}");
         }
     }
 }

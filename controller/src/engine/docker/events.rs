@@ -37,22 +37,11 @@ const ACTIONS: [&str; 17] = [
 impl DockerEngine {
     pub(super) fn event_stream(&self) -> BoxStream<'static, Result<EngineEvent, EngineError>> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let filters: HashMap<String, Vec<String>> = [
-            ("type".to_owned(), words(&["container", "image"])),
-            ("event".to_owned(), words(&ACTIONS)),
-        ]
-        .into();
+        let filters: HashMap<String, Vec<String>> =
+            [("type".to_owned(), words(&["container", "image"])), ("event".to_owned(), words(&ACTIONS))].into();
         let endpoint = Arc::clone(&self.endpoint);
-        let events = self
-            .docker
-            .events(Some(EventsOptionsBuilder::default().filters(&filters).build()));
-        events
-            .map(move |event| {
-                event
-                    .map(from_message)
-                    .map_err(|error| engine_error(&endpoint, error))
-            })
-            .boxed()
+        let events = self.docker.events(Some(EventsOptionsBuilder::default().filters(&filters).build()));
+        events.map(move |event| event.map(from_message).map_err(|error| engine_error(&endpoint, error))).boxed()
     }
 }
 

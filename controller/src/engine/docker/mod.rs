@@ -18,12 +18,10 @@ use bollard::Docker;
 use futures::stream::BoxStream;
 
 use super::{
-    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions,
-    ProgressSink,
+    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
 };
 use crate::app::{
-    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ImageStore,
+    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
 };
 pub use transport::TlsKeys;
 use transport::Transport;
@@ -52,9 +50,7 @@ impl DockerEngine {
     /// The engine at `unix:///…` or `tcp://…`; with keys, over mutual TLS. Whether it answers shows at the first call.
     pub fn connect(endpoint: &str, keys: Option<&TlsKeys>) -> Result<Self, EngineError> {
         let unusable = || {
-            EngineError::Other(format!(
-                "\"{endpoint}\" is not the address of an engine: write unix:///… or tcp://…"
-            ))
+            EngineError::Other(format!("\"{endpoint}\" is not the address of an engine: write unix:///… or tcp://…"))
         };
         let (scheme, address) = endpoint.split_once("://").ok_or_else(unusable)?;
         let (transport, client_address) = match (scheme, keys) {
@@ -73,22 +69,13 @@ impl DockerEngine {
         )
         .map_err(|_| unusable())?
         .with_request_modifier(transfer::with_url_safe_credentials);
-        Ok(Self {
-            docker,
-            transport,
-            endpoint: endpoint.into(),
-            base: client_address.into(),
-            builder: None,
-        })
+        Ok(Self { docker, transport, endpoint: endpoint.into(), base: client_address.into(), builder: None })
     }
 
     /// The same engine, made to build with this builder.
     #[must_use]
     pub fn building_with(self, builder: BuilderKind) -> Self {
-        Self {
-            builder: Some(builder),
-            ..self
-        }
+        Self { builder: Some(builder), ..self }
     }
 
     fn error(&self, error: bollard::errors::Error) -> EngineError {
@@ -102,32 +89,16 @@ impl Engine for DockerEngine {
         let version = self.docker.version().await.map_err(|error| self.error(error))?;
         let info = self.docker.info().await.map_err(|error| self.error(error))?;
         let api_version = version.api_version.unwrap_or_default();
-        let is_docker = version
-            .components
-            .iter()
-            .flatten()
-            .any(|component| component.name == "Engine");
+        let is_docker = version.components.iter().flatten().any(|component| component.name == "Engine");
         let has_buildkit = is_docker && parse_version(&api_version) >= FIRST_API_WITH_BUILDKIT;
-        let uses_containerd = info
-            .driver_status
-            .iter()
-            .flatten()
-            .flatten()
-            .any(|word| word.starts_with("io.containerd.snapshotter"));
+        let uses_containerd =
+            info.driver_status.iter().flatten().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
         Ok(EngineInfo {
             id: info.id.unwrap_or_default(),
             version: version.version.unwrap_or_default(),
             api_version,
-            image_store: if uses_containerd {
-                ImageStore::Containerd
-            } else {
-                ImageStore::GraphDriver
-            },
-            builder: self.builder.unwrap_or(if has_buildkit {
-                BuilderKind::BuildKit
-            } else {
-                BuilderKind::Classic
-            }),
+            image_store: if uses_containerd { ImageStore::Containerd } else { ImageStore::GraphDriver },
+            builder: self.builder.unwrap_or(if has_buildkit { BuilderKind::BuildKit } else { BuilderKind::Classic }),
         })
     }
 
@@ -159,11 +130,7 @@ impl Engine for DockerEngine {
         self.remove(id).await
     }
 
-    fn logs(
-        &self,
-        id: &ContainerId,
-        options: &LogOptions,
-    ) -> BoxStream<'static, Result<LogChunk, EngineError>> {
+    fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         self.container_logs(id, options)
     }
 
@@ -180,11 +147,7 @@ impl Engine for DockerEngine {
         self.pull(reference, credentials, &progress).await
     }
 
-    async fn build_image(
-        &self,
-        request: BuildRequest,
-        progress: ProgressSink,
-    ) -> Result<BuildReport, EngineError> {
+    async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {
         match self.info().await?.builder {
             BuilderKind::BuildKit => self.build_with_buildkit(request, &progress).await,
             BuilderKind::Classic => self.build_with_classic_builder(request, &progress).await,

@@ -24,10 +24,7 @@ const AUTH: &str = "X-Registry-Auth";
 
 /// Encodes the credentials as engines decode them: with the alphabet for URLs, where bollard uses the standard one.
 pub(super) fn with_url_safe_credentials(mut request: BollardRequest) -> BollardRequest {
-    let recoded = request
-        .headers()
-        .get(AUTH)
-        .and_then(|value| STANDARD.decode(value.as_bytes()).ok());
+    let recoded = request.headers().get(AUTH).and_then(|value| STANDARD.decode(value.as_bytes()).ok());
     if let Some(value) = recoded.and_then(|json| HeaderValue::from_str(&URL_SAFE.encode(json)).ok()) {
         request.headers_mut().insert(AUTH, value);
     }
@@ -57,28 +54,18 @@ impl DockerEngine {
         credentials: Option<&Credentials>,
         progress: &ProgressSink,
     ) -> Result<(), EngineError> {
-        let options = CreateImageOptionsBuilder::default()
-            .from_image(&full_name(reference))
-            .tag(reference.tag())
-            .build();
-        let mut lines = self
-            .docker
-            .create_image(Some(options), None, credentials.map(docker_credentials));
+        let options =
+            CreateImageOptionsBuilder::default().from_image(&full_name(reference)).tag(reference.tag()).build();
+        let mut lines = self.docker.create_image(Some(options), None, credentials.map(docker_credentials));
         while let Some(line) = lines.next().await {
-            let CreateImageInfo {
-                id,
-                status,
-                progress_detail,
-                error_detail,
-            } = line.map_err(|error| self.error(error))?;
+            let CreateImageInfo { id, status, progress_detail, error_detail } =
+                line.map_err(|error| self.error(error))?;
             if let Some(message) = error_detail.and_then(|detail| detail.message) {
                 return Err(of_message(&message));
             }
             let size = |size: Option<i64>| size.and_then(|size| u64::try_from(size).ok());
-            let detail = progress_detail.map(|detail| Detail {
-                current: size(detail.current),
-                total: size(detail.total),
-            });
+            let detail =
+                progress_detail.map(|detail| Detail { current: size(detail.current), total: size(detail.total) });
             if let Some(told) = told(id, status, detail.as_ref()) {
                 progress(told);
             }
@@ -86,9 +73,7 @@ impl DockerEngine {
         // An engine may end the stream without a word when the registry does not have the image.
         match self.inspect_image(&reference.canonical()).await? {
             Some(_) => Ok(()),
-            None => Err(EngineError::ImageNotFound(format!(
-                "{reference} is not on the engine after the pull"
-            ))),
+            None => Err(EngineError::ImageNotFound(format!("{reference} is not on the engine after the pull"))),
         }
     }
 
@@ -98,34 +83,25 @@ impl DockerEngine {
         credentials: Option<&Credentials>,
         progress: &ProgressSink,
     ) -> Result<(), EngineError> {
-        let answer = self
-            .transport
-            .request(self.push_request(reference, credentials)?)
-            .await;
+        let answer = self.transport.request(self.push_request(reference, credentials)?).await;
         let answer = answer.map_err(|error| self.error(error))?;
         let is_refused = !answer.status().is_success();
         let mut body = answer.into_body();
         let mut rest = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame
-                .map_err(|error| EngineError::RegistryUnavailable(format!("the push was cut: {error}")))?;
+            let frame =
+                frame.map_err(|error| EngineError::RegistryUnavailable(format!("the push was cut: {error}")))?;
             if let Ok(data) = frame.into_data() {
                 rest.extend_from_slice(&data);
             }
-            while let Some(end) = rest
-                .iter()
-                .position(|byte| *byte == b'\n')
-                .filter(|_| !is_refused)
-            {
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n').filter(|_| !is_refused) {
                 push_line(&rest.split_to(end + 1), progress)?;
             }
         }
         if is_refused {
             let message = serde_json::from_slice::<serde_json::Value>(&rest).ok();
             let message = message.as_ref().and_then(|value| value["message"].as_str());
-            return Err(of_message(
-                message.unwrap_or("the engine refuses the push without a reason"),
-            ));
+            return Err(of_message(message.unwrap_or("the engine refuses the push without a reason")));
         }
         push_line(&rest, progress)
     }
@@ -144,12 +120,7 @@ impl DockerEngine {
         Request::builder()
             .method(Method::POST)
             // With the tag, or every tag of the repository would go.
-            .uri(format!(
-                "{}/images/{}/push?tag={}",
-                self.base,
-                full_name(reference),
-                reference.tag()
-            ))
+            .uri(format!("{}/images/{}/push?tag={}", self.base, full_name(reference), reference.tag()))
             .header(CONTENT_TYPE, "application/json")
             .header(AUTH, URL_SAFE.encode(header))
             .body(bollard::body_full(bytes::Bytes::new()))
@@ -194,10 +165,7 @@ fn told(id: Option<String>, status: Option<String>, detail: Option<&Detail>) -> 
     let state = match (status.as_str(), detail.and_then(|detail| detail.current)) {
         ("Already exists" | "Layer already exists", _) => LayerState::Exists,
         ("Pull complete" | "Pushed" | "Download complete", _) => LayerState::Done,
-        (_, Some(current)) => LayerState::Transferring {
-            current,
-            total: detail.and_then(|detail| detail.total),
-        },
+        (_, Some(current)) => LayerState::Transferring { current, total: detail.and_then(|detail| detail.total) },
         (other, None) => LayerState::Other(other.to_owned()),
     };
     Some(Progress::Layer { id, state })

@@ -58,14 +58,10 @@ impl Transport {
 
     pub(super) fn tls(keys: &TlsKeys) -> Result<Self, EngineError> {
         let bad = |field: &str| {
-            EngineError::Other(format!(
-                "the key {field} of the engine's TLS Secret cannot be used: it must be PEM"
-            ))
+            EngineError::Other(format!("the key {field} of the engine's TLS Secret cannot be used: it must be PEM"))
         };
         let certificates = |pem: &[u8], field: &str| {
-            CertificateDer::pem_slice_iter(pem)
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|_| bad(field))
+            CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|_| bad(field))
         };
         let mut authorities = rustls::RootCertStore::empty();
         authorities.add_parsable_certificates(certificates(&keys.authority, "ca.crt")?);
@@ -74,11 +70,7 @@ impl Transport {
             .with_root_certificates(authorities)
             .with_client_auth_cert(certificates(&keys.certificate, "tls.crt")?, key)
             .map_err(|_| bad("tls.crt"))?;
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(configuration)
-            .https_only()
-            .enable_http1()
-            .build();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(configuration).https_only().enable_http1().build();
         Ok(Self::Tls(Client::builder(TokioExecutor::new()).build(connector)))
     }
 

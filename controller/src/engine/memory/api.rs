@@ -7,12 +7,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::{MemoryEngine, Operation, container, logs};
 use crate::app::{
-    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ImageStore,
+    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
 };
 use crate::engine::{
-    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions,
-    ProgressSink,
+    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
 };
 
 #[async_trait]
@@ -34,12 +32,7 @@ impl Engine for MemoryEngine {
 
     async fn list_containers(&self) -> Result<Vec<Container>, EngineError> {
         self.enter(Operation::ListContainers, "").await?;
-        Ok(self.look(|state| {
-            state
-                .containers()
-                .map(container::MemoryContainer::listed)
-                .collect()
-        }))
+        Ok(self.look(|state| state.containers().map(container::MemoryContainer::listed).collect()))
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
@@ -81,11 +74,7 @@ impl Engine for MemoryEngine {
         self.leave(Operation::RemoveContainer, result)
     }
 
-    fn logs(
-        &self,
-        id: &ContainerId,
-        options: &LogOptions,
-    ) -> BoxStream<'static, Result<LogChunk, EngineError>> {
+    fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         logs::read(self.clone(), id.clone(), options.clone())
     }
 
@@ -105,11 +94,7 @@ impl Engine for MemoryEngine {
         self.leave(Operation::PullImage, result)
     }
 
-    async fn build_image(
-        &self,
-        request: BuildRequest,
-        progress: ProgressSink,
-    ) -> Result<BuildReport, EngineError> {
+    async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {
         let result = self.build(request, &progress).await;
         self.leave(Operation::BuildImage, result)
     }
@@ -182,19 +167,13 @@ impl MemoryEngine {
     }
 
     fn unreachable(&self) -> Option<EngineError> {
-        self.is_down().then(|| EngineError::Unreachable {
-            endpoint: self.endpoint(),
-            message: "connection refused".to_owned(),
-        })
+        self.is_down()
+            .then(|| EngineError::Unreachable { endpoint: self.endpoint(), message: "connection refused".to_owned() })
     }
 
     /// The name by which the log of calls knows a container; its ID when it is gone.
     fn name_of(&self, id: &ContainerId) -> String {
-        self.look(|state| {
-            state
-                .container(id)
-                .map_or_else(|| id.0.clone(), |container| container.name.clone())
-        })
+        self.look(|state| state.container(id).map_or_else(|| id.0.clone(), |container| container.name.clone()))
     }
 }
 
@@ -207,10 +186,7 @@ pub(super) struct Cancellation<'a> {
 
 impl<'a> Cancellation<'a> {
     pub(super) fn of(engine: &'a MemoryEngine, operation: Operation, subject: &str) -> Self {
-        Self {
-            engine,
-            call: operation.verb().map(|verb| format!("{verb} {subject}")),
-        }
+        Self { engine, call: operation.verb().map(|verb| format!("{verb} {subject}")) }
     }
 
     /// The call has come so far that it ends.

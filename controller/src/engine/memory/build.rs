@@ -110,28 +110,22 @@ impl<'a> Build<'a> {
 
     fn run(&mut self) -> Result<MemoryImage, EngineError> {
         let path = &self.inputs.dockerfile;
-        let text = self.inputs.context.text(path).ok_or_else(|| {
-            broken(format!(
-                "failed to read dockerfile: open {path}: no such file or directory"
-            ))
-        })?;
+        let text = self
+            .inputs
+            .context
+            .text(path)
+            .ok_or_else(|| broken(format!("failed to read dockerfile: open {path}: no such file or directory")))?;
         let dockerfile = Dockerfile::parse(&text).map_err(broken)?;
         let target = dockerfile.target(self.inputs.target.as_deref()).map_err(broken)?;
         let arguments = self.arguments(&dockerfile.arguments);
         let needed = dockerfile.needed_for(target);
-        self.report.steps = needed
-            .iter()
-            .map(|stage| steps_of(&dockerfile, *stage, &arguments))
-            .sum();
+        self.report.steps = needed.iter().map(|stage| steps_of(&dockerfile, *stage, &arguments)).sum();
         let mut built: BTreeMap<usize, Built> = BTreeMap::new();
         for stage in needed {
             let done = self.stage(&dockerfile, stage, &arguments, &built)?;
             built.insert(stage, done);
         }
-        built
-            .remove(&target)
-            .map(|built| built.image)
-            .ok_or_else(|| broken("the target was not built".to_owned()))
+        built.remove(&target).map(|built| built.image).ok_or_else(|| broken("the target was not built".to_owned()))
     }
 
     /// The values of `ARG`s.
@@ -144,12 +138,7 @@ impl<'a> Build<'a> {
     }
 
     /// One `ARG`: the given value, its default, or the value of an `ARG` of this name before the first stage.
-    fn declare(
-        &self,
-        declaration: &str,
-        outer: &BTreeMap<String, String>,
-        variables: &mut BTreeMap<String, String>,
-    ) {
+    fn declare(&self, declaration: &str, outer: &BTreeMap<String, String>, variables: &mut BTreeMap<String, String>) {
         let (name, default) = match declaration.split_once('=') {
             Some((name, default)) => (name, Some(default.trim_matches('"').to_owned())),
             None => (declaration, None),
@@ -169,11 +158,7 @@ impl<'a> Build<'a> {
     ) -> Result<Built, EngineError> {
         let stage = &dockerfile.stages[index];
         let base = expand(&stage.base, arguments);
-        let source = |name: &str| {
-            dockerfile
-                .stage_before(index, name)
-                .and_then(|index| done.get(&index))
-        };
+        let source = |name: &str| dockerfile.stage_before(index, name).and_then(|index| done.get(&index));
         let mut built = match source(&base) {
             Some(built) => built.clone(),
             None => self.base_image(&base, &stage.from)?,
@@ -187,11 +172,7 @@ impl<'a> Build<'a> {
                 });
                 self.step(instruction, from, &mut built)?;
             } else if instruction.keyword == "ARG" {
-                self.declare(
-                    &expand(&instruction.rest, &built.variables),
-                    arguments,
-                    &mut built.variables,
-                );
+                self.declare(&expand(&instruction.rest, &built.variables), arguments, &mut built.variables);
             } else {
                 set(instruction, &mut built);
             }
@@ -204,14 +185,10 @@ impl<'a> Build<'a> {
         if base == "scratch" {
             return Ok(Built::on(MemoryImage::default()));
         }
-        let reference: ImageReference = base
-            .parse()
-            .map_err(|error: crate::app::ReferenceError| broken(error.to_string()))?;
+        let reference: ImageReference =
+            base.parse().map_err(|error: crate::app::ReferenceError| broken(error.to_string()))?;
         let number = self.begin(from);
-        let local = self
-            .images
-            .find(&reference)
-            .and_then(|id| self.images.content(id));
+        let local = self.images.find(&reference).and_then(|id| self.images.content(id));
         let built = match local {
             Some(image) => Built::on(image.clone()),
             None => Built::on(self.inputs.registry.fetch(&reference, None)?.image),
@@ -221,44 +198,26 @@ impl<'a> Build<'a> {
         Ok(built)
     }
 
-    fn step(
-        &mut self,
-        instruction: &Instruction,
-        from: Option<Digest>,
-        built: &mut Built,
-    ) -> Result<(), EngineError> {
+    fn step(&mut self, instruction: &Instruction, from: Option<Digest>, built: &mut Built) -> Result<(), EngineError> {
         let number = self.begin(instruction);
         let text = expand(&instruction.rest, &built.variables);
         let selection = match (instruction.keyword.as_str(), &from) {
             ("COPY" | "ADD", None) => self.files(instruction, &text)?,
             _ => None,
         };
-        let variables = if instruction.keyword == "RUN" {
-            built.variables.clone()
-        } else {
-            BTreeMap::new()
-        };
-        let files = selection
-            .as_ref()
-            .map(|selection| selection.digest.clone())
-            .or(from);
-        let key = Digest::of(format!(
-            "{}\n{} {text}\n{files:?}\n{variables:?}",
-            built.key, instruction.keyword
-        ));
+        let variables = if instruction.keyword == "RUN" { built.variables.clone() } else { BTreeMap::new() };
+        let files = selection.as_ref().map(|selection| selection.digest.clone()).or(from);
+        let key = Digest::of(format!("{}\n{} {text}\n{files:?}\n{variables:?}", built.key, instruction.keyword));
         let is_cached = self.cache.contains(&key);
         if instruction.keyword == "RUN" && !is_cached {
             self.run_program(instruction, &text, number)?;
         }
         self.finish(number, instruction, &key, is_cached);
+        built.image.history.push(format!("{} {text}", instruction.keyword));
         built
             .image
-            .history
-            .push(format!("{} {text}", instruction.keyword));
-        built.image.layers.push(MemoryLayer {
-            digest: key.clone(),
-            size: selection.map_or(0, |selection| selection.size),
-        });
+            .layers
+            .push(MemoryLayer { digest: key.clone(), size: selection.map_or(0, |selection| selection.size) });
         built.key = key;
         Ok(())
     }
@@ -285,27 +244,19 @@ impl<'a> Build<'a> {
         Ok(all)
     }
 
-    fn run_program(
-        &mut self,
-        instruction: &Instruction,
-        script: &str,
-        number: usize,
-    ) -> Result<(), EngineError> {
+    fn run_program(&mut self, instruction: &Instruction, script: &str, number: usize) -> Result<(), EngineError> {
         let program = Program::of_step(script);
         let mut printed = String::new();
         for line in &program.lines {
             printed.push_str(&line.text);
             printed.push('\n');
-            self.told.push(Progress::BuildLog {
-                line: line.text.clone(),
-            });
+            self.told.push(Progress::BuildLog { line: line.text.clone() });
         }
         match program.end {
             Some(End { exit_code, .. }) if exit_code != 0 => {
                 self.tell(number, instruction, StepState::Failed);
-                let message = format!(
-                    "process \"/bin/sh -c {script}\" did not complete successfully: exit code: {exit_code}"
-                );
+                let message =
+                    format!("process \"/bin/sh -c {script}\" did not complete successfully: exit code: {exit_code}");
                 Err(self.failed(instruction, message, Some(exit_code), &printed))
             }
             _ => Ok(()),
@@ -324,20 +275,13 @@ impl<'a> Build<'a> {
             self.report.cached_steps += 1;
             StepState::Cached
         } else {
-            StepState::Done {
-                duration: Duration::ZERO,
-            }
+            StepState::Done { duration: Duration::ZERO }
         };
         self.tell(number, instruction, state);
     }
 
     fn tell(&mut self, number: usize, instruction: &Instruction, state: StepState) {
-        self.told.push(Progress::BuildStep {
-            number,
-            total: self.report.steps,
-            name: instruction.text.clone(),
-            state,
-        });
+        self.told.push(Progress::BuildStep { number, total: self.report.steps, name: instruction.text.clone(), state });
     }
 
     fn failed(
@@ -349,11 +293,7 @@ impl<'a> Build<'a> {
     ) -> EngineError {
         EngineError::BuildFailed(BuildFailed {
             message,
-            failure: BuildFailure {
-                step: Some(instruction.text.clone()),
-                exit_code,
-                log_tail: log_tail.to_owned(),
-            },
+            failure: BuildFailure { step: Some(instruction.text.clone()), exit_code, log_tail: log_tail.to_owned() },
             report: self.report.clone(),
         })
     }
@@ -375,20 +315,14 @@ fn steps_of(dockerfile: &Dockerfile, index: usize, arguments: &BTreeMap<String, 
     let stage = &dockerfile.stages[index];
     let base = expand(&stage.base, arguments);
     let has_base = base != "scratch" && dockerfile.stage_before(index, &base).is_none();
-    let steps = stage
-        .instructions
-        .iter()
-        .filter(|instruction| instruction.is_step());
+    let steps = stage.instructions.iter().filter(|instruction| instruction.is_step());
     usize::from(has_base) + steps.count()
 }
 
 /// An instruction that changes only the configuration.
 fn set(instruction: &Instruction, built: &mut Built) {
     let text = expand(&instruction.rest, &built.variables);
-    built
-        .image
-        .history
-        .push(format!("{} {text}", instruction.keyword));
+    built.image.history.push(format!("{} {text}", instruction.keyword));
     match instruction.keyword.as_str() {
         "CMD" => {
             built.image.command = exec_form(&text);
@@ -431,9 +365,5 @@ fn pairs(text: &str) -> Vec<(String, String)> {
 
 /// A build that fails before any of its steps.
 fn broken(message: String) -> EngineError {
-    EngineError::BuildFailed(BuildFailed {
-        message,
-        failure: BuildFailure::default(),
-        report: BuildReport::default(),
-    })
+    EngineError::BuildFailed(BuildFailed { message, failure: BuildFailure::default(), report: BuildReport::default() })
 }

@@ -111,11 +111,7 @@ impl MemoryEngine {
     pub fn print(&self, name: &str, text: &str) -> Result<(), EngineError> {
         let at = self.clock.now();
         self.with_named(name, |state, id| {
-            let line = LogLine {
-                at,
-                is_stderr: false,
-                text: text.to_owned(),
-            };
+            let line = LogLine { at, is_stderr: false, text: text.to_owned() };
             state.get_mut(id)?.log.push(line);
             Ok(())
         })

@@ -15,9 +15,7 @@ pub struct TestClock {
 impl TestClock {
     /// A clock that shows this time.
     pub fn at(now: Timestamp) -> Self {
-        Self {
-            now: Arc::new(watch::Sender::new(now)),
-        }
+        Self { now: Arc::new(watch::Sender::new(now)) }
     }
 
     /// The time that it shows.

@@ -10,8 +10,7 @@ use longshore_crds::RestartPolicy;
 use super::clock::after;
 use super::program::Program;
 use crate::app::{
-    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, PublishedPort,
-    labels,
+    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, PublishedPort, labels,
 };
 use crate::engine::CreateContainer;
 use crate::registry::memory::MemoryImage;
@@ -73,12 +72,7 @@ pub(super) struct MemoryContainer {
 }
 
 impl MemoryContainer {
-    pub(super) fn new(
-        id: ContainerId,
-        request: &CreateContainer,
-        image: &MemoryImage,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(id: ContainerId, request: &CreateContainer, image: &MemoryImage, now: Timestamp) -> Self {
         let (entrypoint, command) = command_of(&request.spec, image);
         let mut env = image.env.clone();
         env.extend(request.spec.env.clone());
@@ -153,9 +147,7 @@ impl MemoryContainer {
 
     /// Its program ends by itself; the restart policy decides what comes next.
     pub(super) fn end_by_itself(&mut self, at: Timestamp, exit_code: i64) {
-        let ran_for = self
-            .started_at
-            .map(|started| Duration::try_from(at.duration_since(started)).unwrap_or_default());
+        let ran_for = self.started_at.map(|started| Duration::try_from(at.duration_since(started)).unwrap_or_default());
         self.end(at, exit_code);
         let is_restarted = match self.spec.restart_policy {
             RestartPolicy::Always => true,

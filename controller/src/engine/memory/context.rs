@@ -33,16 +33,13 @@ pub(super) struct Selection {
 
 impl Context {
     /// Reads the archive to its end.
-    pub(super) async fn receive(
-        mut archive: BoxStream<'static, std::io::Result<Bytes>>,
-    ) -> Result<Self, EngineError> {
+    pub(super) async fn receive(mut archive: BoxStream<'static, std::io::Result<Bytes>>) -> Result<Self, EngineError> {
         let mut bytes = Vec::new();
         while let Some(piece) = archive.next().await {
             let piece = piece.map_err(|error| EngineError::Context(error.to_string()))?;
             bytes.extend_from_slice(&piece);
         }
-        Self::unpack(bytes)
-            .map_err(|error| EngineError::Context(format!("the context is no tar archive: {error}")))
+        Self::unpack(bytes).map_err(|error| EngineError::Context(format!("the context is no tar archive: {error}")))
     }
 
     fn unpack(bytes: Vec<u8>) -> std::io::Result<Self> {
@@ -85,18 +82,12 @@ impl Context {
             is_empty = false;
         }
         let is_whole = source.is_empty();
-        (!is_empty || is_whole).then(|| Selection {
-            digest: Digest::of(descriptions.concat()),
-            size,
-        })
+        (!is_empty || is_whole).then(|| Selection { digest: Digest::of(descriptions.concat()), size })
     }
 }
 
 fn is_meant(source: &str, path: &str) -> bool {
-    let is_inside = || {
-        path.strip_prefix(source)
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
+    let is_inside = || path.strip_prefix(source).is_some_and(|rest| rest.starts_with('/'));
     match source.split_once('*') {
         Some((start, end)) => path.starts_with(start) && path.ends_with(end),
         None => source.is_empty() || path == source || is_inside(),

@@ -83,14 +83,10 @@ impl Dockerfile {
                 }
                 None if keyword == "ARG" => dockerfile.arguments.push(instruction),
                 None if instruction.is_step() || SETTINGS.contains(&keyword) => {
-                    return Err(format!(
-                        "dockerfile parse error on line {line}: no build stage in current context"
-                    ));
+                    return Err(format!("dockerfile parse error on line {line}: no build stage in current context"));
                 }
                 _ => {
-                    return Err(format!(
-                        "dockerfile parse error on line {line}: unknown instruction: {keyword}"
-                    ));
+                    return Err(format!("dockerfile parse error on line {line}: unknown instruction: {keyword}"));
                 }
             }
         }
@@ -102,9 +98,7 @@ impl Dockerfile {
 
     /// Which stage a name or a number means, among those before another.
     pub(super) fn stage_before(&self, end: usize, name: &str) -> Option<usize> {
-        let by_name = self.stages[..end]
-            .iter()
-            .rposition(|stage| stage.name.as_deref() == Some(&name.to_lowercase()));
+        let by_name = self.stages[..end].iter().rposition(|stage| stage.name.as_deref() == Some(&name.to_lowercase()));
         by_name.or_else(|| name.parse().ok().filter(|number| *number < end))
     }
 
@@ -113,9 +107,9 @@ impl Dockerfile {
         let end = self.stages.len();
         match name {
             None => Ok(end - 1),
-            Some(name) => self
-                .stage_before(end, name)
-                .ok_or_else(|| format!("target stage \"{name}\" could not be found")),
+            Some(name) => {
+                self.stage_before(end, name).ok_or_else(|| format!("target stage \"{name}\" could not be found"))
+            }
         }
     }
 
@@ -124,9 +118,7 @@ impl Dockerfile {
         let mut needed = vec![target];
         let mut next = 0;
         while let Some(&stage) = needed.get(next) {
-            let Stage {
-                base, instructions, ..
-            } = &self.stages[stage];
+            let Stage { base, instructions, .. } = &self.stages[stage];
             let sources = instructions.iter().filter_map(Instruction::source_stage);
             for name in sources.chain([base.as_str()]) {
                 let source = self.stage_before(stage, name);
@@ -163,31 +155,18 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 
 fn instruction(text: &str) -> Instruction {
     let (keyword, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    Instruction {
-        keyword: keyword.to_uppercase(),
-        rest: rest.trim().to_owned(),
-        text: text.to_owned(),
-    }
+    Instruction { keyword: keyword.to_uppercase(), rest: rest.trim().to_owned(), text: text.to_owned() }
 }
 
 fn stage_of(line: usize, from: Instruction) -> Result<Stage, String> {
     let (base, name) = match from.words().as_slice() {
         [base] => ((*base).to_owned(), None),
-        [base, keyword, name] if keyword.eq_ignore_ascii_case("as") => {
-            ((*base).to_owned(), Some(name.to_lowercase()))
-        }
+        [base, keyword, name] if keyword.eq_ignore_ascii_case("as") => ((*base).to_owned(), Some(name.to_lowercase())),
         _ => {
-            return Err(format!(
-                "dockerfile parse error on line {line}: FROM requires either one or three arguments"
-            ));
+            return Err(format!("dockerfile parse error on line {line}: FROM requires either one or three arguments"));
         }
     };
-    Ok(Stage {
-        name,
-        base,
-        from,
-        instructions: Vec::new(),
-    })
+    Ok(Stage { name, base, from, instructions: Vec::new() })
 }
 
 /// A text with the values of `$NAME` and `${NAME}` in it; a variable without a value is empty.

@@ -77,10 +77,7 @@ pub struct Gate {
 
 impl Gate {
     pub(super) fn closed() -> Self {
-        Self {
-            is_open: Arc::new(watch::Sender::new(false)),
-            waiting: Arc::new(watch::Sender::new(0)),
-        }
+        Self { is_open: Arc::new(watch::Sender::new(false)), waiting: Arc::new(watch::Sender::new(0)) }
     }
 
     /// Lets the calls that wait go on, and all later ones pass.

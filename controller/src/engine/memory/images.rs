@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::app::{
-    Digest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, RemoteImage, Repository,
-};
+use crate::app::{Digest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, RemoteImage, Repository};
 use crate::engine::EngineError;
 use crate::registry::memory::{ManifestFormat, MemoryImage};
 
@@ -42,20 +40,11 @@ struct Stored {
 
 impl Images {
     pub(super) fn new(kind: ImageStore) -> Self {
-        Self {
-            kind,
-            stored: BTreeMap::new(),
-            references: BTreeMap::new(),
-        }
+        Self { kind, stored: BTreeMap::new(), references: BTreeMap::new() }
     }
 
     /// Keeps an image.
-    pub(super) fn add(
-        &mut self,
-        content: MemoryImage,
-        origin: Origin<'_>,
-        created_at: Timestamp,
-    ) -> EngineImageId {
+    pub(super) fn add(&mut self, content: MemoryImage, origin: Origin<'_>, created_at: Timestamp) -> EngineImageId {
         let target = match origin {
             Origin::Registry(remote) => remote.manifest.clone(),
             Origin::Build | Origin::File => content.manifest(self.format()),
@@ -75,12 +64,7 @@ impl Images {
     }
 
     /// Notes that a repository holds an image by this digest.
-    pub(super) fn note_seen(
-        &mut self,
-        id: &EngineImageId,
-        repository: &Repository,
-        manifest: &ManifestDigest,
-    ) {
+    pub(super) fn note_seen(&mut self, id: &EngineImageId, repository: &Repository, manifest: &ManifestDigest) {
         if let Some(stored) = self.stored.get_mut(id) {
             stored.seen.insert((repository.clone(), manifest.clone()));
         }
@@ -156,10 +140,7 @@ impl Images {
 
     /// With its last tag in a repository an image loses the digests of that repository.
     fn forget_repository(&mut self, id: &EngineImageId, repository: &Repository) {
-        let is_tagged_there = self
-            .references_to(id)
-            .iter()
-            .any(|reference| reference.repository() == repository);
+        let is_tagged_there = self.references_to(id).iter().any(|reference| reference.repository() == repository);
         if let (false, Some(stored)) = (is_tagged_there, self.stored.get_mut(id)) {
             stored.seen.retain(|(seen, _)| seen != repository);
         }
@@ -167,10 +148,7 @@ impl Images {
 
     /// Every image, those without a reference included.
     pub(super) fn all(&self) -> Vec<Image> {
-        self.stored
-            .iter()
-            .map(|(id, stored)| self.describe(id, stored))
-            .collect()
+        self.stored.iter().map(|(id, stored)| self.describe(id, stored)).collect()
     }
 
     fn describe(&self, id: &EngineImageId, stored: &Stored) -> Image {
@@ -181,9 +159,7 @@ impl Images {
             stored.seen.clone()
         } else {
             let repositories = references.iter().map(ImageReference::repository);
-            repositories
-                .map(|repository| (repository.clone(), stored.target.clone()))
-                .collect()
+            repositories.map(|repository| (repository.clone(), stored.target.clone())).collect()
         };
         Image {
             id: id.clone(),
@@ -200,10 +176,7 @@ impl Images {
 
     fn references_to(&self, id: &EngineImageId) -> Vec<ImageReference> {
         let pairs = self.references.iter();
-        pairs
-            .filter(|(_, candidate)| *candidate == id)
-            .map(|(reference, _)| reference.clone())
-            .collect()
+        pairs.filter(|(_, candidate)| *candidate == id).map(|(reference, _)| reference.clone()).collect()
     }
 
     fn format(&self) -> ManifestFormat {

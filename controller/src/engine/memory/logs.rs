@@ -17,9 +17,7 @@ pub(super) fn read(
 ) -> BoxStream<'static, Result<LogChunk, EngineError>> {
     let opened = async move {
         engine.enter(Operation::Logs, &id.0).await?;
-        let log = engine
-            .printed(&id)
-            .ok_or_else(|| EngineError::NotFound(format!("No such container: {id}")))?;
+        let log = engine.printed(&id).ok_or_else(|| EngineError::NotFound(format!("No such container: {id}")))?;
         let next = log.lines.len();
         let first = stream::iter(chunks(select(log.lines, &options)));
         let rest = if options.follow {
@@ -32,12 +30,10 @@ pub(super) fn read(
         Ok(first.map(Ok).chain(rest).boxed())
     };
     stream::once(opened)
-        .flat_map(
-            |opened: Result<BoxStream<'static, _>, EngineError>| match opened {
-                Ok(log) => log,
-                Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
-            },
-        )
+        .flat_map(|opened: Result<BoxStream<'static, _>, EngineError>| match opened {
+            Ok(log) => log,
+            Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
+        })
         .boxed()
 }
 
@@ -106,9 +102,6 @@ fn select(mut lines: Vec<LogLine>, options: &LogOptions) -> Vec<LogLine> {
 fn chunks(lines: Vec<LogLine>) -> Vec<LogChunk> {
     lines
         .into_iter()
-        .map(|line| LogChunk {
-            is_stderr: line.is_stderr,
-            bytes: Bytes::from(format!("{}\n", line.text)),
-        })
+        .map(|line| LogChunk { is_stderr: line.is_stderr, bytes: Bytes::from(format!("{}\n", line.text)) })
         .collect()
 }

@@ -81,12 +81,7 @@ impl MemoryEngine {
 
     /// The containers with their detail, the newest first. No call is counted.
     pub fn containers(&self) -> Vec<Container> {
-        self.look(|state| {
-            state
-                .containers()
-                .map(container::MemoryContainer::inspected)
-                .collect()
-        })
+        self.look(|state| state.containers().map(container::MemoryContainer::inspected).collect())
     }
 
     /// The container of this name, with its detail. No call is counted.

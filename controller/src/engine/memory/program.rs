@@ -49,13 +49,8 @@ impl Program {
     /// What a container does whose command is this, in the exec form.
     pub(super) fn of_container(command: &[String]) -> Self {
         match command {
-            [shell, flag, script, ..] if is_shell(shell) && flag == "-c" => {
-                Self::of_script(script, Unknown::RunsOn)
-            }
-            [program, ..] if program.starts_with(MISSING) => Self {
-                missing: Some(program.clone()),
-                ..Self::default()
-            },
+            [shell, flag, script, ..] if is_shell(shell) && flag == "-c" => Self::of_script(script, Unknown::RunsOn),
+            [program, ..] if program.starts_with(MISSING) => Self { missing: Some(program.clone()), ..Self::default() },
             [] => Self::default(),
             words => Self::of_script(&words.join(" "), Unknown::RunsOn),
         }
@@ -64,10 +59,7 @@ impl Program {
     /// What a step of a build does whose command is this. It always ends.
     pub(super) fn of_step(script: &str) -> Self {
         let mut program = Self::of_script(script, Unknown::Succeeds);
-        program.end.get_or_insert(End {
-            after: Duration::ZERO,
-            exit_code: 0,
-        });
+        program.end.get_or_insert(End { after: Duration::ZERO, exit_code: 0 });
         program
     }
 
@@ -98,19 +90,12 @@ impl Program {
                 },
             }
         }
-        program.end = Some(End {
-            after: elapsed,
-            exit_code,
-        });
+        program.end = Some(End { after: elapsed, exit_code });
         program
     }
 
     fn print(&mut self, after: Duration, is_stderr: bool, text: &str) {
-        self.lines.push(Line {
-            after,
-            is_stderr,
-            text: text.to_owned(),
-        });
+        self.lines.push(Line { after, is_stderr, text: text.to_owned() });
     }
 }
 
@@ -181,10 +166,7 @@ mod tests {
     }
 
     fn end(seconds: u64, exit_code: i64) -> End {
-        End {
-            after: Duration::from_secs(seconds),
-            exit_code,
-        }
+        End { after: Duration::from_secs(seconds), exit_code }
     }
 
     #[test]
@@ -196,21 +178,15 @@ mod tests {
     #[test]
     fn a_script_prints_sleeps_and_exits() {
         let program = container("echo 'hello; world' && sleep 2; echo oops >&2; exit 3");
-        let printed: Vec<(u64, bool, &str)> = program
-            .lines
-            .iter()
-            .map(|line| (line.after.as_secs(), line.is_stderr, line.text.as_str()))
-            .collect();
+        let printed: Vec<(u64, bool, &str)> =
+            program.lines.iter().map(|line| (line.after.as_secs(), line.is_stderr, line.text.as_str())).collect();
         assert_eq!(printed, [(0, false, "hello; world"), (2, true, "oops")]);
         assert_eq!(program.end, Some(end(2, 3)));
     }
 
     #[test]
     fn a_script_that_traps_the_signal_stops_as_it_likes() {
-        assert_eq!(
-            container("trap 'exit 0' TERM; sleep 9 & wait").stops_with,
-            Some(0)
-        );
+        assert_eq!(container("trap 'exit 0' TERM; sleep 9 & wait").stops_with, Some(0));
         assert_eq!(container("trap 'exit 4' TERM; server").stops_with, Some(4));
         assert_eq!(container("sleep 9").stops_with, None);
     }

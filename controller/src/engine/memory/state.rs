@@ -80,11 +80,7 @@ impl State {
         images
     }
 
-    pub(super) fn create(
-        &mut self,
-        request: &CreateContainer,
-        now: Timestamp,
-    ) -> Result<ContainerId, EngineError> {
+    pub(super) fn create(&mut self, request: &CreateContainer, now: Timestamp) -> Result<ContainerId, EngineError> {
         let content = self.images.content(&request.image).cloned();
         let content = content.ok_or_else(|| no_such_image(&request.image))?;
         self.reserve(&request.name)?;
@@ -112,11 +108,7 @@ impl State {
     }
 
     pub(super) fn stop(&mut self, id: &ContainerId, grace_period: Duration, now: Timestamp) {
-        let Some(container) = self
-            .containers
-            .get_mut(id)
-            .filter(|container| container.is_alive())
-        else {
+        let Some(container) = self.containers.get_mut(id).filter(|container| container.is_alive()) else {
             return;
         };
         let heeds_the_signal = !grace_period.is_zero();
@@ -131,9 +123,7 @@ impl State {
         let container = self.get_mut(id)?;
         if !container.is_alive() {
             let name = &container.name;
-            return Err(EngineError::Conflict(format!(
-                "cannot kill container {name}: it is not running"
-            )));
+            return Err(EngineError::Conflict(format!("cannot kill container {name}: it is not running")));
         }
         container.end(now, KILLED);
         for action in ["kill", "die"] {
@@ -143,12 +133,7 @@ impl State {
     }
 
     /// Its program ends by itself, now.
-    pub(super) fn crash(
-        &mut self,
-        id: &ContainerId,
-        exit_code: i64,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
+    pub(super) fn crash(&mut self, id: &ContainerId, exit_code: i64, now: Timestamp) -> Result<(), EngineError> {
         self.get_mut(id)?.end_by_itself(now, exit_code);
         self.tell(id, "die");
         Ok(())
@@ -198,9 +183,7 @@ impl State {
     }
 
     fn uses(&self, image: &EngineImageId) -> bool {
-        self.containers
-            .values()
-            .any(|container| container.image == *image)
+        self.containers.values().any(|container| container.image == *image)
     }
 
     fn phase(&self, id: &ContainerId) -> Option<Phase> {
@@ -273,16 +256,11 @@ impl State {
             return Err(EngineError::PortTaken(message));
         }
         if let Some(program) = missing {
-            let message =
-                format!("unable to start container process: exec: \"{program}\": executable file not found");
+            let message = format!("unable to start container process: exec: \"{program}\": executable file not found");
             self.get_mut(id)?.fail_to_begin(NO_SUCH_PROGRAM, &message);
             return Err(EngineError::Other(message));
         }
-        let (ports, ip) = if lost {
-            (Vec::new(), None)
-        } else {
-            (asked, self.free_address())
-        };
+        let (ports, ip) = if lost { (Vec::new(), None) } else { (asked, self.free_address()) };
         self.get_mut(id)?.begin(at, ports, ip);
         self.tell(id, "start");
         Ok(())
@@ -294,8 +272,7 @@ impl State {
             let mut held = self.containers.values().flat_map(|container| &container.ports);
             held.any(|held| held.collides_with(port))
         };
-        let is_foreign =
-            |port: &PublishedPort| self.foreign_ports.iter().any(|held| held.collides_with(port));
+        let is_foreign = |port: &PublishedPort| self.foreign_ports.iter().any(|held| held.collides_with(port));
         let reason = asked.iter().enumerate().find_map(|(index, port)| {
             let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
             let is_own = asked[..index].iter().any(|own| own.collides_with(port));
@@ -307,20 +284,12 @@ impl State {
                 None
             }
         })?;
-        Some(format!(
-            "driver failed programming external connectivity on endpoint {name}: {reason}"
-        ))
+        Some(format!("driver failed programming external connectivity on endpoint {name}: {reason}"))
     }
 
     fn free_address(&self) -> Option<Ipv4Addr> {
-        let taken: BTreeSet<Ipv4Addr> = self
-            .containers
-            .values()
-            .filter_map(|container| container.ip)
-            .collect();
-        (FIRST_ADDRESS..=LAST_ADDRESS)
-            .map(Ipv4Addr::from_bits)
-            .find(|address| !taken.contains(address))
+        let taken: BTreeSet<Ipv4Addr> = self.containers.values().filter_map(|container| container.ip).collect();
+        (FIRST_ADDRESS..=LAST_ADDRESS).map(Ipv4Addr::from_bits).find(|address| !taken.contains(address))
     }
 
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
@@ -340,9 +309,7 @@ fn held_by_a_process(kind: ImageStore, port: &PublishedPort) -> String {
     };
     match kind {
         ImageStore::GraphDriver => {
-            format!(
-                "Error starting userland proxy: listen {protocol}4 {address}: bind: address already in use"
-            )
+            format!("Error starting userland proxy: listen {protocol}4 {address}: bind: address already in use")
         }
         ImageStore::Containerd => {
             format!("failed to bind host port {address}/{protocol}: address already in use")
@@ -354,7 +321,5 @@ fn held_by_a_process(kind: ImageStore, port: &PublishedPort) -> String {
 fn is_container_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    first
-        && name.len() > 1
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    first && name.len() > 1 && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }

@@ -17,13 +17,9 @@ impl MemoryEngine {
         let now = self.clock.now();
         let present = self.change(|state| {
             let present = state.images.layers();
-            let id = state
-                .images
-                .add(published.image.clone(), Origin::Registry(&published.remote), now);
+            let id = state.images.add(published.image.clone(), Origin::Registry(&published.remote), now);
             state.images.tag(&id, reference)?;
-            state
-                .images
-                .note_seen(&id, reference.repository(), &published.remote.manifest);
+            state.images.note_seen(&id, reference.repository(), &published.remote.manifest);
             state.events.tell_of_image("pull", reference);
             Ok::<_, EngineError>(present)
         })?;
@@ -34,9 +30,7 @@ impl MemoryEngine {
                 tell_transfer(progress, layer);
             }
         }
-        progress(Progress::Message {
-            line: format!("Digest: {}", published.remote.manifest),
-        });
+        progress(Progress::Message { line: format!("Digest: {}", published.remote.manifest) });
         Ok(())
     }
 
@@ -46,11 +40,7 @@ impl MemoryEngine {
         credentials: Option<&Credentials>,
         progress: &ProgressSink,
     ) -> Result<(), EngineError> {
-        let missing = || {
-            EngineError::NotFound(format!(
-                "an image does not exist locally with the tag: {reference}"
-            ))
-        };
+        let missing = || EngineError::NotFound(format!("an image does not exist locally with the tag: {reference}"));
         let (id, image, remote) = self
             .look(|state| {
                 let id = state.images.find(reference)?.clone();
@@ -58,50 +48,33 @@ impl MemoryEngine {
                 Some((id, image, remote))
             })
             .ok_or_else(missing)?;
-        let published = Published {
-            image,
-            remote: remote.clone(),
-        };
+        let published = Published { image, remote: remote.clone() };
         for fate in self.registry.receive(reference, credentials, published)? {
             match fate {
                 LayerFate::Existed(layer) => tell_layer(progress, &layer, LayerState::Exists),
                 LayerFate::Mounted { layer, from } => {
-                    tell_layer(
-                        progress,
-                        &layer,
-                        LayerState::Other(format!("Mounted from {from}")),
-                    );
+                    tell_layer(progress, &layer, LayerState::Other(format!("Mounted from {from}")));
                 }
                 LayerFate::Sent(layer) => tell_transfer(progress, &layer),
             }
         }
         self.change(|state| {
             if self.kind == ImageStore::GraphDriver {
-                state
-                    .images
-                    .note_seen(&id, reference.repository(), &remote.manifest);
+                state.images.note_seen(&id, reference.repository(), &remote.manifest);
             }
             state.events.tell_of_image("push", reference);
         });
-        progress(Progress::Message {
-            line: format!("{}: digest: {}", reference.tag(), remote.manifest),
-        });
+        progress(Progress::Message { line: format!("{}: digest: {}", reference.tag(), remote.manifest) });
         Ok(())
     }
 }
 
 fn tell_transfer(progress: &ProgressSink, layer: &MemoryLayer) {
-    let transferring = LayerState::Transferring {
-        current: layer.size,
-        total: Some(layer.size),
-    };
+    let transferring = LayerState::Transferring { current: layer.size, total: Some(layer.size) };
     tell_layer(progress, layer, transferring);
     tell_layer(progress, layer, LayerState::Done);
 }
 
 fn tell_layer(progress: &ProgressSink, layer: &MemoryLayer, state: LayerState) {
-    progress(Progress::Layer {
-        id: layer.digest.short().to_owned(),
-        state,
-    });
+    progress(Progress::Layer { id: layer.digest.short().to_owned(), state });
 }

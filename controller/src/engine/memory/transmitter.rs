@@ -20,10 +20,7 @@ pub(super) struct Transmitter {
 
 impl Default for Transmitter {
     fn default() -> Self {
-        Self {
-            sender: broadcast::Sender::new(KEPT),
-            is_mute: false,
-        }
+        Self { sender: broadcast::Sender::new(KEPT), is_mute: false }
     }
 }
 
@@ -32,11 +29,7 @@ impl Transmitter {
         if self.is_mute {
             return;
         }
-        let event = EngineEvent {
-            owner_uid,
-            action: action.to_owned(),
-            subject: subject.to_owned(),
-        };
+        let event = EngineEvent { owner_uid, action: action.to_owned(), subject: subject.to_owned() };
         // An error says that nobody listens, which is as good.
         let _ = self.sender.send(event);
     }
@@ -52,8 +45,6 @@ impl Transmitter {
 
     pub(super) fn listen(&self) -> BoxStream<'static, Result<EngineEvent, EngineError>> {
         let received = BroadcastStream::new(self.sender.subscribe());
-        received
-            .filter_map(|event| std::future::ready(event.ok().map(Ok)))
-            .boxed()
+        received.filter_map(|event| std::future::ready(event.ok().map(Ok))).boxed()
     }
 }

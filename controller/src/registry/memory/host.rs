@@ -78,9 +78,9 @@ impl Host {
         }
         match (&self.user, credentials) {
             (Some(_), None) => Err(Refusal::Denied(format!("{reference}: no basic auth credentials"))),
-            (Some(user), Some(shown)) if !belong_to(shown, user) => Err(Refusal::Denied(format!(
-                "{reference}: unauthorized: authentication required"
-            ))),
+            (Some(user), Some(shown)) if !belong_to(shown, user) => {
+                Err(Refusal::Denied(format!("{reference}: unauthorized: authentication required")))
+            }
             _ => Ok(()),
         }
     }
@@ -100,12 +100,8 @@ impl Host {
     }
 
     pub(super) fn publish(&mut self, reference: &ImageReference, published: Published) -> Vec<LayerFate> {
-        let fates: Vec<LayerFate> = published
-            .image
-            .layers
-            .iter()
-            .map(|layer| self.fate(reference.path(), layer))
-            .collect();
+        let fates: Vec<LayerFate> =
+            published.image.layers.iter().map(|layer| self.fate(reference.path(), layer)).collect();
         let sent = fates.iter().filter(|fate| matches!(fate, LayerFate::Sent(_)));
         self.layers_sent += sent.count();
         self.put(reference, published);
@@ -117,10 +113,7 @@ impl Host {
         match self.holders.get(&layer.digest) {
             Some(holders) if holders.contains(path) => LayerFate::Existed(layer),
             Some(holders) => match holders.first() {
-                Some(from) => LayerFate::Mounted {
-                    layer,
-                    from: from.clone(),
-                },
+                Some(from) => LayerFate::Mounted { layer, from: from.clone() },
                 None => LayerFate::Sent(layer),
             },
             None => LayerFate::Sent(layer),

@@ -37,10 +37,7 @@ impl MemoryImage {
     /// An image of one layer with this content. Its containers run until they are stopped.
     pub fn new(content: &str) -> Self {
         Self {
-            layers: vec![MemoryLayer {
-                digest: Digest::of(content),
-                size: content.len() as u64,
-            }],
+            layers: vec![MemoryLayer { digest: Digest::of(content), size: content.len() as u64 }],
             ..Self::default()
         }
     }
@@ -85,10 +82,7 @@ impl MemoryImage {
 
     /// The digest of the index with which a publisher offers it for several platforms.
     pub fn index(&self) -> ManifestDigest {
-        ManifestDigest(Digest::of(format!(
-            "application/vnd.oci.image.index.v1+json {}",
-            self.config()
-        )))
+        ManifestDigest(Digest::of(format!("application/vnd.oci.image.index.v1+json {}", self.config())))
     }
 
     /// The sum of its layers' sizes in bytes.

@@ -37,10 +37,7 @@ impl MemoryRegistry {
         self.publish(
             reference,
             Published {
-                remote: RemoteImage {
-                    manifest: image.manifest(ManifestFormat::Oci),
-                    config: Some(image.config()),
-                },
+                remote: RemoteImage { manifest: image.manifest(ManifestFormat::Oci), config: Some(image.config()) },
                 image: image.clone(),
             },
         )
@@ -50,13 +47,7 @@ impl MemoryRegistry {
     pub fn put_index(&self, reference: &ImageReference, image: &MemoryImage) -> RemoteImage {
         self.publish(
             reference,
-            Published {
-                remote: RemoteImage {
-                    manifest: image.index(),
-                    config: None,
-                },
-                image: image.clone(),
-            },
+            Published { remote: RemoteImage { manifest: image.index(), config: None }, image: image.clone() },
         )
     }
 
@@ -79,10 +70,7 @@ impl MemoryRegistry {
 
     /// What a tag holds, without a request.
     pub fn tagged(&self, reference: &ImageReference) -> Option<RemoteImage> {
-        self.with_host(reference.host(), |host| {
-            host.published(reference)
-                .map(|published| published.remote.clone())
-        })
+        self.with_host(reference.host(), |host| host.published(reference).map(|published| published.remote.clone()))
     }
 
     /// How often a host was asked for something, refused requests included.
@@ -108,9 +96,7 @@ impl MemoryRegistry {
     ) -> Result<Published, Refusal> {
         self.with_host(reference.host(), |host| {
             host.admit(reference, credentials)?;
-            host.published(reference)
-                .cloned()
-                .ok_or_else(|| Refusal::Missing(reference.clone()))
+            host.published(reference).cloned().ok_or_else(|| Refusal::Missing(reference.clone()))
         })
     }
 
@@ -134,11 +120,7 @@ impl MemoryRegistry {
     }
 
     fn with_host<T>(&self, name: &str, use_it: impl FnOnce(&mut Host) -> T) -> T {
-        use_it(
-            self.lock()
-                .entry(name.to_owned())
-                .or_insert_with(|| Host::new(name)),
-        )
+        use_it(self.lock().entry(name.to_owned()).or_insert_with(|| Host::new(name)))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Host>> {

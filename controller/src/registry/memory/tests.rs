@@ -5,30 +5,20 @@ fn reference(text: &str) -> ImageReference {
 }
 
 fn credentials(host: &str, password: &str) -> Credentials {
-    Credentials {
-        host: host.to_owned(),
-        username: "_json_key".to_owned(),
-        password: password.to_owned().into(),
-    }
+    Credentials { host: host.to_owned(), username: "_json_key".to_owned(), password: password.to_owned().into() }
 }
 
 fn published(image: &MemoryImage) -> Published {
     Published {
         image: image.clone(),
-        remote: RemoteImage {
-            manifest: image.manifest(ManifestFormat::Docker),
-            config: Some(image.config()),
-        },
+        remote: RemoteImage { manifest: image.manifest(ManifestFormat::Docker), config: Some(image.config()) },
     }
 }
 
 #[tokio::test]
 async fn a_tag_that_nobody_pushed_holds_nothing() {
     let registry = MemoryRegistry::default();
-    let held = registry
-        .look_up(&reference("gcr.io/project/app:1"), None)
-        .await
-        .unwrap();
+    let held = registry.look_up(&reference("gcr.io/project/app:1"), None).await.unwrap();
     assert_eq!(held, None);
 }
 
@@ -40,17 +30,10 @@ async fn a_host_that_requires_credentials_refuses_everyone_else() {
     registry.require("gcr.io", "_json_key", "secret");
 
     let anonymous = registry.look_up(&app, None).await;
-    assert!(
-        matches!(anonymous, Err(RegistryError::Denied(_))),
-        "{anonymous:?}"
-    );
-    let wrong = registry
-        .look_up(&app, Some(&credentials("gcr.io", "guess")))
-        .await;
+    assert!(matches!(anonymous, Err(RegistryError::Denied(_))), "{anonymous:?}");
+    let wrong = registry.look_up(&app, Some(&credentials("gcr.io", "guess"))).await;
     assert!(matches!(wrong, Err(RegistryError::Denied(_))), "{wrong:?}");
-    let right = registry
-        .look_up(&app, Some(&credentials("gcr.io", "secret")))
-        .await;
+    let right = registry.look_up(&app, Some(&credentials("gcr.io", "secret"))).await;
     assert_eq!(right, Ok(Some(remote)));
     assert_eq!(registry.requests("gcr.io"), 3);
 }
@@ -71,9 +54,7 @@ async fn a_host_that_is_away_is_unavailable_and_not_empty() {
 #[tokio::test]
 async fn the_host_of_private_tags_is_never_reached() {
     let registry = MemoryRegistry::default();
-    let found = registry
-        .look_up(&reference("longshore.local/default/uid:key"), None)
-        .await;
+    let found = registry.look_up(&reference("longshore.local/default/uid:key"), None).await;
     assert!(matches!(found, Err(RegistryError::Unavailable(_))), "{found:?}");
 }
 
@@ -87,10 +68,7 @@ fn layers_that_a_host_holds_are_not_sent_again() {
     let first = registry.receive(&reference("gcr.io/project/base:1"), None, published(&base));
     assert_eq!(first, Ok(vec![LayerFate::Sent(base.layers[0].clone())]));
     let second = registry.receive(&reference("gcr.io/project/app:1"), None, published(&app));
-    let mounted = LayerFate::Mounted {
-        layer: base.layers[0].clone(),
-        from: "project/base".to_owned(),
-    };
+    let mounted = LayerFate::Mounted { layer: base.layers[0].clone(), from: "project/base".to_owned() };
     assert_eq!(second, Ok(vec![mounted, LayerFate::Sent(app.layers[1].clone())]));
     let again = registry.receive(&reference("gcr.io/project/app:2"), None, published(&app));
     let existed = app.layers.iter().cloned().map(LayerFate::Existed).collect();
@@ -102,9 +80,7 @@ fn layers_that_a_host_holds_are_not_sent_again() {
 async fn credentials_of_another_host_are_noticed() {
     let registry = MemoryRegistry::default();
     let app = reference("gcr.io.evil.example/project/app:1");
-    let _ = registry
-        .look_up(&app, Some(&credentials("gcr.io", "secret")))
-        .await;
+    let _ = registry.look_up(&app, Some(&credentials("gcr.io", "secret"))).await;
     assert_eq!(registry.misdirected_credentials("gcr.io.evil.example"), 1);
     assert_eq!(registry.misdirected_credentials("gcr.io"), 0);
 }

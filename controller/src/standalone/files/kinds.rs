@@ -24,12 +24,7 @@ pub(super) enum Kind {
     ConfigMap,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind::ContainerApp,
-    Kind::ContainerEngine,
-    Kind::Secret,
-    Kind::ConfigMap,
-];
+const KINDS: [Kind; 4] = [Kind::ContainerApp, Kind::ContainerEngine, Kind::Secret, Kind::ConfigMap];
 
 impl Kind {
     pub(super) fn name(self) -> &'static str {
@@ -77,18 +72,13 @@ pub(super) fn kind_of(document: &Document) -> Result<Option<Kind>, Problem> {
         Some(known) if known.api_version() == api_version => Ok(Some(known)),
         Some(known) => Err(problem(
             "apiVersion",
-            format!(
-                "\"{api_version}\" does not have the kind {kind}; write {}",
-                known.api_version()
-            ),
+            format!("\"{api_version}\" does not have the kind {kind}; write {}", known.api_version()),
         )),
         None if is_our_group => Err(problem(
             "kind",
             match words::closest(kind, names) {
                 Some(meant) => format!("\"{kind}\" is not a kind of {GROUP}; did you mean {meant}?"),
-                None => format!(
-                    "\"{kind}\" is not a kind of {GROUP}; its kinds are ContainerApp and ContainerEngine"
-                ),
+                None => format!("\"{kind}\" is not a kind of {GROUP}; its kinds are ContainerApp and ContainerEngine"),
             },
         )),
         None => Ok(None),
@@ -104,12 +94,7 @@ pub(super) fn check(kind: Kind, document: &Document, source: &str) -> Vec<Proble
 pub(super) fn secret_data(document: &Document) -> Result<SecretData, Vec<Problem>> {
     let mut data = decoded(document, "data")?;
     data.extend(plain(document, "stringData"));
-    let kind = document
-        .root
-        .get("type")
-        .and_then(Node::text)
-        .unwrap_or("Opaque")
-        .to_owned();
+    let kind = document.root.get("type").and_then(Node::text).unwrap_or("Opaque").to_owned();
     Ok(SecretData { kind, data })
 }
 
@@ -123,10 +108,7 @@ pub(super) fn config_map_data(document: &Document) -> Result<ConfigMapData, Vec<
 fn plain(document: &Document, field: &str) -> BTreeMap<String, Vec<u8>> {
     let entries = document.root.get(field).map(Node::entries).unwrap_or_default();
     let text = |node: &Node| node.text().unwrap_or_default().as_bytes().to_vec();
-    entries
-        .iter()
-        .map(|entry| (entry.key.clone(), text(&entry.value)))
-        .collect()
+    entries.iter().map(|entry| (entry.key.clone(), text(&entry.value))).collect()
 }
 
 fn decoded(document: &Document, field: &str) -> Result<BTreeMap<String, Vec<u8>>, Vec<Problem>> {
@@ -134,37 +116,20 @@ fn decoded(document: &Document, field: &str) -> Result<BTreeMap<String, Vec<u8>>
     let mut problems = Vec::new();
     for entry in document.root.get(field).map(Node::entries).unwrap_or_default() {
         // Long values are often broken into lines.
-        let text: String = entry
-            .value
-            .text()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let text: String = entry.value.text().unwrap_or_default().split_whitespace().collect();
         match STANDARD.decode(text) {
             Ok(bytes) => drop(data.insert(entry.key.clone(), bytes)),
             Err(_) => problems.push(Problem {
                 place: document.place(entry.value.location),
-                message: format!(
-                    "{field}.{}: the value is not base64; encode it, or {}",
-                    entry.key,
-                    plainly(field)
-                ),
+                message: format!("{field}.{}: the value is not base64; encode it, or {}", entry.key, plainly(field)),
             }),
         }
     }
-    if problems.is_empty() {
-        Ok(data)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(data) } else { Err(problems) }
 }
 
 fn plainly(field: &str) -> &'static str {
-    if field == "data" {
-        "write it plainly under stringData"
-    } else {
-        "write it plainly under data"
-    }
+    if field == "data" { "write it plainly under stringData" } else { "write it plainly under data" }
 }
 
 static SCHEMAS: LazyLock<BTreeMap<Kind, Value>> = LazyLock::new(|| {
@@ -194,9 +159,7 @@ static SCHEMAS: LazyLock<BTreeMap<Kind, Value>> = LazyLock::new(|| {
 
 fn schema_of<T: CustomResourceExt>() -> Value {
     let version = T::crd().spec.versions.into_iter().next();
-    let schema = version
-        .and_then(|version| version.schema)
-        .and_then(|schema| schema.open_api_v3_schema);
+    let schema = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
     serde_json::to_value(schema).expect("a schema is plain data")
 }
 

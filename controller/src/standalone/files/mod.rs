@@ -69,11 +69,7 @@ impl Manifests {
         for source in sources {
             loader.load(source);
         }
-        if loader.problems.is_empty() {
-            Ok(loader.manifests)
-        } else {
-            Err(BadFiles(loader.problems))
-        }
+        if loader.problems.is_empty() { Ok(loader.manifests) } else { Err(BadFiles(loader.problems)) }
     }
 }
 
@@ -87,9 +83,7 @@ struct Loader {
 impl Loader {
     fn load(&mut self, source: &Source) {
         match yaml::parse(&source.name, &source.text) {
-            Ok(documents) => documents
-                .iter()
-                .for_each(|document| self.load_document(document, source)),
+            Ok(documents) => documents.iter().for_each(|document| self.load_document(document, source)),
             Err(problem) => self.problems.push(problem),
         }
     }
@@ -97,13 +91,7 @@ impl Loader {
     fn load_document(&mut self, document: &Document, source: &Source) {
         if is_list(&document.root) {
             for item in document.root.get("items").map(Node::elements).unwrap_or_default() {
-                self.load_document(
-                    &Document {
-                        root: item.clone(),
-                        ..document.clone()
-                    },
-                    source,
-                );
+                self.load_document(&Document { root: item.clone(), ..document.clone() }, source);
             }
             return;
         }
@@ -116,11 +104,7 @@ impl Loader {
 
     fn leave_out(&mut self, document: &Document) {
         let text = |path: &str| document.root.get(path).and_then(Node::text).unwrap_or_default();
-        let name = document
-            .root
-            .get("metadata")
-            .and_then(|metadata| metadata.get("name"))
-            .and_then(Node::text);
+        let name = document.root.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::text);
         self.manifests.warnings.push(format!(
             "{}: {} {} is left out: standalone mode reads ContainerApp, ContainerEngine, Secret and ConfigMap",
             document.place(document.root.location),
@@ -148,11 +132,7 @@ impl Loader {
         let place = document.place(document.root.locate("metadata.name"));
         let key = (kind, namespace.to_owned(), name.to_owned());
         if let Some(first) = self.places.get(&key) {
-            let whole = if kind.is_namespaced() {
-                format!("{namespace}/{name}")
-            } else {
-                name.to_owned()
-            };
+            let whole = if kind.is_namespaced() { format!("{namespace}/{name}") } else { name.to_owned() };
             let message = format!(
                 "metadata.name: the {} {whole} stands in {first} already; remove one of the two or give it another name",
                 kind.name()
@@ -176,10 +156,7 @@ impl Loader {
         match kind {
             Kind::ContainerApp => {
                 let app = container_app(document, &namespace)?;
-                let loaded = LoadedApp {
-                    app,
-                    folder: source.folder.clone(),
-                };
+                let loaded = LoadedApp { app, folder: source.folder.clone() };
                 manifests.apps.insert(AppKey { namespace, name }, loaded);
             }
             Kind::ContainerEngine => {
@@ -188,14 +165,10 @@ impl Loader {
                 manifests.engines.insert(name, engine);
             }
             Kind::Secret => {
-                manifests
-                    .secrets
-                    .insert((namespace, name), kinds::secret_data(document)?);
+                manifests.secrets.insert((namespace, name), kinds::secret_data(document)?);
             }
             Kind::ConfigMap => {
-                manifests
-                    .config_maps
-                    .insert((namespace, name), kinds::config_map_data(document)?);
+                manifests.config_maps.insert((namespace, name), kinds::config_map_data(document)?);
             }
         }
         Ok(())
@@ -211,26 +184,15 @@ fn is_list(root: &Node) -> bool {
 /// The namespace, empty for a kind without, and the name.
 fn identity(kind: Kind, document: &Document) -> (String, String) {
     let metadata = document.root.get("metadata");
-    let text = |key: &str| {
-        metadata
-            .and_then(|metadata| metadata.get(key))
-            .and_then(Node::text)
-    };
-    let namespace = if kind.is_namespaced() {
-        text("namespace").unwrap_or(DEFAULT_NAMESPACE)
-    } else {
-        ""
-    };
+    let text = |key: &str| metadata.and_then(|metadata| metadata.get(key)).and_then(Node::text);
+    let namespace = if kind.is_namespaced() { text("namespace").unwrap_or(DEFAULT_NAMESPACE) } else { "" };
     (namespace.to_owned(), text("name").unwrap_or_default().to_owned())
 }
 
 fn container_app(document: &Document, namespace: &str) -> Result<ContainerApp, Vec<Problem>> {
     let mut app: ContainerApp = typed(document)?;
     follow_rules(document, app.validate_cel())?;
-    app.metadata = ObjectMeta {
-        namespace: Some(namespace.to_owned()),
-        ..authored(app.metadata)
-    };
+    app.metadata = ObjectMeta { namespace: Some(namespace.to_owned()), ..authored(app.metadata) };
     app.status = None;
     is_understood(document, &app)?;
     Ok(app)
@@ -251,10 +213,7 @@ fn authored(metadata: ObjectMeta) -> ObjectMeta {
 fn typed<T: DeserializeOwned>(document: &Document) -> Result<T, Vec<Problem>> {
     serde_json::from_value(document.root.to_json()).map_err(|error| {
         let place = document.place(document.root.location);
-        vec![Problem {
-            place,
-            message: format!("the resource cannot be understood: {error}"),
-        }]
+        vec![Problem { place, message: format!("the resource cannot be understood: {error}") }]
     })
 }
 
@@ -274,10 +233,7 @@ fn follow_rules(
                 path => path,
             };
             let place = document.place(document.root.locate(path));
-            Problem {
-                place,
-                message: format!("{path}: {}", error.message),
-            }
+            Problem { place, message: format!("{path}: {}", error.message) }
         })
         .collect())
 }
@@ -290,10 +246,7 @@ fn is_understood(document: &Document, app: &ContainerApp) -> Result<(), Vec<Prob
     };
     let path = block.message.split(':').next().unwrap_or_default();
     let place = document.place(document.root.locate(path));
-    Err(vec![Problem {
-        place,
-        message: block.message,
-    }])
+    Err(vec![Problem { place, message: block.message }])
 }
 
 /// Inputs that stand in nobody's way: what is referred to is looked for later, and what an engine allows is its own

@@ -17,11 +17,7 @@ pub(super) const SECRET: &str = "x-longshore-secret";
 
 /// What is wrong with a document by this schema.
 pub(super) fn check(schema: &Value, document: &Document, source: &str) -> Vec<Problem> {
-    let mut checker = Checker {
-        document,
-        source,
-        problems: Vec::new(),
-    };
+    let mut checker = Checker { document, source, problems: Vec::new() };
     checker.check(&document.root, schema, "");
     checker.problems
 }
@@ -34,15 +30,8 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn refuse(&mut self, location: Location, path: &str, message: &str) {
-        let message = if path.is_empty() {
-            message.to_owned()
-        } else {
-            format!("{path}: {message}")
-        };
-        self.problems.push(Problem {
-            place: self.document.place(location),
-            message,
-        });
+        let message = if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") };
+        self.problems.push(Problem { place: self.document.place(location), message });
     }
 
     fn check(&mut self, node: &Node, schema: &Value, path: &str) {
@@ -92,21 +81,13 @@ impl Checker<'_> {
             }
             _ => String::new(),
         };
-        let message = format!(
-            "{found} is {} where {} is wanted{remedy}",
-            node.kind(),
-            wanted(schema)
-        );
+        let message = format!("{found} is {} where {} is wanted{remedy}", node.kind(), wanted(schema));
         self.refuse(node.location, path, &message);
     }
 
     /// The value as it stands in the file, unless nobody may see it.
     fn value(&self, node: &Node, schema: &Value) -> Option<String> {
-        if schema[SECRET] == true {
-            None
-        } else {
-            written(node, self.source)
-        }
+        if schema[SECRET] == true { None } else { written(node, self.source) }
     }
 
     fn check_object(&mut self, node: &Node, entries: &[Entry], schema: &Value, path: &str) {
@@ -125,13 +106,7 @@ impl Checker<'_> {
         }
         self.check_required(node, schema, properties, path);
         let count = if properties.is_empty() { entries.len() } else { 0 };
-        self.check_count(
-            node,
-            count,
-            ("minProperties", "maxProperties", "entries"),
-            schema,
-            path,
-        );
+        self.check_count(node, count, ("minProperties", "maxProperties", "entries"), schema, path);
     }
 
     /// Schemas of custom resources cannot say this; ours for Secrets and ConfigMaps can.
@@ -150,24 +125,13 @@ impl Checker<'_> {
             Some(meant) => format!("did you mean {meant}?"),
             None => format!("allowed are {}", words::list(&known)),
         };
-        self.refuse(
-            entry.key_location,
-            path,
-            &format!("there is no such field; {remedy}"),
-        );
+        self.refuse(entry.key_location, path, &format!("there is no such field; {remedy}"));
     }
 
     fn check_required(&mut self, node: &Node, schema: &Value, properties: &Map<String, Value>, path: &str) {
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if node.get(name).is_none() {
-                let description = properties
-                    .get(name)
-                    .and_then(|property| property["description"].as_str());
+                let description = properties.get(name).and_then(|property| property["description"].as_str());
                 let holds = description.map(|text| format!("; it holds: {}", first_sentence(text)));
                 let message = format!("is missing and must be given{}", holds.unwrap_or_default());
                 self.refuse(node.location, &join(path, name), &message);
@@ -179,13 +143,7 @@ impl Checker<'_> {
         for (index, element) in elements.iter().enumerate() {
             self.check(element, &schema["items"], &format!("{path}[{index}]"));
         }
-        self.check_count(
-            node,
-            elements.len(),
-            ("minItems", "maxItems", "elements"),
-            schema,
-            path,
-        );
+        self.check_count(node, elements.len(), ("minItems", "maxItems", "elements"), schema, path);
         match schema["x-kubernetes-list-type"].as_str() {
             Some("set") => {
                 self.refuse_duplicates(elements, path, |element| Some(element.to_json().to_string()));
@@ -197,26 +155,15 @@ impl Checker<'_> {
                     .flatten()
                     .filter_map(Value::as_str)
                     .collect();
-                self.refuse_duplicates(elements, path, |element| {
-                    identity(element, &keys, &schema["items"])
-                });
+                self.refuse_duplicates(elements, path, |element| identity(element, &keys, &schema["items"]));
             }
             _ => {}
         }
     }
 
-    fn refuse_duplicates(
-        &mut self,
-        elements: &[Node],
-        path: &str,
-        identity: impl Fn(&Node) -> Option<String>,
-    ) {
+    fn refuse_duplicates(&mut self, elements: &[Node], path: &str, identity: impl Fn(&Node) -> Option<String>) {
         let identities: Vec<Option<String>> = elements.iter().map(identity).collect();
-        for (index, own) in identities
-            .iter()
-            .enumerate()
-            .filter(|(_, identity)| identity.is_some())
-        {
+        for (index, own) in identities.iter().enumerate().filter(|(_, identity)| identity.is_some()) {
             if let Some(earlier) = identities[..index].iter().position(|other| other == own) {
                 let value = own.as_deref().unwrap_or_default();
                 let message = format!("{value} is given by {path}[{earlier}] already; remove one of the two");
@@ -227,35 +174,16 @@ impl Checker<'_> {
 
     fn check_text(&mut self, node: &Node, text: &str, schema: &Value, path: &str) {
         let value = self.value(node, schema).unwrap_or_else(|| "the value".to_owned());
-        let allowed: Vec<&str> = schema["enum"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let allowed: Vec<&str> = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if !allowed.is_empty() && !allowed.contains(&text) {
-            self.refuse(
-                node.location,
-                path,
-                &format!("{value} is not allowed; allowed are {}", words::list(&allowed)),
-            );
+            self.refuse(node.location, path, &format!("{value} is not allowed; allowed are {}", words::list(&allowed)));
         }
-        self.check_count(
-            node,
-            text.chars().count(),
-            ("minLength", "maxLength", "characters"),
-            schema,
-            path,
-        );
+        self.check_count(node, text.chars().count(), ("minLength", "maxLength", "characters"), schema, path);
         if let Some(pattern) = schema["pattern"].as_str()
             && !text.is_empty()
             && !matches(pattern, text)
         {
-            self.refuse(
-                node.location,
-                path,
-                &format!("{value} is not allowed; {}", words::meaning_of(pattern)),
-            );
+            self.refuse(node.location, path, &format!("{value} is not allowed; {}", words::meaning_of(pattern)));
         }
     }
 
@@ -271,11 +199,7 @@ impl Checker<'_> {
             (_, most) => format!("{} and less", most.unwrap_or_default()),
         };
         let value = self.value(node, schema).unwrap_or_default();
-        self.refuse(
-            node.location,
-            path,
-            &format!("{value} is out of range; allowed are {allowed}"),
-        );
+        self.refuse(node.location, path, &format!("{value} is out of range; allowed are {allowed}"));
     }
 
     fn check_count(
@@ -286,24 +210,12 @@ impl Checker<'_> {
         schema: &Value,
         path: &str,
     ) {
-        let limit = |name: &str| {
-            schema[name]
-                .as_u64()
-                .and_then(|limit| usize::try_from(limit).ok())
-        };
+        let limit = |name: &str| schema[name].as_u64().and_then(|limit| usize::try_from(limit).ok());
         if let Some(most) = limit(maximum).filter(|most| count > *most) {
-            self.refuse(
-                node.location,
-                path,
-                &format!("has {count} {unit}; at most {most} are allowed"),
-            );
+            self.refuse(node.location, path, &format!("has {count} {unit}; at most {most} are allowed"));
         }
         if let Some(least) = limit(minimum).filter(|least| count < *least) {
-            self.refuse(
-                node.location,
-                path,
-                &format!("has {count} {unit}; at least {least} must be given"),
-            );
+            self.refuse(node.location, path, &format!("has {count} {unit}; at least {least} must be given"));
         }
     }
 }
@@ -338,17 +250,9 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 fn first_sentence(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.split(". ")
-        .next()
-        .unwrap_or(&line)
-        .trim_end_matches('.')
-        .to_owned()
+    line.split(". ").next().unwrap_or(&line).trim_end_matches('.').to_owned()
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -31,27 +31,15 @@ pub(super) fn read(arguments: &[PathBuf]) -> Result<Vec<Source>, Vec<Problem>> {
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(sources)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(sources) } else { Err(problems) }
 }
 
 fn read_one(argument: &Path) -> Result<Vec<Source>, Problem> {
     if argument == Path::new("-") {
         let text = read_text(STANDARD_INPUT, io::stdin().lock())?;
-        return Ok(vec![Source {
-            name: STANDARD_INPUT.to_owned(),
-            folder: PathBuf::from("."),
-            text,
-        }]);
+        return Ok(vec![Source { name: STANDARD_INPUT.to_owned(), folder: PathBuf::from("."), text }]);
     }
-    if argument.is_dir() {
-        read_folder(argument)
-    } else {
-        Ok(vec![read_file(argument)?])
-    }
+    if argument.is_dir() { read_folder(argument) } else { Ok(vec![read_file(argument)?]) }
 }
 
 fn read_folder(folder: &Path) -> Result<Vec<Source>, Problem> {
@@ -60,9 +48,7 @@ fn read_folder(folder: &Path) -> Result<Vec<Source>, Problem> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let is_yaml = path
-            .extension()
-            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         if is_yaml && path.is_file() {
             files.push(path);
         }
@@ -91,19 +77,12 @@ fn read_file(file: &Path) -> Result<Source, Problem> {
 fn read_text(name: &str, reader: impl Read) -> Result<String, Problem> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX);
-    reader
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| problem(name, unreadable(&error)))?;
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|error| problem(name, unreadable(&error)))?;
     if bytes.len() > LARGEST_FILE {
-        let message = format!(
-            "the file is larger than {} MiB; no file of resources is",
-            LARGEST_FILE / 1024 / 1024
-        );
+        let message = format!("the file is larger than {} MiB; no file of resources is", LARGEST_FILE / 1024 / 1024);
         return Err(problem(name, message));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| problem(name, "the file is not text in UTF-8; save it as UTF-8".to_owned()))
+    String::from_utf8(bytes).map_err(|_| problem(name, "the file is not text in UTF-8; save it as UTF-8".to_owned()))
 }
 
 fn unreadable(error: &io::Error) -> String {
@@ -115,12 +94,5 @@ fn unreadable(error: &io::Error) -> String {
 }
 
 fn problem(name: &str, message: String) -> Problem {
-    Problem {
-        place: Place {
-            file: name.to_owned(),
-            line: 0,
-            column: 0,
-        },
-        message,
-    }
+    Problem { place: Place { file: name.to_owned(), line: 0, column: 0 }, message }
 }

@@ -9,11 +9,7 @@ use super::*;
 const HEAD: &str = "apiVersion: longshore.dev/v1alpha1\nkind: ContainerApp\nmetadata: {name: my-app}\n";
 
 fn load(text: &str) -> Result<Manifests, BadFiles> {
-    let source = Source {
-        name: "app.yaml".to_owned(),
-        folder: PathBuf::from("."),
-        text: text.to_owned(),
-    };
+    let source = Source { name: "app.yaml".to_owned(), folder: PathBuf::from("."), text: text.to_owned() };
     Manifests::from_sources(&[source])
 }
 
@@ -26,13 +22,9 @@ fn loaded(text: &str) -> Manifests {
 
 /// Holds what a person reads against what they should read, and that it has no word of the language we are written in.
 fn says(text: &str, expected: &str) {
-    let Err(error) = load(text) else {
-        panic!("this was accepted:\n{text}")
-    };
+    let Err(error) = load(text) else { panic!("this was accepted:\n{text}") };
     let message = error.to_string();
-    for word in [
-        "Option", "Vec<", "String", "struct", "enum", "i32", "u16", "variant", "Some(", "None",
-    ] {
+    for word in ["Option", "Vec<", "String", "struct", "enum", "i32", "u16", "variant", "Some(", "None"] {
         assert!(!message.contains(word), "{word} in: {message}");
     }
     assert_eq!(message, expected);
@@ -148,14 +140,8 @@ fn a_value_of_another_kind_is_told() {
         "  image: {name: a, tags: latest}\n",
         "app.yaml:5:26: spec.image.tags: \"latest\" is a text where a list is wanted; begin each of its elements with a -",
     );
-    spec_says(
-        "  image: a\n",
-        "app.yaml:5:10: spec.image: \"a\" is a text where a group of fields is wanted",
-    );
-    spec_says(
-        "  image:\n",
-        "app.yaml:5:8: spec.image: has no value, a group of fields is wanted",
-    );
+    spec_says("  image: a\n", "app.yaml:5:10: spec.image: \"a\" is a text where a group of fields is wanted");
+    spec_says("  image:\n", "app.yaml:5:8: spec.image: has no value, a group of fields is wanted");
     spec_says(
         "  image: {name: a}\n  revisionHistoryLimit: 1.5\n",
         "app.yaml:6:25: spec.revisionHistoryLimit: 1.5 is a number where a whole number is wanted",
@@ -188,10 +174,7 @@ fn a_text_of_the_wrong_form_or_length_is_told() {
         "  image: {name: a}\n  run: {workingDir: app}\n",
         "app.yaml:6:21: spec.run.workingDir: \"app\" is not allowed; a path in the container begins with /",
     );
-    spec_says(
-        "  image: {name: \"\"}\n",
-        "app.yaml:5:17: spec.image.name: has 0 characters; at least 1 must be given",
-    );
+    spec_says("  image: {name: \"\"}\n", "app.yaml:5:17: spec.image.name: has 0 characters; at least 1 must be given");
 }
 
 #[test]
@@ -283,37 +266,25 @@ fn a_file_that_unfolds_without_end_is_refused() {
     };
     let lines: Vec<String> = [first].into_iter().chain((1..8).map(level)).collect();
     let text = lines.join("\n");
-    let Err(error) = load(&text) else {
-        panic!("this was accepted")
-    };
-    assert!(
-        error.to_string().ends_with("write it out with fewer aliases"),
-        "{error}"
-    );
+    let Err(error) = load(&text) else { panic!("this was accepted") };
+    assert!(error.to_string().ends_with("write it out with fewer aliases"), "{error}");
 }
 
 #[test]
 fn a_file_that_is_too_deep_is_refused() {
-    let Err(error) = load(&format!("a: {}{}", "[".repeat(200), "]".repeat(200))) else {
-        panic!("this was accepted")
-    };
+    let Err(error) = load(&format!("a: {}{}", "[".repeat(200), "]".repeat(200))) else { panic!("this was accepted") };
     assert!(error.to_string().starts_with("app.yaml:1:"), "{error}");
     assert!(error.to_string().contains("nested too deeply"), "{error}");
 }
 
 #[test]
 fn an_app_gets_the_defaults_that_an_api_server_gives_it() {
-    let manifests = loaded(&format!(
-        "{HEAD}spec: {{image: {{name: hello-world}}, run: {{}}}}\n"
-    ));
+    let manifests = loaded(&format!("{HEAD}spec: {{image: {{name: hello-world}}, run: {{}}}}\n"));
     let app = &manifests.apps.values().next().unwrap().app;
     assert_eq!(app.metadata.namespace.as_deref(), Some("default"));
     assert_eq!(app.spec.engine, "default");
     assert_eq!(app.spec.revision_history_limit, 3);
-    assert_eq!(
-        app.spec.run.as_ref().unwrap().termination_grace_period_seconds,
-        30
-    );
+    assert_eq!(app.spec.run.as_ref().unwrap().termination_grace_period_seconds, 30);
 }
 
 #[test]
@@ -342,14 +313,11 @@ fn secrets_and_config_maps_are_read_as_an_api_server_reads_them() {
 
 #[test]
 fn objects_of_others_are_named_and_left_out() {
-    let manifests =
-        loaded("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n");
+    let manifests = loaded("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n");
     assert_eq!(
         manifests.warnings,
-        [
-            "app.yaml:1:1: Deployment web is left out: standalone mode reads ContainerApp, ContainerEngine, Secret and \
-          ConfigMap"
-        ]
+        ["app.yaml:1:1: Deployment web is left out: standalone mode reads ContainerApp, ContainerEngine, Secret and \
+          ConfigMap"]
     );
 }
 
@@ -361,14 +329,7 @@ fn what_a_cluster_has_exported_is_read_without_what_is_only_true_there() {
          spec: {image: {name: a}}\n  status: {observedGeneration: 7}\n",
     );
     let app = &manifests.apps.values().next().unwrap().app;
-    assert_eq!(
-        (
-            &app.metadata.uid,
-            &app.metadata.generation,
-            &app.metadata.finalizers
-        ),
-        (&None, &None, &None)
-    );
+    assert_eq!((&app.metadata.uid, &app.metadata.generation, &app.metadata.finalizers), (&None, &None, &None));
     assert!(app.status.is_none());
 }
 
@@ -391,12 +352,7 @@ fn a_folder_is_read_in_the_order_of_its_files_and_not_deeper() {
 
     let names: Vec<&str> = manifests.apps.keys().map(|key| key.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
-    assert!(
-        manifests
-            .apps
-            .values()
-            .all(|loaded| loaded.folder == folder.path())
-    );
+    assert!(manifests.apps.values().all(|loaded| loaded.folder == folder.path()));
 }
 
 #[test]

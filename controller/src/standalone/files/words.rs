@@ -11,37 +11,25 @@ pub(super) const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// What a pattern of our schemas means.
 const MEANINGS: [(&str, &str); 8] = [
-    (
-        OBJECT_NAME,
-        "a name has lower-case letters, digits, - and ., and begins and ends with a letter or a digit",
-    ),
-    (
-        NAMESPACE,
-        "a namespace has lower-case letters, digits and -, and begins and ends with a letter or a digit",
-    ),
+    (OBJECT_NAME, "a name has lower-case letters, digits, - and ., and begins and ends with a letter or a digit"),
+    (NAMESPACE, "a namespace has lower-case letters, digits and -, and begins and ends with a letter or a digit"),
     (DATA_KEY, "a key has letters, digits, -, _ and ."),
-    (
-        "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
-        "a tag has letters, digits, _, . and -, and begins with none of . and -",
-    ),
+    ("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a tag has letters, digits, _, . and -, and begins with none of . and -"),
     (
         "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
         "a container's name has letters, digits, _, . and -, and begins with a letter or a digit",
     ),
     ("^/", "a path in the container begins with /"),
     (r"^[^=\s]+$", "a variable's name has neither = nor spaces"),
-    (
-        "^(unix:///|tcp://).+$",
-        "an endpoint is written unix:///var/run/docker.sock or tcp://host:2376",
-    ),
+    ("^(unix:///|tcp://).+$", "an endpoint is written unix:///var/run/docker.sock or tcp://host:2376"),
 ];
 
 /// What is allowed, for a value that does not match this pattern.
 pub(super) fn meaning_of(pattern: &str) -> String {
-    MEANINGS.iter().find(|(known, _)| *known == pattern).map_or_else(
-        || format!("it must match {pattern}"),
-        |(_, meaning)| (*meaning).to_owned(),
-    )
+    MEANINGS
+        .iter()
+        .find(|(known, _)| *known == pattern)
+        .map_or_else(|| format!("it must match {pattern}"), |(_, meaning)| (*meaning).to_owned())
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -61,12 +49,7 @@ pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     const CLOSE_ENOUGH: f64 = 0.8;
     known
         .into_iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(likeness, _)| *likeness >= CLOSE_ENOUGH)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, candidate)| candidate)
@@ -87,9 +70,7 @@ mod tests {
             Value::Array(elements) => elements.iter().collect(),
             _ => Vec::new(),
         };
-        own.into_iter()
-            .chain(nested.into_iter().flat_map(patterns_in))
-            .collect()
+        own.into_iter().chain(nested.into_iter().flat_map(patterns_in)).collect()
     }
 
     #[test]

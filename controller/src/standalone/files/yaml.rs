@@ -79,45 +79,27 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Document>, Problem> {
         underscored_numbers_as_strings: true,
         with_snippet: false,
     };
-    let roots = serde_saphyr::from_multiple_with_options::<Node>(text, options)
-        .map_err(|error| problem_of(file, &error))?;
+    let roots =
+        serde_saphyr::from_multiple_with_options::<Node>(text, options).map_err(|error| problem_of(file, &error))?;
     let is_not_empty = |root: &Node| !matches!(root.content, Content::Null);
-    Ok(roots
-        .into_iter()
-        .filter(is_not_empty)
-        .map(|root| Document {
-            file: file.to_owned(),
-            root,
-        })
-        .collect())
+    Ok(roots.into_iter().filter(is_not_empty).map(|root| Document { file: file.to_owned(), root }).collect())
 }
 
 fn place(file: &str, location: Location) -> Place {
-    Place {
-        file: file.to_owned(),
-        line: location.line(),
-        column: location.column(),
-    }
+    Place { file: file.to_owned(), line: location.line(), column: location.column() }
 }
 
 fn problem_of(file: &str, error: &serde_saphyr::Error) -> Problem {
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let message = if is_without_end(error) {
-        "the file is nested too deeply or unfolds its aliases to too much; write it out with fewer aliases"
-            .to_owned()
+        "the file is nested too deeply or unfolds its aliases to too much; write it out with fewer aliases".to_owned()
     } else {
         let text = error.render_with_formatter(&UserMessageFormatter);
         // The place stands in front already.
         let suffix = format!(" at line {}, column {}", location.line(), location.column());
-        format!(
-            "this is not YAML that can be read: {}",
-            text.strip_suffix(&suffix).unwrap_or(&text)
-        )
+        format!("this is not YAML that can be read: {}", text.strip_suffix(&suffix).unwrap_or(&text))
     };
-    Problem {
-        place: place(file, location),
-        message,
-    }
+    Problem { place: place(file, location), message }
 }
 
 fn is_without_end(error: &serde_saphyr::Error) -> bool {
@@ -135,10 +117,7 @@ fn is_without_end(error: &serde_saphyr::Error) -> bool {
 impl Node {
     /// The value of a key, if this is a map that has it.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.entries()
-            .iter()
-            .find(|entry| entry.key == key)
-            .map(|entry| &entry.value)
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// The text, if it is one.
@@ -186,14 +165,8 @@ impl Node {
             Content::Text(text) => Value::String(text.clone()),
             Content::List(elements) => elements.iter().map(Self::to_json).collect(),
             Content::Map(entries) => {
-                let with_value = entries
-                    .iter()
-                    .filter(|entry| !matches!(entry.value.content, Content::Null));
-                Value::Object(
-                    with_value
-                        .map(|entry| (entry.key.clone(), entry.value.to_json()))
-                        .collect(),
-                )
+                let with_value = entries.iter().filter(|entry| !matches!(entry.value.content, Content::Null));
+                Value::Object(with_value.map(|entry| (entry.key.clone(), entry.value.to_json())).collect())
             }
         }
     }
@@ -213,19 +186,13 @@ impl Node {
 
     fn locate_rest(&self, path: &str, key: Location) -> Location {
         if let Some(rest) = path.strip_prefix('.') {
-            let is_there = self
-                .entries()
-                .iter()
-                .any(|entry| rest.starts_with(entry.key.as_str()));
+            let is_there = self.entries().iter().any(|entry| rest.starts_with(entry.key.as_str()));
             return if is_there { self.locate(rest) } else { key };
         }
-        let element = path
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-            .and_then(|(index, rest)| {
-                let element = self.elements().get(index.parse::<usize>().ok()?)?;
-                Some(element.locate_rest(rest, element.location))
-            });
+        let element = path.strip_prefix('[').and_then(|rest| rest.split_once(']')).and_then(|(index, rest)| {
+            let element = self.elements().get(index.parse::<usize>().ok()?)?;
+            Some(element.locate_rest(rest, element.location))
+        });
         element.unwrap_or(if self.is_scalar() { self.location } else { key })
     }
 
@@ -237,10 +204,7 @@ impl Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Content>::deserialize(deserializer)?;
-        Ok(Self {
-            location: spanned.referenced,
-            content: spanned.value,
-        })
+        Ok(Self { location: spanned.referenced, content: spanned.value })
     }
 }
 
@@ -280,8 +244,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Content, E> {
-        let number =
-            Number::from_f64(value).ok_or_else(|| de::Error::custom("a number that is not finite"))?;
+        let number = Number::from_f64(value).ok_or_else(|| de::Error::custom("a number that is not finite"))?;
         Ok(Content::Number(number))
     }
 
@@ -305,11 +268,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             let value = map.next_value()?;
-            entries.push(Entry {
-                key: key.value,
-                key_location: key.referenced,
-                value,
-            });
+            entries.push(Entry { key: key.value, key_location: key.referenced, value });
         }
         Ok(Content::Map(entries))
     }

@@ -10,8 +10,8 @@ use longshore_crds::ContainerEngine;
 use super::CrashPlan;
 use crate::app::{Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference};
 use crate::engine::{
-    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk,
-    LogOptions, ProgressSink,
+    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
+    ProgressSink,
 };
 
 pub(super) struct CrashingEngines {
@@ -48,9 +48,7 @@ impl Engine for CrashingEngine {
 
     async fn create_container(&self, request: &CreateContainer) -> Result<ContainerId, EngineError> {
         let name = format!("create container {}", request.name);
-        self.plan
-            .effect(name, self.engine.create_container(request))
-            .await
+        self.plan.effect(name, self.engine.create_container(request)).await
     }
 
     async fn start_container(&self, id: &ContainerId) -> Result<(), EngineError> {
@@ -75,11 +73,7 @@ impl Engine for CrashingEngine {
         self.plan.effect(name, self.engine.remove_container(id)).await
     }
 
-    fn logs(
-        &self,
-        id: &ContainerId,
-        options: &LogOptions,
-    ) -> BoxStream<'static, Result<LogChunk, EngineError>> {
+    fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         self.plan.stream(self.engine.logs(id, options))
     }
 
@@ -97,11 +91,7 @@ impl Engine for CrashingEngine {
         self.plan.effect(format!("pull image {reference}"), pull).await
     }
 
-    async fn build_image(
-        &self,
-        request: BuildRequest,
-        progress: ProgressSink,
-    ) -> Result<BuildReport, EngineError> {
+    async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {
         let name = format!("build image {}", request.reference);
         let build = self.engine.build_image(request, progress);
         self.plan.effect(name, build).await

@@ -39,35 +39,22 @@ impl CrashPlan {
     }
 
     fn ending(end: Option<(usize, Moment)>) -> Self {
-        Self {
-            end,
-            effects: Arc::default(),
-            is_dead: Arc::new(watch::Sender::new(false)),
-        }
+        Self { end, effects: Arc::default(), is_dead: Arc::new(watch::Sender::new(false)) }
     }
 
     /// An engine as this process sees it.
     pub fn engine(&self, engine: Arc<dyn Engine>) -> Arc<dyn Engine> {
-        Arc::new(CrashingEngine {
-            plan: self.clone(),
-            engine,
-        })
+        Arc::new(CrashingEngine { plan: self.clone(), engine })
     }
 
     /// Engines as this process sees them.
     pub fn engines(&self, engines: Arc<dyn Engines>) -> Arc<dyn Engines> {
-        Arc::new(CrashingEngines {
-            plan: self.clone(),
-            engines,
-        })
+        Arc::new(CrashingEngines { plan: self.clone(), engines })
     }
 
     /// Resources as this process sees them.
     pub fn resources(&self, resources: Arc<dyn Resources>) -> Arc<dyn Resources> {
-        Arc::new(CrashingResources {
-            plan: self.clone(),
-            resources,
-        })
+        Arc::new(CrashingResources { plan: self.clone(), resources })
     }
 
     /// The effects that were begun, in order: `create container my-app`, `hold default/my-app`. The one at which the

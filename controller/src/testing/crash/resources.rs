@@ -42,16 +42,10 @@ impl Resources for CrashingResources {
     }
 
     async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError> {
-        self.plan
-            .effect(of("release", app), self.resources.release(app))
-            .await
+        self.plan.effect(of("release", app), self.resources.release(app)).await
     }
 
-    async fn write_status(
-        &self,
-        app: &ContainerApp,
-        status: &ContainerAppStatus,
-    ) -> Result<(), ResourceError> {
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         let write = self.resources.write_status(app, status);
         self.plan.effect(of("write status of", app), write).await
     }
@@ -62,9 +56,5 @@ impl Resources for CrashingResources {
 }
 
 fn of(verb: &str, app: &ContainerApp) -> String {
-    format!(
-        "{verb} {}/{}",
-        app.namespace().unwrap_or_default(),
-        app.name_any()
-    )
+    format!("{verb} {}/{}", app.namespace().unwrap_or_default(), app.name_any())
 }

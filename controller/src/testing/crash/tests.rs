@@ -15,11 +15,7 @@ fn reference(text: &str) -> ImageReference {
 
 /// An engine with one image, and the engine as a process with this plan sees it.
 fn engine(plan: &CrashPlan) -> (MemoryEngine, Arc<dyn Engine>) {
-    let engine = MemoryEngine::new(
-        ImageStore::GraphDriver,
-        &TestClock::default(),
-        &MemoryRegistry::default(),
-    );
+    let engine = MemoryEngine::new(ImageStore::GraphDriver, &TestClock::default(), &MemoryRegistry::default());
     engine.load(&reference("app:1"), &MemoryImage::new("app"));
     let seen = plan.engine(Arc::new(engine.clone()));
     (engine, seen)
@@ -84,10 +80,7 @@ async fn the_dead_neither_read_nor_write_nor_hear() {
     engine.untag_by_hand(&reference("app:1"));
     assert_eq!(events.next().now_or_never(), None);
     let gone = ContainerId("gone".to_owned());
-    assert_eq!(
-        seen.logs(&gone, &LogOptions::default()).next().now_or_never(),
-        None
-    );
+    assert_eq!(seen.logs(&gone, &LogOptions::default()).next().now_or_never(), None);
     assert_eq!(plan.effects().len(), 1);
 }
 
@@ -104,10 +97,7 @@ async fn writes_to_resources_are_effects_and_reads_are_not() {
     let resources = MemoryResources::new(&TestClock::default());
     let spec = serde_json::from_value(serde_json::json!({"image": {"name": "node-app"}})).unwrap();
     let app = resources.apply(&longshore_crds::ContainerApp::new("app", spec));
-    let key = AppKey {
-        namespace: "default".to_owned(),
-        name: "app".to_owned(),
-    };
+    let key = AppKey { namespace: "default".to_owned(), name: "app".to_owned() };
     let plan = CrashPlan::at(2, Moment::After);
     let seen = plan.resources(Arc::new(resources.clone()));
     seen.hold(&app).await.unwrap();
@@ -117,10 +107,6 @@ async fn writes_to_resources_are_effects_and_reads_are_not() {
     resources.delete(&key);
     assert_eq!(seen.release(&held).now_or_never(), None);
     assert_eq!(resources.get(&key), None, "it was released all the same");
-    let expected = [
-        "hold default/app",
-        "write status of default/app",
-        "release default/app",
-    ];
+    let expected = ["hold default/app", "write status of default/app", "release default/app"];
     assert_eq!(plan.effects(), expected);
 }

@@ -54,11 +54,7 @@ impl Resources for MemoryResources {
         Ok(())
     }
 
-    async fn write_status(
-        &self,
-        app: &ContainerApp,
-        status: &ContainerAppStatus,
-    ) -> Result<(), ResourceError> {
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         let mut state = self.state();
         state.writes.push(format!("write status of {}", key_of(app)));
         state.failure(ResourceOperation::WriteStatus)?;

@@ -50,10 +50,7 @@ pub enum ResourceOperation {
 impl MemoryResources {
     /// No resources yet.
     pub fn new(clock: &TestClock) -> Self {
-        Self {
-            state: Arc::default(),
-            clock: clock.clone(),
-        }
+        Self { state: Arc::default(), clock: clock.clone() }
     }
 
     /// Applies a resource, in the namespace `default` when it names none, and returns it as it is then. Of its
@@ -132,10 +129,7 @@ impl MemoryResources {
     pub fn events(&self, key: &AppKey) -> Vec<Event> {
         let state = self.state();
         let published = state.events.iter();
-        published
-            .filter(|(about, _)| about == key)
-            .map(|(_, event)| event.clone())
-            .collect()
+        published.filter(|(about, _)| about == key).map(|(_, event)| event.clone()).collect()
     }
 
     /// The calls that write, in order, as `write status of default/app`, those that failed included.

@@ -36,10 +36,8 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn apply(&mut self, wanted: &ContainerApp, now: Timestamp) -> ContainerApp {
-        let key = AppKey {
-            namespace: wanted.namespace().unwrap_or_else(|| "default".to_owned()),
-            name: wanted.name_any(),
-        };
+        let key =
+            AppKey { namespace: wanted.namespace().unwrap_or_else(|| "default".to_owned()), name: wanted.name_any() };
         let was_spoiled = self.spoiled.remove(&key).is_some();
         let old = self.apps.get(&key);
         let mut app = match old {
@@ -97,10 +95,7 @@ impl State {
     /// A resource as one who must understand it reads it.
     pub(super) fn read(&self, key: &AppKey) -> Result<Option<ContainerApp>, ResourceError> {
         match (self.get(key), self.spoiled.get(key)) {
-            (Some(app), Some(message)) => Err(ResourceError::Invalid {
-                message: message.clone(),
-                app: Box::new(app),
-            }),
+            (Some(app), Some(message)) => Err(ResourceError::Invalid { message: message.clone(), app: Box::new(app) }),
             (app, _) => Ok(app),
         }
     }
@@ -108,11 +103,7 @@ impl State {
     pub(super) fn hold(&mut self, app: &ContainerApp) -> Result<(), ResourceError> {
         let key = key_of(app);
         let mut current = self.same(app).ok_or(ResourceError::Conflict)?;
-        if current
-            .finalizers()
-            .iter()
-            .any(|finalizer| finalizer == FINALIZER)
-        {
+        if current.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
             return Ok(());
         }
         if current.metadata.deletion_timestamp.is_some() {
@@ -131,9 +122,7 @@ impl State {
             return;
         };
         let before = current.finalizers().len();
-        current
-            .finalizers_mut()
-            .retain(|finalizer| finalizer != FINALIZER);
+        current.finalizers_mut().retain(|finalizer| finalizer != FINALIZER);
         if current.finalizers().is_empty() && current.metadata.deletion_timestamp.is_some() {
             self.remove(&key);
         } else if current.finalizers().len() != before {
@@ -170,8 +159,7 @@ impl State {
     }
 
     pub(super) fn put_secret(&mut self, namespace: &str, name: &str, secret: SecretData) {
-        self.secrets
-            .insert((namespace.to_owned(), name.to_owned()), secret);
+        self.secrets.insert((namespace.to_owned(), name.to_owned()), secret);
     }
 
     pub(super) fn remove_secret(&mut self, namespace: &str, name: &str) {
@@ -179,14 +167,11 @@ impl State {
     }
 
     pub(super) fn secret(&self, namespace: &str, name: &str) -> Option<SecretData> {
-        self.secrets
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .cloned()
+        self.secrets.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     pub(super) fn put_config_map(&mut self, namespace: &str, name: &str, config_map: ConfigMapData) {
-        self.config_maps
-            .insert((namespace.to_owned(), name.to_owned()), config_map);
+        self.config_maps.insert((namespace.to_owned(), name.to_owned()), config_map);
     }
 
     pub(super) fn remove_config_map(&mut self, namespace: &str, name: &str) {
@@ -194,9 +179,7 @@ impl State {
     }
 
     pub(super) fn config_map(&self, namespace: &str, name: &str) -> Option<ConfigMapData> {
-        self.config_maps
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .cloned()
+        self.config_maps.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     pub(super) fn fail_next(&mut self, operation: ResourceOperation, error: ResourceError) {
@@ -217,8 +200,7 @@ impl State {
 
     /// What there is of a resource now, when it is still the same one.
     fn same(&self, app: &ContainerApp) -> Option<ContainerApp> {
-        self.get(&key_of(app))
-            .filter(|current| current.uid() == app.uid())
+        self.get(&key_of(app)).filter(|current| current.uid() == app.uid())
     }
 
     fn created(&mut self, key: &AppKey, wanted: &ContainerApp, now: Timestamp) -> ContainerApp {
@@ -232,10 +214,7 @@ impl State {
             creation_timestamp: Some(Time(now)),
             ..ObjectMeta::default()
         };
-        app.status = Some(ContainerAppStatus {
-            observed_generation: -1,
-            ..ContainerAppStatus::default()
-        });
+        app.status = Some(ContainerAppStatus { observed_generation: -1, ..ContainerAppStatus::default() });
         app
     }
 
@@ -258,8 +237,5 @@ impl State {
 }
 
 pub(super) fn key_of(app: &ContainerApp) -> AppKey {
-    AppKey {
-        namespace: app.namespace().unwrap_or_default(),
-        name: app.name_any(),
-    }
+    AppKey { namespace: app.namespace().unwrap_or_default(), name: app.name_any() }
 }

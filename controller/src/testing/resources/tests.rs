@@ -4,10 +4,7 @@ use super::*;
 use crate::reconcile::{EventKind, FINALIZER, Resources};
 
 fn key() -> AppKey {
-    AppKey {
-        namespace: "default".to_owned(),
-        name: "app".to_owned(),
-    }
+    AppKey { namespace: "default".to_owned(), name: "app".to_owned() }
 }
 
 fn app(image: &str) -> ContainerApp {
@@ -61,10 +58,7 @@ async fn a_status_from_an_old_version_is_refused() {
     let old = resources.apply(&app("one"));
     resources.apply(&app("two"));
     let status = old.status.clone().unwrap();
-    assert_eq!(
-        resources.write_status(&old, &status).await,
-        Err(ResourceError::Conflict)
-    );
+    assert_eq!(resources.write_status(&old, &status).await, Err(ResourceError::Conflict));
 }
 
 #[tokio::test]
@@ -151,10 +145,7 @@ async fn a_resource_that_cannot_be_understood_is_so_until_it_is_applied_again() 
 async fn a_failure_on_request_happens_once_and_is_counted() {
     let resources = resources();
     let created = resources.apply(&app("one"));
-    resources.fail_next(
-        ResourceOperation::Hold,
-        ResourceError::Unavailable("timeout".to_owned()),
-    );
+    resources.fail_next(ResourceOperation::Hold, ResourceError::Unavailable("timeout".to_owned()));
     resources.hold(&created).await.unwrap_err();
     assert_eq!(resources.get(&key()), Some(created.clone()));
     resources.hold(&created).await.unwrap();
@@ -181,11 +172,7 @@ async fn a_watch_hears_of_every_change_and_of_nothing_else() {
 async fn what_was_published_is_kept_by_resource() {
     let resources = resources();
     let created = resources.apply(&app("one"));
-    let event = Event {
-        kind: EventKind::Normal,
-        reason: "Built".to_owned(),
-        note: "built node-app".to_owned(),
-    };
+    let event = Event { kind: EventKind::Normal, reason: "Built".to_owned(), note: "built node-app".to_owned() };
     resources.publish(&created, event.clone()).await;
     assert_eq!(resources.events(&key()), [event]);
 }

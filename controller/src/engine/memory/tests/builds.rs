@@ -54,13 +54,7 @@ async fn the_same_files_come_from_the_cache_and_give_the_same_image() {
 #[tokio::test]
 async fn another_file_is_built_from_the_step_on_that_takes_it() {
     let world = world_with_node(ImageStore::GraphDriver);
-    build(
-        &world,
-        &[("Dockerfile", DOCKERFILE), ("app.js", "hello")],
-        "app:1",
-    )
-    .await
-    .unwrap();
+    build(&world, &[("Dockerfile", DOCKERFILE), ("app.js", "hello")], "app:1").await.unwrap();
     let (sink, told) = recorder();
     let request = build_of(&[("Dockerfile", DOCKERFILE), ("app.js", "welcome")], "app:2");
     let report = world.engine.build_image(request, sink).await.unwrap();
@@ -71,22 +65,12 @@ async fn another_file_is_built_from_the_step_on_that_takes_it() {
         .iter()
         .filter_map(|progress| match progress {
             Progress::BuildStep {
-                number,
-                name,
-                state: state @ (StepState::Cached | StepState::Done { .. }),
-                ..
+                number, name, state: state @ (StepState::Cached | StepState::Done { .. }), ..
             } => Some((*number, name.as_str(), *state == StepState::Cached)),
             _ => None,
         })
         .collect();
-    assert_eq!(
-        ends,
-        [
-            (1, "FROM node:6", true),
-            (2, "WORKDIR /app", true),
-            (3, "ADD . /app", false)
-        ]
-    );
+    assert_eq!(ends, [(1, "FROM node:6", true), (2, "WORKDIR /app", true), (3, "ADD . /app", false)]);
     assert_ne!(
         world.engine.image(&reference("app:1")).unwrap().id,
         world.engine.image(&reference("app:2")).unwrap().id
@@ -151,23 +135,14 @@ async fn a_base_that_is_not_here_comes_from_the_registry() {
     let world = world(ImageStore::Containerd);
     let files = [("Dockerfile", DOCKERFILE), ("app.js", "hello")];
     let missing = build(&world, &files, "app").await;
-    assert!(
-        matches!(missing, Err(EngineError::ImageNotFound(_))),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(EngineError::ImageNotFound(_))), "{missing:?}");
 
-    world
-        .registry
-        .put_index(&reference("node:6"), &MemoryImage::new("node"));
+    world.registry.put_index(&reference("node:6"), &MemoryImage::new("node"));
     let first = build(&world, &files, "app").await.unwrap();
     assert_eq!(first.cached_steps, 0);
     let second = build(&world, &files, "app").await.unwrap();
     assert_eq!(second.cached_steps, 3);
-    assert_eq!(
-        world.engine.image(&reference("node:6")),
-        None,
-        "it is no image of the engine"
-    );
+    assert_eq!(world.engine.image(&reference("node:6")), None, "it is no image of the engine");
 }
 
 #[tokio::test]
@@ -187,11 +162,7 @@ async fn only_the_stages_that_the_target_needs_are_built() {
     let Err(EngineError::BuildFailed(failed)) = world.engine.build_image(request, silent()).await else {
         panic!("there is no such stage");
     };
-    assert!(
-        failed.message.contains("\"nowhere\" could not be found"),
-        "{}",
-        failed.message
-    );
+    assert!(failed.message.contains("\"nowhere\" could not be found"), "{}", failed.message);
 }
 
 #[tokio::test]
@@ -200,9 +171,8 @@ async fn arguments_reach_the_base_and_the_steps() {
     let dockerfile = "ARG BASE=missing:1\nFROM ${BASE}\nARG VERSION=1\nENV VERSION=$VERSION\nRUN make\n";
     let with_version = async |version: &str| {
         let mut request = build_of(&[("Dockerfile", dockerfile)], "app");
-        request.args = [("BASE", "node:6"), ("VERSION", version)]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
+        request.args =
+            [("BASE", "node:6"), ("VERSION", version)].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         world.engine.build_image(request, silent()).await.unwrap();
         world.engine.image(&reference("app")).unwrap().id
     };
@@ -216,10 +186,7 @@ async fn what_the_image_runs_is_what_its_dockerfile_says() {
     build(&world, &[("Dockerfile", dockerfile)], "app").await.unwrap();
     let id = world.engine.run_by_hand("app", &reference("app"), &[]).unwrap();
     assert_eq!(world.detail(&id).await.exit_code, 3);
-    assert_eq!(
-        text_of(&world.engine, &id, &crate::engine::LogOptions::default()).await,
-        "hello\n"
-    );
+    assert_eq!(text_of(&world.engine, &id, &crate::engine::LogOptions::default()).await, "hello\n");
     let image = world.engine.image(&reference("app")).unwrap();
     assert_eq!(image.labels["stage"], "the last");
 }

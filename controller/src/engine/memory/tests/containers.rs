@@ -14,10 +14,7 @@ async fn a_name_is_taken_until_its_container_is_removed() {
     };
     let taken = Err(EngineError::NameTaken("app".to_owned()));
     assert_eq!(world.engine.create_container(&request).await, taken);
-    assert_eq!(
-        world.engine.rename_container(&other, "app").await,
-        Err(EngineError::NameTaken("app".to_owned()))
-    );
+    assert_eq!(world.engine.rename_container(&other, "app").await, Err(EngineError::NameTaken("app".to_owned())));
 
     world.engine.remove_container(&id).await.unwrap();
     world.engine.rename_container(&other, "app").await.unwrap();
@@ -92,19 +89,11 @@ async fn what_is_already_so_is_no_error() {
 async fn a_program_that_heeds_no_signal_is_killed_and_one_that_does_says_how_it_ended() {
     let world = World::old_engine();
     let deaf = world.start("deaf", "sleep 999", spec()).await;
-    let polite = world
-        .start("polite", "trap 'exit 0' TERM; sleep 999 & wait", spec())
-        .await;
-    let hurried = world
-        .start("hurried", "trap 'exit 0' TERM; sleep 999 & wait", spec())
-        .await;
+    let polite = world.start("polite", "trap 'exit 0' TERM; sleep 999 & wait", spec()).await;
+    let hurried = world.start("hurried", "trap 'exit 0' TERM; sleep 999 & wait", spec()).await;
     world.engine.stop_container(&deaf, GRACE).await.unwrap();
     world.engine.stop_container(&polite, GRACE).await.unwrap();
-    world
-        .engine
-        .stop_container(&hurried, Duration::ZERO)
-        .await
-        .unwrap();
+    world.engine.stop_container(&hurried, Duration::ZERO).await.unwrap();
     assert_eq!(world.detail(&deaf).await.exit_code, 137);
     assert_eq!(world.detail(&polite).await.exit_code, 0);
     assert_eq!(world.detail(&hurried).await.exit_code, 137);
@@ -139,18 +128,8 @@ async fn a_program_ends_when_its_time_has_come() {
 async fn a_crash_is_restarted_as_the_policy_says() {
     let world = World::old_engine();
     let cases = [
-        (
-            "always",
-            RestartPolicy::Always,
-            "exit 0",
-            ContainerState::Restarting,
-        ),
-        (
-            "failed",
-            RestartPolicy::OnFailure,
-            "exit 1",
-            ContainerState::Restarting,
-        ),
+        ("always", RestartPolicy::Always, "exit 0", ContainerState::Restarting),
+        ("failed", RestartPolicy::OnFailure, "exit 1", ContainerState::Restarting),
         ("done", RestartPolicy::OnFailure, "exit 0", ContainerState::Exited),
         ("never", RestartPolicy::Never, "exit 1", ContainerState::Exited),
     ];
@@ -163,9 +142,7 @@ async fn a_crash_is_restarted_as_the_policy_says() {
 #[tokio::test]
 async fn the_backoff_doubles_up_to_a_minute() {
     let world = World::old_engine();
-    let id = world
-        .start("app", "exit 1", spec_with(RestartPolicy::Always))
-        .await;
+    let id = world.start("app", "exit 1", spec_with(RestartPolicy::Always)).await;
     world.clock.advance(Duration::from_millis(99));
     assert_eq!(world.detail(&id).await.restarts, 0);
     world.clock.advance(Duration::from_millis(1));
@@ -181,10 +158,7 @@ async fn the_backoff_doubles_up_to_a_minute() {
 #[tokio::test]
 async fn a_restarting_container_holds_its_name_but_neither_address_nor_ports() {
     let world = World::old_engine();
-    let spec = ContainerSpec {
-        ports: vec![port("0.0.0.0", 8080)],
-        ..spec_with(RestartPolicy::Always)
-    };
+    let spec = ContainerSpec { ports: vec![port("0.0.0.0", 8080)], ..spec_with(RestartPolicy::Always) };
     let id = world.start("app", "sleep 1; exit 1", spec).await;
     assert_eq!(world.inspect(&id).await.ports, [port("0.0.0.0", 8080)]);
     world.clock.advance(Duration::from_secs(1));
@@ -198,15 +172,9 @@ async fn a_restarting_container_holds_its_name_but_neither_address_nor_ports() {
 #[tokio::test]
 async fn what_someone_stops_or_kills_is_not_restarted() {
     let world = World::old_engine();
-    let stopped = world
-        .start("stopped", "server", spec_with(RestartPolicy::Always))
-        .await;
-    let killed = world
-        .start("killed", "server", spec_with(RestartPolicy::Always))
-        .await;
-    let looping = world
-        .start("looping", "exit 3", spec_with(RestartPolicy::Always))
-        .await;
+    let stopped = world.start("stopped", "server", spec_with(RestartPolicy::Always)).await;
+    let killed = world.start("killed", "server", spec_with(RestartPolicy::Always)).await;
+    let looping = world.start("looping", "exit 3", spec_with(RestartPolicy::Always)).await;
     world.engine.stop_container(&stopped, GRACE).await.unwrap();
     world.engine.kill_by_hand("killed").unwrap();
     world.engine.stop_container(&looping, GRACE).await.unwrap();
@@ -214,19 +182,13 @@ async fn what_someone_stops_or_kills_is_not_restarted() {
     for id in [&stopped, &killed, &looping] {
         assert_eq!(world.inspect(id).await.state, ContainerState::Exited);
     }
-    assert_eq!(
-        world.detail(&looping).await.exit_code,
-        3,
-        "it had ended by itself"
-    );
+    assert_eq!(world.detail(&looping).await.exit_code, 3, "it had ended by itself");
 }
 
 #[tokio::test]
 async fn a_start_by_someone_counts_restarts_anew() {
     let world = World::old_engine();
-    let id = world
-        .start("app", "server", spec_with(RestartPolicy::Always))
-        .await;
+    let id = world.start("app", "server", spec_with(RestartPolicy::Always)).await;
     world.engine.crash("app", 1).unwrap();
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.detail(&id).await.restarts, 1);
@@ -243,10 +205,7 @@ async fn a_program_that_is_missing_leaves_the_container_created() {
         name: "app".to_owned(),
         image,
         labels: BTreeMap::new(),
-        spec: ContainerSpec {
-            command: vec!["/missing/server".to_owned()],
-            ..spec()
-        },
+        spec: ContainerSpec { command: vec!["/missing/server".to_owned()], ..spec() },
     };
     let id = world.engine.create_container(&request).await.unwrap();
     let result = world.engine.start_container(&id).await;
@@ -283,10 +242,7 @@ async fn an_entry_point_of_its_own_does_away_with_the_images_command() {
         world.detail(&id).await
     };
     let plain = make("plain", &[], &[]).await;
-    assert_eq!(
-        (plain.command, plain.args),
-        (vec!["/entry".to_owned()], vec!["serve".to_owned()])
-    );
+    assert_eq!((plain.command, plain.args), (vec!["/entry".to_owned()], vec!["serve".to_owned()]));
     assert_eq!(plain.env.len(), 2);
     let own_arguments = make("own-arguments", &[], &["check"]).await;
     assert_eq!(own_arguments.command, ["/entry"]);
@@ -300,10 +256,7 @@ async fn an_entry_point_of_its_own_does_away_with_the_images_command() {
 async fn a_list_shows_everyones_containers_without_detail_and_the_newest_first() {
     let world = World::old_engine();
     world.start("first", "exit 0", spec()).await;
-    world
-        .engine
-        .run_by_hand("second", &reference("image-of-first"), &[])
-        .unwrap();
+    world.engine.run_by_hand("second", &reference("image-of-first"), &[]).unwrap();
     let listed = world.engine.list_containers().await.unwrap();
     let names: Vec<&str> = listed.iter().map(|container| container.name.as_str()).collect();
     assert_eq!(names, ["second", "first"]);

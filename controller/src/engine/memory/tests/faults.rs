@@ -14,10 +14,7 @@ async fn an_engine_that_is_down_answers_nothing_and_its_containers_run_on() {
     let down = world.engine.list_containers().await;
     assert!(matches!(down, Err(EngineError::Unreachable { .. })), "{down:?}");
     let events: Vec<_> = world.engine.events().collect().await;
-    assert!(
-        matches!(events.as_slice(), [Err(EngineError::Unreachable { .. })]),
-        "{events:?}"
-    );
+    assert!(matches!(events.as_slice(), [Err(EngineError::Unreachable { .. })]), "{events:?}");
     world.engine.up();
     assert_eq!(world.engine.list_containers().await.unwrap().len(), 1);
 }
@@ -45,9 +42,7 @@ async fn a_failure_on_request_has_no_effect_and_happens_once() {
 async fn an_answer_that_is_lost_has_its_effect() {
     let world = World::old_engine();
     let id = world.create("app", "server", spec()).await;
-    world
-        .engine
-        .lose_next_answer(Operation::RemoveContainer, broken());
+    world.engine.lose_next_answer(Operation::RemoveContainer, broken());
     assert_eq!(world.engine.remove_container(&id).await, Err(broken()));
     assert!(world.engine.container("app").is_none());
 }
@@ -90,11 +85,7 @@ async fn calls_are_counted_and_named_and_those_by_hand_are_not() {
     world.engine.rename_container(&id, "other").await.unwrap();
     world.engine.list_containers().await.unwrap();
     world.engine.kill_by_hand("other").unwrap();
-    let expected = [
-        "create container app",
-        "start container app",
-        "rename container app to other",
-    ];
+    let expected = ["create container app", "start container app", "rename container app to other"];
     assert_eq!(world.engine.mutations(), expected);
     assert_eq!(world.engine.reads(), 1);
 }
@@ -118,11 +109,7 @@ async fn events_name_the_owner_and_may_be_lost() {
 
     let mut actions = Vec::new();
     while actions.last().is_none_or(|last| last != "destroy") {
-        let EngineEvent {
-            owner_uid,
-            action,
-            subject,
-        } = events.next().await.unwrap().unwrap();
+        let EngineEvent { owner_uid, action, subject } = events.next().await.unwrap().unwrap();
         assert_eq!((owner_uid.as_deref(), subject.as_str()), (Some("1234"), "app"));
         actions.push(action);
     }

@@ -33,12 +33,8 @@ async fn a_tag_moves_and_the_image_that_it_leaves_is_listed_only_while_a_contain
         assert_eq!(world.engine.list_images().await.unwrap().len(), 1);
         assert_eq!(world.engine.images().len(), 2);
 
-        let request = CreateContainer {
-            name: "app".to_owned(),
-            image: old.clone(),
-            labels: BTreeMap::new(),
-            spec: spec(),
-        };
+        let request =
+            CreateContainer { name: "app".to_owned(), image: old.clone(), labels: BTreeMap::new(), spec: spec() };
         world.engine.create_container(&request).await.unwrap();
         let listed = world.engine.list_images().await.unwrap();
         let used = listed.iter().find(|image| image.id == old).unwrap();
@@ -53,22 +49,12 @@ async fn the_last_reference_of_an_image_that_a_container_uses_is_not_removed() {
     let image = world.inspect(&id).await.image;
     world.engine.tag_image(&image, &reference("app:1")).await.unwrap();
     world.engine.remove_image(&reference("app:1")).await.unwrap();
-    assert!(is_conflict(
-        &world.engine.remove_image(&reference("image-of-app")).await
-    ));
+    assert!(is_conflict(&world.engine.remove_image(&reference("image-of-app")).await));
 
     world.engine.remove_container(&id).await.unwrap();
-    world
-        .engine
-        .remove_image(&reference("image-of-app"))
-        .await
-        .unwrap();
+    world.engine.remove_image(&reference("image-of-app")).await.unwrap();
     assert_eq!(world.engine.images(), []);
-    world
-        .engine
-        .remove_image(&reference("image-of-app"))
-        .await
-        .unwrap();
+    world.engine.remove_image(&reference("image-of-app")).await.unwrap();
 }
 
 #[tokio::test]
@@ -84,15 +70,9 @@ async fn what_is_pulled_is_what_the_registry_holds() {
     for kind in BOTH {
         let world = world(kind);
         let single = world.registry.put(&reference("single"), &image());
-        let index = world
-            .registry
-            .put_index(&reference("index"), &MemoryImage::new("other"));
+        let index = world.registry.put_index(&reference("index"), &MemoryImage::new("other"));
         for (name, remote) in [("single", single), ("index", index)] {
-            world
-                .engine
-                .pull_image(&reference(name), None, silent())
-                .await
-                .unwrap();
+            world.engine.pull_image(&reference(name), None, silent()).await.unwrap();
             let pulled = world.engine.image(&reference(name)).unwrap();
             assert!(pulled.is(&remote), "{kind:?} {name}: {pulled:?}");
         }
@@ -136,19 +116,13 @@ async fn a_registry_that_refuses_or_is_away_or_holds_nothing_is_told_apart() {
     let world = World::old_engine();
     let app = reference("gcr.io/project/app:1");
     let missing = world.engine.pull_image(&app, None, silent()).await;
-    assert!(
-        matches!(missing, Err(EngineError::ImageNotFound(_))),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(EngineError::ImageNotFound(_))), "{missing:?}");
     world.registry.require("gcr.io", "_json_key", "secret");
     let denied = world.engine.pull_image(&app, None, silent()).await;
     assert!(matches!(denied, Err(EngineError::Denied(_))), "{denied:?}");
     world.registry.set_available("gcr.io", false);
     let away = world.engine.pull_image(&app, None, silent()).await;
-    assert!(
-        matches!(away, Err(EngineError::RegistryUnavailable(_))),
-        "{away:?}"
-    );
+    assert!(matches!(away, Err(EngineError::RegistryUnavailable(_))), "{away:?}");
     let nothing = world.engine.push_image(&app, None, silent()).await;
     assert!(matches!(nothing, Err(EngineError::NotFound(_))), "{nothing:?}");
 }
@@ -166,11 +140,7 @@ async fn a_push_with_the_hosts_credentials_is_taken() {
     };
     world.engine.push_image(&app, None, silent()).await.unwrap_err();
     assert_eq!(world.registry.tagged(&app), None);
-    world
-        .engine
-        .push_image(&app, Some(&credentials), silent())
-        .await
-        .unwrap();
+    world.engine.push_image(&app, Some(&credentials), silent()).await.unwrap();
     assert!(world.registry.tagged(&app).is_some());
 }
 

@@ -16,9 +16,7 @@ use futures::{StreamExt, stream};
 use longshore_crds::{Protocol, RestartPolicy};
 
 use super::{MemoryEngine, TestClock};
-use crate::app::{
-    Container, ContainerDetail, ContainerId, ContainerSpec, ImageReference, ImageStore, PublishedPort,
-};
+use crate::app::{Container, ContainerDetail, ContainerId, ContainerSpec, ImageReference, ImageStore, PublishedPort};
 use crate::engine::{BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
 use crate::registry::memory::{MemoryImage, MemoryRegistry};
 
@@ -35,11 +33,7 @@ struct World {
 
 fn world(kind: ImageStore) -> World {
     let (clock, registry) = (TestClock::default(), MemoryRegistry::default());
-    World {
-        engine: MemoryEngine::new(kind, &clock, &registry),
-        clock,
-        registry,
-    }
+    World { engine: MemoryEngine::new(kind, &clock, &registry), clock, registry }
 }
 
 impl World {
@@ -51,12 +45,7 @@ impl World {
     async fn create(&self, name: &str, script: &str, spec: ContainerSpec) -> ContainerId {
         let image = MemoryImage::new("base").with_script(script);
         let id = self.engine.load(&reference(&format!("image-of-{name}")), &image);
-        let request = CreateContainer {
-            name: name.to_owned(),
-            image: id,
-            labels: BTreeMap::new(),
-            spec,
-        };
+        let request = CreateContainer { name: name.to_owned(), image: id, labels: BTreeMap::new(), spec };
         self.engine.create_container(&request).await.unwrap()
     }
 
@@ -92,26 +81,15 @@ fn spec() -> ContainerSpec {
 }
 
 fn spec_with(restart_policy: RestartPolicy) -> ContainerSpec {
-    ContainerSpec {
-        restart_policy,
-        ..spec()
-    }
+    ContainerSpec { restart_policy, ..spec() }
 }
 
 fn spec_publishing(ports: &[PublishedPort]) -> ContainerSpec {
-    ContainerSpec {
-        ports: ports.to_vec(),
-        ..spec()
-    }
+    ContainerSpec { ports: ports.to_vec(), ..spec() }
 }
 
 fn port(address: &str, host_port: u16) -> PublishedPort {
-    PublishedPort {
-        host_ip: address.parse().unwrap(),
-        host_port,
-        container_port: 80,
-        protocol: Protocol::Tcp,
-    }
+    PublishedPort { host_ip: address.parse().unwrap(), host_port, container_port: 80, protocol: Protocol::Tcp }
 }
 
 fn silent() -> ProgressSink {
@@ -133,15 +111,10 @@ fn build_of(files: &[(&str, &str)], tag: &str) -> BuildRequest {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
-        archive
-            .append_data(&mut header, path, content.as_bytes())
-            .unwrap();
+        archive.append_data(&mut header, path, content.as_bytes()).unwrap();
     }
     let bytes = archive.into_inner().unwrap();
-    let pieces: Vec<_> = bytes
-        .chunks(700)
-        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
-        .collect();
+    let pieces: Vec<_> = bytes.chunks(700).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     BuildRequest {
         context: stream::iter(pieces).boxed(),
         dockerfile: "Dockerfile".to_owned(),
@@ -160,11 +133,7 @@ async fn text_of(engine: &MemoryEngine, id: &ContainerId, options: &crate::engin
         .map(|chunk| {
             let chunk = chunk.unwrap();
             let text = String::from_utf8(chunk.bytes.to_vec()).unwrap();
-            if chunk.is_stderr {
-                format!("! {text}")
-            } else {
-                text
-            }
+            if chunk.is_stderr { format!("! {text}") } else { text }
         })
         .collect()
 }
