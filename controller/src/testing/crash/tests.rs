@@ -4,7 +4,8 @@ use futures::{FutureExt, StreamExt};
 
 use super::*;
 use crate::app::{ContainerId, ImageReference, ImageStore};
-use crate::engine::{Engine, LogOptions};
+use crate::engine::Engine;
+use crate::engine::LogOptions;
 use crate::reconcile::AppKey;
 use crate::testing::{MemoryEngine, MemoryImage, MemoryRegistry, MemoryResources, TestClock};
 
