@@ -83,6 +83,14 @@ impl ContextReader {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn with_cache(cache: Arc<ContentCache>) -> Self {
+        Self {
+            cache,
+            limits: ContextLimits::default(),
+        }
+    }
+
     /// Reads a context. The path of the Dockerfile says which `.dockerignore` is meant,
     /// `<Dockerfile>.dockerignore` before the root's, and which file no pattern can leave out. Whether the Dockerfile
     /// is there is for [`ReadContext::require_dockerfile`] to say.

@@ -1,5 +1,7 @@
 //! What can be wrong with a build context.
 
+use std::fmt::Display;
+
 use super::PathProblem;
 
 /// Why a build context could not be read or sent. The messages are for users: they name files and never quote them.
@@ -79,7 +81,7 @@ pub enum ContextError {
     },
     /// Something is not what it was when the context was read.
     #[error(
-        "\"{path}\" changed while the build context was sent; the build is tried again with what is there now"
+        "\"{path}\" changed while the build context was read or sent; the build is tried again with what is there now"
     )]
     Changed {
         /// The path.
@@ -99,14 +101,14 @@ pub enum ContextError {
 }
 
 impl ContextError {
-    pub(super) fn unreadable(path: impl ToString, problem: impl ToString) -> Self {
+    pub(super) fn unreadable(path: &(impl Display + ?Sized), problem: impl Into<String>) -> Self {
         Self::Unreadable {
             path: path.to_string(),
-            problem: problem.to_string(),
+            problem: problem.into(),
         }
     }
 
-    pub(super) fn changed(path: impl ToString) -> Self {
+    pub(super) fn changed(path: &impl Display) -> Self {
         Self::Changed {
             path: path.to_string(),
         }

@@ -117,11 +117,11 @@ impl Folder {
             Some(folder) => self
                 .descend(folder.components())
                 .map_err(|error| gone_or(error, folder))?,
-            None => self.duplicate().map_err(|error| unreadable_root(&error))?,
+            None => self.duplicate().map_err(unreadable_root)?,
         };
         let of_folder = |error: Errno| match folder {
             Some(folder) => gone_or(error, folder),
-            None => unreadable_root(&error),
+            None => unreadable_root(error),
         };
         let mut listed = Vec::new();
         for entry in Dir::read_from(&handle).map_err(of_folder)? {
@@ -138,7 +138,7 @@ impl Folder {
                 Ok(stat) => listed.push((path, Found::of(&stat))),
                 // It was removed in the meantime, as if it had never been there.
                 Err(Errno::NOENT) => {}
-                Err(error) => return Err(ContextError::unreadable(path, error)),
+                Err(error) => return Err(ContextError::unreadable(&path, error.to_string())),
             }
         }
         Ok(listed)
@@ -152,7 +152,7 @@ impl Folder {
         match stat {
             Ok(stat) => Ok(Some(Found::of(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
-            Err(error) => Err(ContextError::unreadable(path, error)),
+            Err(error) => Err(ContextError::unreadable(path, error.to_string())),
         }
     }
 
@@ -218,12 +218,12 @@ impl Folder {
 fn gone_or(error: Errno, path: &ContextPath) -> ContextError {
     match error {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO => ContextError::changed(path),
-        other => ContextError::unreadable(path, other),
+        other => ContextError::unreadable(path, other.to_string()),
     }
 }
 
-fn unreadable_root(error: &Errno) -> ContextError {
-    ContextError::unreadable(".", error)
+fn unreadable_root(error: Errno) -> ContextError {
+    ContextError::unreadable(".", error.to_string())
 }
 
 fn not_text(folder: Option<&ContextPath>, name: &str) -> ContextError {

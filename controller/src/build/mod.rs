@@ -28,6 +28,9 @@ mod pattern;
 mod tree;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use context::{ContextLimits, ContextReader, ContextSource, ReadContext};
 pub use dockerignore::IgnoreRules;
 pub use error::ContextError;

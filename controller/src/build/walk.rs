@@ -28,7 +28,7 @@ pub(super) fn read_ignore_file(folder: &Folder, path: &ContextPath) -> Result<Ve
     let mut content = Vec::new();
     file.take(LARGEST_IGNORE_FILE + 1)
         .read_to_end(&mut content)
-        .map_err(|error| ContextError::unreadable(path, error))?;
+        .map_err(|error| ContextError::unreadable(path, error.to_string()))?;
     if content.len() as u64 > LARGEST_IGNORE_FILE {
         return Err(ContextError::unreadable(
             path,
@@ -130,7 +130,7 @@ impl Collector<'_> {
         // fast as it is read would be read for ever.
         let mut reader = DigestingReader::new((&file).take(found.size.saturating_add(1)));
         std::io::copy(&mut reader, &mut std::io::sink())
-            .map_err(|error| ContextError::unreadable(path, error))?;
+            .map_err(|error| ContextError::unreadable(path, error.to_string()))?;
         let is_what_was_listed = opened.stamp == found.stamp
             && Found::of_file(&file).is_ok_and(|after| after.stamp == found.stamp)
             && reader.bytes == found.size;
