@@ -1,8 +1,20 @@
 //! What is asked of a registry directly: which image it holds under a tag.
 
+mod answer;
+mod challenge;
+mod client;
+mod credentials;
+mod endpoint;
+
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 
 use crate::app::{Credentials, ImageReference, RemoteImage};
+
+pub use client::{OciRegistry, RegistrySetupError};
+pub use credentials::{CredentialsError, credentials_for};
 
 /// A client of registries.
 #[async_trait]

@@ -1,0 +1,286 @@
+//! The client that asks registries by the distribution protocol.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use super::answer::{self, MEDIA_TYPES};
+use super::challenge::{Challenge, token_address};
+use super::endpoint::Endpoint;
+use super::{Registry, RegistryError};
+use crate::app::{Credentials, ImageReference, RemoteImage};
+
+/// How long one look may take in all.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many references' images are remembered; when there are more, all are forgotten and asked for again.
+const MOST_REMEMBERED: usize = 4096;
+
+/// A client of any registry that speaks the OCI distribution protocol.
+///
+/// Registries are asked by HTTPS, and on loopback by plain HTTP. Certificates are checked against the system's
+/// authorities, or those in the files that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name, and
+/// against extra ones. A proxy is taken from the usual environment variables (`HTTPS_PROXY`, `NO_PROXY`), but never
+/// for loopback.
+///
+/// # Guarantees
+/// Credentials are sent to the host that they are for, and to no other:
+/// - Credentials for another host than the reference's are not used at all.
+/// - They are sent only after the registry's own host asked for them, never after a redirect.
+/// - A token server on another host gets them only when it is known to be the registry's: `auth.docker.io` for
+///   `docker.io`, `gitlab.com` for `registry.gitlab.com`. For any other the look-up is denied.
+/// - A redirect to another host, port or scheme carries no authorisation, and one to plain HTTP is not followed.
+///
+/// # Caveats
+/// This is about what this client sends. When an engine pulls or pushes, it is the engine that speaks to the registry.
+pub struct OciRegistry {
+    secure: Client,
+    /// For registries on loopback.
+    plain: Client,
+    /// What was last found under a reference, so that an unchanged tag is asked for by a `HEAD` request, which Docker
+    /// Hub does not count as a pull.
+    last_found: Mutex<HashMap<String, RemoteImage>>,
+}
+
+/// Why there can be no client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrySetupError {
+    /// A file with extra certificates cannot be used.
+    #[error("the file {path} with certificates of registries cannot be used: {problem}")]
+    Certificates {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS cannot be set up.
+    #[error("registries cannot be asked by HTTPS: {0}; are the system's certificates installed?")]
+    Tls(String),
+}
+
+/// A token server's answer. Servers send one name, or both with the same token.
+#[derive(Deserialize)]
+struct Token {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl OciRegistry {
+    /// A client that trusts, beside the system's authorities, the certificates in these PEM files.
+    pub fn new(extra_certificates: &[PathBuf]) -> Result<Self, RegistrySetupError> {
+        // Whoever was first has installed one already, and then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut certificates = Vec::new();
+        for path in extra_certificates {
+            certificates.extend(certificates_in(path)?);
+        }
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(TIMEOUT)
+        };
+        let tls = |error: reqwest::Error| RegistrySetupError::Tls(error.to_string());
+        Ok(Self {
+            secure: builder()
+                .https_only(true)
+                .tls_certs_merge(certificates)
+                .build()
+                .map_err(tls)?,
+            plain: builder().no_proxy().build().map_err(tls)?,
+            last_found: Mutex::default(),
+        })
+    }
+
+    async fn look(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<RemoteImage>, RegistryError> {
+        let endpoint = Endpoint::of(reference)?;
+        let mut conversation = Conversation {
+            client: if endpoint.is_plain() {
+                &self.plain
+            } else {
+                &self.secure
+            },
+            manifest: endpoint.manifest(reference),
+            endpoint,
+            reference,
+            credentials: credentials.filter(|credentials| credentials.host == reference.host()),
+            authorization: None,
+        };
+        let name = reference.canonical();
+        if let Some(last) = self.last(&name) {
+            let response = conversation.send(Method::HEAD).await?;
+            let is_unchanged = response.status() == StatusCode::OK
+                && answer::digest_of(response.headers()).as_ref() == Some(&last.manifest);
+            if is_unchanged {
+                return Ok(Some(last));
+            }
+        }
+        let response = conversation.send(Method::GET).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let found = answer::image_in(response, reference).await?;
+                self.remember(name, &found);
+                Ok(Some(found))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(answer::refusal(response, reference, conversation.was_authorised()).await),
+        }
+    }
+
+    fn last(&self, name: &str) -> Option<RemoteImage> {
+        self.remembered().get(name).cloned()
+    }
+
+    fn remember(&self, name: String, found: &RemoteImage) {
+        let mut remembered = self.remembered();
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(name, found.clone());
+    }
+
+    /// A panic elsewhere leaves the map as it was: each change to it is a single call.
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, RemoteImage>> {
+        self.last_found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Registry for OciRegistry {
+    async fn look_up(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<RemoteImage>, RegistryError> {
+        let looking = tokio::time::timeout(TIMEOUT, self.look(reference, credentials));
+        looking.await.unwrap_or_else(|_| {
+            Err(RegistryError::Unavailable(format!(
+                "the registry {} did not answer within {} seconds",
+                reference.host(),
+                TIMEOUT.as_secs()
+            )))
+        })
+    }
+}
+
+fn certificates_in(path: &Path) -> Result<Vec<Certificate>, RegistrySetupError> {
+    let error = |problem: String| RegistrySetupError::Certificates {
+        path: path.display().to_string(),
+        problem,
+    };
+    let pem = std::fs::read(path).map_err(|problem| error(problem.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| error("it is not PEM".to_owned()))?;
+    if certificates.is_empty() {
+        return Err(error("there is no certificate in it".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// What is said to one registry about one reference.
+struct Conversation<'a> {
+    client: &'a Client,
+    endpoint: Endpoint,
+    manifest: Url,
+    reference: &'a ImageReference,
+    credentials: Option<&'a Credentials>,
+    /// What the registry asked for, once it has.
+    authorization: Option<HeaderValue>,
+}
+
+impl Conversation<'_> {
+    /// Asks for the manifest, and again with an authorisation when the registry's own host wants one.
+    async fn send(&mut self, method: Method) -> Result<Response, RegistryError> {
+        let response = self.send_once(method.clone()).await?;
+        let wants_authorization =
+            response.status() == StatusCode::UNAUTHORIZED && self.endpoint.is_same_origin(response.url());
+        if self.authorization.is_some() || !wants_authorization {
+            return Ok(response);
+        }
+        match Challenge::of(response.headers()) {
+            Some(Challenge::Bearer { realm, service }) => {
+                self.authorization = Some(self.token(&realm, service.as_deref()).await?);
+            }
+            Some(Challenge::Basic) if self.credentials.is_some() => self.authorization = self.basic(),
+            _ => return Ok(response),
+        }
+        self.send_once(method).await
+    }
+
+    async fn send_once(&self, method: Method) -> Result<Response, RegistryError> {
+        let mut request = self
+            .client
+            .request(method, self.manifest.clone())
+            .header(ACCEPT, MEDIA_TYPES);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        self.answer_to(request).await
+    }
+
+    async fn answer_to(&self, request: RequestBuilder) -> Result<Response, RegistryError> {
+        let host = self.reference.host();
+        request
+            .send()
+            .await
+            .map_err(|error| answer::no_answer(host, &error))
+    }
+
+    /// A token for the repository, for the user whose credentials there are, else for anyone.
+    async fn token(&self, realm: &Url, service: Option<&str>) -> Result<HeaderValue, RegistryError> {
+        let host = self.reference.host();
+        let mut request = self.client.get(token_address(realm, service, self.reference));
+        if let Some(credentials) = self.credentials {
+            if !self.endpoint.trusts(realm) {
+                return Err(RegistryError::Denied(format!(
+                    "{host} wants the credentials for {} to be sent to {}, which is another host; they are not sent there",
+                    self.reference,
+                    realm.host_str().unwrap_or("an address without a host"),
+                )));
+            }
+            request = request.basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
+        }
+        let mut response = self.answer_to(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(answer::refusal(response, self.reference, self.credentials.is_some()).await);
+        }
+        let body = answer::body_of(&mut response, host).await?;
+        bearer_in(&body).ok_or_else(|| {
+            RegistryError::Unavailable(format!("the token server of {host} answered without a token"))
+        })
+    }
+
+    fn basic(&self) -> Option<HeaderValue> {
+        let credentials = self.credentials?;
+        let request = self
+            .client
+            .get(self.manifest.clone())
+            .basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
+        request.build().ok()?.headers().get(AUTHORIZATION).cloned()
+    }
+
+    /// Whether the registry was shown who the user is.
+    fn was_authorised(&self) -> bool {
+        self.credentials.is_some() && self.authorization.is_some()
+    }
+}
+
+fn bearer_in(body: &[u8]) -> Option<HeaderValue> {
+    let answer: Token = serde_json::from_slice(body).ok()?;
+    let token = answer
+        .token
+        .or(answer.access_token)
+        .filter(|token| !token.is_empty())?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
