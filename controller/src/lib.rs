@@ -6,6 +6,12 @@
 
 pub mod app;
 pub mod build;
+pub mod cli;
+pub mod cluster;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+pub mod standalone;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

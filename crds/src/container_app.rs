@@ -22,7 +22,7 @@ use crate::{Build, ContainerAppStatus, LocalReference, Run};
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "STATUS", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "IMAGE", type_ = "string", json_path = ".status.image.reference"),
-    printcolumn(name = "PORTS", type_ = "string", json_path = ".status.container.ports"),
+    printcolumn(name = "PORTS", type_ = "string", json_path = ".status.container.ports[*]"),
     printcolumn(name = "ENGINE", type_ = "string", json_path = ".spec.engine"),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "DIGEST", type_ = "string", json_path = ".status.image.id", priority = 1),

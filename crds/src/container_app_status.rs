@@ -35,6 +35,9 @@ pub struct ContainerAppStatus {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerStatus>,
+    /// The revision, a spec and an image, that failed and was replaced by the one before it. It is not tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
     /// The references on the engine that this resource made, and that its deletion removes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
@@ -178,10 +181,7 @@ pub struct ContainerStatus {
     pub spec_hash: String,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde's skip_serializing_if hands over a reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
 const fn is_zero(value: &i64) -> bool {
     *value == 0
 }

@@ -16,26 +16,13 @@ use crate::LocalReference;
     status = "ContainerEngineStatus",
     derive = "PartialEq",
     doc = "A Docker Engine on which images are built and containers run, and the policy for those who use it.",
-    printcolumn(
-        name = "READY",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "STATUS",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
+    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "STATUS", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "VERSION", type_ = "string", json_path = ".status.version"),
     printcolumn(name = "STORE", type_ = "string", json_path = ".status.imageStore"),
     printcolumn(name = "CONTAINERS", type_ = "integer", json_path = ".status.containers"),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "ENDPOINT",
-        type_ = "string",
-        json_path = ".spec.endpoint",
-        priority = 1
-    ),
+    printcolumn(name = "ENDPOINT", type_ = "string", json_path = ".spec.endpoint", priority = 1),
     cel
 )]
 #[serde(rename_all = "camelCase")]

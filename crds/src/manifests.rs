@@ -15,10 +15,7 @@ use crate::{ContainerApp, ContainerEngine};
 /// # Panics
 /// When the types no longer have a field that is named here; the test of the committed YAML would show it.
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    [ContainerApp::crd(), ContainerEngine::crd()]
-        .into_iter()
-        .map(complete)
-        .collect()
+    [ContainerApp::crd(), ContainerEngine::crd()].into_iter().map(complete).collect()
 }
 
 /// The YAML of one CRD, as it is committed beside this crate's sources.
@@ -31,15 +28,10 @@ pub fn manifest_of(definition: &CustomResourceDefinition) -> String {
 
 fn complete(definition: CustomResourceDefinition) -> CustomResourceDefinition {
     let mut value = serde_json::to_value(definition).expect("a CRD is plain data");
-    for version in value["spec"]["versions"]
-        .as_array_mut()
-        .expect("a CRD has versions")
-    {
+    for version in value["spec"]["versions"].as_array_mut().expect("a CRD has versions") {
         let schema = &mut version["schema"]["openAPIV3Schema"]["properties"];
         schema["status"]["default"] = json!({"observedGeneration": -1});
-        if let Some(context) =
-            schema.pointer_mut("/spec/properties/image/properties/build/properties/context")
-        {
+        if let Some(context) = schema.pointer_mut("/spec/properties/image/properties/build/properties/context") {
             refuse_path(context);
         }
     }
@@ -47,9 +39,7 @@ fn complete(definition: CustomResourceDefinition) -> CustomResourceDefinition {
 }
 
 fn refuse_path(context: &mut Value) {
-    let rules = context["x-kubernetes-validations"]
-        .as_array_mut()
-        .expect("a context has rules");
+    let rules = context["x-kubernetes-validations"].as_array_mut().expect("a context has rules");
     rules.push(json!({
         "rule": "!has(self.path)",
         "message": "path is read from the machine that runs longshore up; in a cluster use inline or configMap",

@@ -69,9 +69,7 @@ pub struct ContainerPort {
 }
 
 /// A transport protocol, as core/v1 writes it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Protocol {
     /// TCP.
     #[default]

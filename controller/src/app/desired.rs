@@ -8,17 +8,23 @@ use std::time::Duration;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 use serde_json::{Value, json};
 
-use super::{ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, SpecHash};
+use super::{Block, ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
 
-/// What one resource asks for.
+/// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// Who owns what is made.
     pub owner: Owner,
+    /// The generation of the spec.
+    pub generation: i64,
+    /// The name of the engine.
+    pub engine: String,
+    /// The image's repository.
+    pub repository: Repository,
     /// The reference of the image that runs: the repository and the first tag.
     pub image: ImageReference,
     /// Where the image comes from.
-    pub source: ImageSource,
+    pub source: Result<ImageSource, Block>,
     /// The public tags that an image which is built gets on the engine; empty for one that is pulled.
     pub tags: Vec<ImageReference>,
     /// Where the image is pushed, one entry for each tag.
@@ -32,22 +38,17 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// What identifies the image among those that the owner keeps.
-    pub fn image_key(&self) -> ImageKey {
-        match &self.source {
-            ImageSource::Build(build) => ImageKey::built(&InputHash::of(build)),
-            ImageSource::Pull { .. } => ImageKey::pulled(&self.image),
+    /// What identifies the image among those that the owner keeps; `None` while the source is not known.
+    pub fn image_key(&self) -> Option<ImageKey> {
+        match self.source.as_ref().ok()? {
+            ImageSource::Build(build) => Some(ImageKey::built(&InputHash::of(build))),
+            ImageSource::Pull { .. } => Some(ImageKey::pulled(&self.image)),
         }
     }
 
-    /// The private tag under which the engine keeps the image.
-    pub fn private_reference(&self) -> ImageReference {
-        self.owner.private_reference(&self.image_key())
-    }
-
-    /// The input hash, where the image is built.
+    /// The input hash, where the image is built and its source is known.
     pub fn input_hash(&self) -> Option<InputHash> {
-        match &self.source {
+        match self.source.as_ref().ok()? {
             ImageSource::Build(build) => Some(InputHash::of(build)),
             ImageSource::Pull { .. } => None,
         }
@@ -89,7 +90,7 @@ pub struct Destination {
     /// Where.
     pub reference: ImageReference,
     /// For the registry of the reference; without any, the push is anonymous.
-    pub credentials: Option<Credentials>,
+    pub credentials: Result<Option<Credentials>, Block>,
 }
 
 /// The container that is wanted.
@@ -98,7 +99,7 @@ pub struct RunSpec {
     /// Its name on the engine.
     pub name: String,
     /// What it is made of, but for its image.
-    pub container: ContainerSpec,
+    pub container: Result<ContainerSpec, Block>,
 }
 
 /// What a container is made of, but for its image, its name and its owner.
@@ -180,10 +181,6 @@ impl fmt::Display for PublishedPort {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         };
-        write!(
-            formatter,
-            "{address}:{}->{}/{protocol}",
-            self.host_port, self.container_port
-        )
+        write!(formatter, "{address}:{}->{}/{protocol}", self.host_port, self.container_port)
     }
 }

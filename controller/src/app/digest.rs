@@ -29,7 +29,12 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         use sha2::{Digest as _, Sha256};
-        Self(format!("sha256:{}", hexadecimal(&Sha256::digest(bytes.as_ref()))))
+        Self::from_sha256(&Sha256::digest(bytes.as_ref()))
+    }
+
+    /// The digest that SHA-256 has given.
+    pub(crate) fn from_sha256(bytes: &[u8]) -> Self {
+        Self(format!("sha256:{}", hexadecimal(bytes)))
     }
 
     /// The digest as it is written, `sha256:…`.
@@ -44,14 +49,12 @@ impl Digest {
 }
 
 /// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+fn hexadecimal(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl fmt::Display for Digest {

@@ -35,9 +35,7 @@ pub enum ReferenceError {
     #[error("\"{0}\" has a tag or a digest; write only the repository here and the tag under tags")]
     HasTag(String),
     /// The tag is not one.
-    #[error(
-        "\"{0}\" is not a tag; a tag is up to 128 letters, digits, _ . and -, and begins with none of . and -"
-    )]
+    #[error("\"{0}\" is not a tag; a tag is up to 128 letters, digits, _ . and -, and begins with none of . and -")]
     Tag(String),
     /// Anything else.
     #[error(
@@ -62,10 +60,7 @@ impl Repository {
         if !is_tag(tag) {
             return Err(ReferenceError::Tag(tag.to_owned()));
         }
-        Ok(ImageReference {
-            repository: self.clone(),
-            tag: tag.to_owned(),
-        })
+        Ok(ImageReference { repository: self.clone(), tag: tag.to_owned() })
     }
 
     /// The name as people write it: without Docker Hub's host and its `library`.
@@ -89,19 +84,12 @@ impl FromStr for Repository {
         if path.chars().any(|character| character.is_ascii_uppercase()) {
             return Err(ReferenceError::UpperCase(text.to_owned()));
         }
-        let path = if host == DOCKER_HUB && !path.contains('/') {
-            format!("library/{path}")
-        } else {
-            path.to_owned()
-        };
+        let path = if host == DOCKER_HUB && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
         let fits = host.len() + 1 + path.len() <= LONGEST_REPOSITORY;
         if !fits || !is_host(host) || !path.split('/').all(is_path_component) {
             return Err(ReferenceError::Name(text.to_owned()));
         }
-        Ok(Self {
-            host: host.to_owned(),
-            path,
-        })
+        Ok(Self { host: host.to_owned(), path })
     }
 }
 
@@ -123,9 +111,7 @@ fn is_host(host: &str) -> bool {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let is_label = |label: &str| {
         !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -143,17 +129,13 @@ fn is_path_component(component: &str) -> bool {
     let ends_well = |byte: Option<&u8>| byte.is_some_and(|byte| is_alphanumeric(*byte));
     let separators_are_good = component
         .split(|character: char| character.is_ascii_lowercase() || character.is_ascii_digit())
-        .all(|separator| {
-            matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
-        });
+        .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'));
     ends_well(bytes.first()) && ends_well(bytes.last()) && separators_are_good
 }
 
 fn is_tag(tag: &str) -> bool {
     let mut bytes = tag.bytes();
-    let first_is_good = bytes
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let first_is_good = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let rest_is_good = bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
     tag.len() <= LONGEST_TAG && first_is_good && rest_is_good
 }
@@ -161,13 +143,7 @@ fn is_tag(tag: &str) -> bool {
 impl ImageReference {
     /// A reference of parts that are known to be good.
     pub(crate) fn from_parts(host: &str, path: &str, tag: &str) -> Self {
-        Self {
-            repository: Repository {
-                host: host.to_owned(),
-                path: path.to_owned(),
-            },
-            tag: tag.to_owned(),
-        }
+        Self { repository: Repository { host: host.to_owned(), path: path.to_owned() }, tag: tag.to_owned() }
     }
 
     /// The repository.

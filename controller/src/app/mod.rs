@@ -1,21 +1,36 @@
 //! The domain, pure: no I/O and no clock. Time comes in as an argument.
 
+mod attempts;
+mod block;
 mod credentials;
 mod desired;
 mod digest;
 mod hash;
 mod image_reference;
+mod inputs;
+mod memory;
 mod observed;
 mod owner;
+pub mod plan;
+mod reason;
+pub mod status;
 mod step;
+mod validate;
 
+pub use attempts::{AttemptKey, Attempts, Failure};
+pub use block::{Block, Part};
 pub use credentials::Credentials;
 pub use desired::{BuildSpec, ContainerSpec, Desired, Destination, ImageSource, PublishedPort, RunSpec};
 pub use digest::{ConfigDigest, Digest, DigestError, EngineImageId, ManifestDigest};
 pub use hash::{ContextDigest, ImageKey, InputHash, SpecHash};
 pub use image_reference::{ImageReference, ReferenceError, Repository};
+pub use inputs::{Inputs, Policy};
+pub use memory::{Memory, Revision};
 pub use observed::{
-    BuilderKind, Container, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
+    BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
 };
 pub use owner::{Instance, Owner, labels};
+pub use plan::{Observed, Plan, Remote, plan};
+pub use reason::Reason;
 pub use step::{Action, ImageTarget, Step};
+pub use validate::{owner_of, validate};

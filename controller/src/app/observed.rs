@@ -5,9 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{
-    ConfigDigest, EngineImageId, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels,
-};
+use super::{ConfigDigest, EngineImageId, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels};
 
 /// What an engine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,10 +114,7 @@ impl Container {
 
     /// The namespace and name of the resource that made it, if one of any installation did.
     pub fn resource(&self) -> Option<(&str, &str)> {
-        Some((
-            self.labels.get(labels::NAMESPACE)?,
-            self.labels.get(labels::NAME)?,
-        ))
+        Some((self.labels.get(labels::NAMESPACE)?, self.labels.get(labels::NAME)?))
     }
 }
 
@@ -184,10 +179,7 @@ impl Image {
     pub fn is(&self, remote: &RemoteImage) -> bool {
         let same_config = self.config.is_some() && self.config == remote.config;
         let same_manifest = self.target.as_ref() == Some(&remote.manifest)
-            || self
-                .manifests
-                .iter()
-                .any(|(_, manifest)| *manifest == remote.manifest);
+            || self.manifests.iter().any(|(_, manifest)| *manifest == remote.manifest);
         same_config || same_manifest
     }
 }

@@ -35,20 +35,10 @@ impl Instance {
         let cleaned: String = name
             .to_lowercase()
             .chars()
-            .map(|character| {
-                if character.is_ascii_alphanumeric() {
-                    character
-                } else {
-                    '-'
-                }
-            })
+            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
             .collect();
         let parts: Vec<&str> = cleaned.split('-').filter(|part| !part.is_empty()).collect();
-        Self(if parts.is_empty() {
-            "default".to_owned()
-        } else {
-            parts.join("-")
-        })
+        Self(if parts.is_empty() { "default".to_owned() } else { parts.join("-") })
     }
 
     /// The instance's name.
@@ -92,9 +82,7 @@ impl Owner {
 
     /// Whether these labels say that this owner made the thing.
     pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
-        labels
-            .get(labels::INSTANCE)
-            .is_some_and(|instance| instance == self.instance.as_str())
+        labels.get(labels::INSTANCE).is_some_and(|instance| instance == self.instance.as_str())
             && labels.get(labels::OWNER_UID).is_some_and(|uid| *uid == self.uid)
     }
 
@@ -106,6 +94,11 @@ impl Owner {
     /// Whether this reference is a private tag of this owner.
     pub fn keeps(&self, reference: &ImageReference) -> bool {
         reference.host() == PRIVATE_HOST && reference.path() == self.private_path()
+    }
+
+    /// Whether this reference is a private tag of any owner.
+    pub fn is_private(reference: &ImageReference) -> bool {
+        reference.host() == PRIVATE_HOST
     }
 
     fn private_path(&self) -> String {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash};
+use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, SpecHash};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum Action {
     PushImage {
         /// The reference.
         reference: ImageReference,
+        /// The image that it points at.
+        image: ImageTarget,
     },
     /// Make a container, without starting it.
     CreateContainer {
@@ -66,6 +68,8 @@ pub enum Action {
         id: Option<ContainerId>,
         /// Its name.
         name: String,
+        /// The spec that it was made for.
+        spec_hash: SpecHash,
     },
     /// Stop a container.
     StopContainer {
@@ -104,10 +108,7 @@ impl Action {
     pub fn is_long(&self) -> bool {
         matches!(
             self,
-            Self::PullImage { .. }
-                | Self::BuildImage { .. }
-                | Self::PushImage { .. }
-                | Self::StopContainer { .. }
+            Self::PullImage { .. } | Self::BuildImage { .. } | Self::PushImage { .. } | Self::StopContainer { .. }
         )
     }
 }
@@ -117,13 +118,11 @@ impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PullImage { reference } => write!(formatter, "pull image {reference}"),
-            Self::BuildImage { hash, .. } => write!(
-                formatter,
-                "build image {}",
-                &hash.as_str()[..15.min(hash.as_str().len())]
-            ),
+            Self::BuildImage { hash, .. } => {
+                write!(formatter, "build image {}", &hash.as_str()[..15.min(hash.as_str().len())])
+            }
             Self::TagImage { reference, .. } => write!(formatter, "tag image {reference}"),
-            Self::PushImage { reference } => write!(formatter, "push image {reference}"),
+            Self::PushImage { reference, .. } => write!(formatter, "push image {reference}"),
             Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),
             Self::StartContainer { name, .. } => write!(formatter, "start container {name}"),
             Self::StopContainer { name, .. } => write!(formatter, "stop container {name}"),

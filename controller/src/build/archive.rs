@@ -32,7 +32,7 @@ impl ReadContext {
     ///
     /// Files are read from disk while it is sent. If one is not what was digested, the stream ends in an error that
     /// holds a [`ContextError`] and names the file. It must be polled in a tokio runtime; dropping it ends the work.
-    pub fn stream(self) -> BoxStream<'static, io::Result<Bytes>> {
+    pub fn into_archive(self) -> BoxStream<'static, io::Result<Bytes>> {
         stream::once(async move { start(self) }).flatten().boxed()
     }
 }
@@ -86,11 +86,7 @@ fn append_file(
     file: &FileEntry,
     folder: Option<&Folder>,
 ) -> io::Result<()> {
-    let mode = if file.executable {
-        EXECUTABLE_MODE
-    } else {
-        FILE_MODE
-    };
+    let mode = if file.executable { EXECUTABLE_MODE } else { FILE_MODE };
     let mut header = header(EntryType::Regular, mode, file.size);
     match (&file.data, folder) {
         (Some(data), _) => builder.append_data(&mut header, path.as_str(), data.as_ref()),
@@ -106,11 +102,7 @@ fn append_file(
 }
 
 fn is_as_listed(found: &Found, file: &FileEntry) -> bool {
-    found.size == file.size
-        && found.kind
-            == Kind::File {
-                executable: file.executable,
-            }
+    found.size == file.size && found.kind == Kind::File { executable: file.executable }
 }
 
 fn is_as_digested(reader: DigestingReader<impl Read>, file: &FileEntry) -> bool {
@@ -118,11 +110,7 @@ fn is_as_digested(reader: DigestingReader<impl Read>, file: &FileEntry) -> bool 
 }
 
 fn check(path: &ContextPath, is_unchanged: bool) -> io::Result<()> {
-    if is_unchanged {
-        Ok(())
-    } else {
-        Err(io::Error::other(ContextError::changed(path)))
-    }
+    if is_unchanged { Ok(()) } else { Err(io::Error::other(ContextError::changed(path))) }
 }
 
 /// A header without a time and an owner.
@@ -145,10 +133,7 @@ struct PieceWriter {
 
 impl PieceWriter {
     fn to(sender: mpsc::Sender<Bytes>) -> Self {
-        Self {
-            sender,
-            piece: BytesMut::with_capacity(PIECE),
-        }
+        Self { sender, piece: BytesMut::with_capacity(PIECE) }
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -156,9 +141,7 @@ impl PieceWriter {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, BytesMut::with_capacity(PIECE));
-        self.sender
-            .blocking_send(piece.freeze())
-            .map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.sender.blocking_send(piece.freeze()).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 

@@ -29,10 +29,7 @@ impl Default for ContentCache {
 
 impl ContentCache {
     pub(super) fn settling_within(settling_seconds: i128) -> Self {
-        Self {
-            known: Mutex::default(),
-            settling_seconds,
-        }
+        Self { known: Mutex::default(), settling_seconds }
     }
 
     /// The digest of the file that has this stamp, if it is known.
@@ -53,9 +50,7 @@ impl ContentCache {
     }
 
     fn is_settled(&self, stamp: &Stamp, opened_at: SystemTime) -> bool {
-        let seconds = opened_at
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| i128::from(since.as_secs()));
+        let seconds = opened_at.duration_since(UNIX_EPOCH).map_or(0, |since| i128::from(since.as_secs()));
         stamp.changed_at() + self.settling_seconds <= seconds
     }
 

@@ -24,10 +24,8 @@ const NAMES_IN_AN_ERROR: usize = 5;
 /// Where a context's files come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContextSource {
-    /// They stand in the resource: paths and texts.
-    Inline(BTreeMap<String, String>),
-    /// They stand in a ConfigMap: names and contents.
-    ConfigMap(BTreeMap<String, Vec<u8>>),
+    /// They stand in the resource or in a ConfigMap: contents by their paths.
+    Files(BTreeMap<String, Vec<u8>>),
     /// They lie in this folder.
     Folder(PathBuf),
 }
@@ -44,10 +42,7 @@ pub struct ContextLimits {
 /// 2 GiB and 200,000 files.
 impl Default for ContextLimits {
     fn default() -> Self {
-        Self {
-            bytes: 2 << 30,
-            files: 200_000,
-        }
+        Self { bytes: 2 << 30, files: 200_000 }
     }
 }
 
@@ -61,14 +56,8 @@ pub struct ContextReader {
 
 /// A context that was read: what is in it, and its digest.
 pub struct ReadContext {
-    /// The digest of everything in it.
-    pub digest: ContextDigest,
-    /// How many files and links there are.
-    pub files: u64,
-    /// The bytes of all files together.
-    pub bytes: u64,
-    /// How many files were read for it; the others were known.
-    pub files_read: u64,
+    digest: ContextDigest,
+    files_read: usize,
     pub(super) tree: Tree,
     /// The folder that it was read from, for the files that are not held in memory.
     pub(super) folder: Option<Folder>,
@@ -77,27 +66,24 @@ pub struct ReadContext {
 impl ContextReader {
     /// A reader with limits of its own.
     pub fn with_limits(limits: ContextLimits) -> Self {
-        Self {
-            cache: Arc::default(),
-            limits,
-        }
+        Self { cache: Arc::default(), limits }
     }
 
     #[cfg(test)]
     pub(super) fn with_cache(cache: Arc<ContentCache>) -> Self {
-        Self {
-            cache,
-            limits: ContextLimits::default(),
-        }
+        Self { cache, limits: ContextLimits::default() }
     }
 
     /// Reads a context. The path of the Dockerfile says which `.dockerignore` is meant,
-    /// `<Dockerfile>.dockerignore` before the root's, and which file no pattern can leave out. Whether the Dockerfile
-    /// is there is for [`ReadContext::require_dockerfile`] to say.
+    /// `<Dockerfile>.dockerignore` before the root's, and which file no pattern can leave out; it must be there.
     pub async fn read(&self, source: ContextSource, dockerfile: &str) -> Result<ReadContext, ContextError> {
         let reader = self.clone();
         let dockerfile = dockerfile.parse()?;
-        let reading = tokio::task::spawn_blocking(move || reader.read_blocking(source, &dockerfile));
+        let reading = tokio::task::spawn_blocking(move || {
+            let context = reader.read_blocking(source, &dockerfile)?;
+            context.require(&dockerfile)?;
+            Ok(context)
+        });
         match reading.await {
             Ok(read) => read,
             Err(error) => match error.try_into_panic() {
@@ -107,33 +93,21 @@ impl ContextReader {
         }
     }
 
-    fn read_blocking(
-        &self,
-        source: ContextSource,
-        dockerfile: &ContextPath,
-    ) -> Result<ReadContext, ContextError> {
+    fn read_blocking(&self, source: ContextSource, dockerfile: &ContextPath) -> Result<ReadContext, ContextError> {
         match source {
-            ContextSource::Inline(files) => {
-                let files = files.into_iter().map(|(path, text)| (path, Bytes::from(text)));
-                self.read_memory(files, dockerfile)
-            }
-            ContextSource::ConfigMap(files) => {
-                let files = files
-                    .into_iter()
-                    .map(|(path, content)| (path, Bytes::from(content)));
-                self.read_memory(files, dockerfile)
-            }
+            ContextSource::Files(files) => self.read_memory(files, dockerfile),
             ContextSource::Folder(path) => self.read_folder(Folder::open(&path)?, dockerfile),
         }
     }
 
     fn read_memory(
         &self,
-        files: impl Iterator<Item = (String, Bytes)>,
+        files: BTreeMap<String, Vec<u8>>,
         dockerfile: &ContextPath,
     ) -> Result<ReadContext, ContextError> {
         let files: BTreeMap<ContextPath, Bytes> = files
-            .map(|(path, content)| Ok((path.parse()?, content)))
+            .into_iter()
+            .map(|(path, content)| Ok((path.parse()?, content.into())))
             .collect::<Result<_, ContextError>>()?;
         let ignore_file = ignore_file_for(dockerfile, |path| Ok(files.contains_key(path)))?;
         let rules = match &ignore_file {
@@ -165,56 +139,60 @@ impl ContextReader {
 }
 
 impl ReadContext {
-    fn of(tree: Tree, folder: Option<Folder>, files_read: u64) -> Self {
-        let is_folder = |entry: &&Entry| matches!(entry, Entry::Folder);
-        let folders = tree.entries().values().filter(is_folder).count();
-        Self {
-            digest: context_digest(&tree),
-            files: (tree.entries().len() - folders) as u64,
-            bytes: tree.bytes(),
-            files_read,
-            tree,
-            folder,
-        }
+    fn of(tree: Tree, folder: Option<Folder>, files_read: usize) -> Self {
+        Self { digest: context_digest(&tree), files_read, tree, folder }
+    }
+
+    /// The digest of everything in it.
+    pub fn digest(&self) -> ContextDigest {
+        self.digest.clone()
+    }
+
+    /// How many files and links there are.
+    pub fn files(&self) -> usize {
+        self.names().count()
+    }
+
+    /// How many files were read for it; the others were known.
+    pub fn files_read(&self) -> usize {
+        self.files_read
+    }
+
+    /// The bytes of all files together.
+    pub fn bytes(&self) -> u64 {
+        self.tree.bytes()
     }
 
     /// Whether there is a file, or a link, at this path.
     pub fn contains(&self, path: &str) -> bool {
-        let Ok(path) = path.parse() else { return false };
-        matches!(
-            self.tree.entries().get(&path),
-            Some(Entry::File(_) | Entry::Link { .. })
-        )
+        path.parse().is_ok_and(|path| self.holds(&path))
     }
 
-    /// That the Dockerfile is there; else an error with a few of the names that are.
-    pub fn require_dockerfile(&self, path: &str) -> Result<(), ContextError> {
-        if self.contains(path) {
+    fn holds(&self, path: &ContextPath) -> bool {
+        matches!(self.tree.entries().get(path), Some(Entry::File(_) | Entry::Link { .. }))
+    }
+
+    fn require(&self, dockerfile: &ContextPath) -> Result<(), ContextError> {
+        if self.holds(dockerfile) {
             return Ok(());
         }
-        Err(ContextError::NoDockerfile {
-            path: path.to_owned(),
-            names: self.a_few_names(),
-        })
+        Err(ContextError::NoDockerfile { path: dockerfile.to_string(), names: self.a_few_names() })
+    }
+
+    /// The paths of its files and links.
+    fn names(&self) -> impl Iterator<Item = &ContextPath> {
+        let is_no_folder = |(_, entry): &(&ContextPath, &Entry)| !matches!(entry, Entry::Folder);
+        self.tree.entries().iter().filter(is_no_folder).map(|(path, _)| path)
     }
 
     fn a_few_names(&self) -> String {
-        let not_folders = |(path, entry): (&ContextPath, &Entry)| match entry {
-            Entry::Folder => None,
-            Entry::File(_) | Entry::Link { .. } => Some(path.to_string()),
-        };
-        let names: Vec<String> = self
-            .tree
-            .entries()
-            .iter()
-            .filter_map(not_folders)
-            .take(NAMES_IN_AN_ERROR)
-            .collect();
-        let others = self.files - names.len() as u64;
-        match (names.is_empty(), others) {
-            (true, _) => "no files".to_owned(),
-            (false, 0) => names.join(", "),
-            (false, others) => format!("{} and {others} more", names.join(", ")),
+        let names: Vec<&str> = self.names().map(ContextPath::as_str).collect();
+        match names.split_at_checked(NAMES_IN_AN_ERROR) {
+            _ if names.is_empty() => "no files".to_owned(),
+            Some((few, others)) if !others.is_empty() => {
+                format!("{} and {} more", few.join(", "), others.len())
+            }
+            _ => names.join(", "),
         }
     }
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ContextPath;
 use super::tree::{Entry, Tree};
-use crate::app::ContextDigest;
+use crate::app::{ContextDigest, Digest};
 
 /// Stands in front of what is digested: what is digested differently one day gets another digest, not a wrong one.
 const VERSION: &[u8] = b"longshore context v1\n";
@@ -25,11 +25,7 @@ pub(super) struct DigestingReader<R> {
 
 impl<R: Read> DigestingReader<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hasher: Sha256::new(),
-            bytes: 0,
-        }
+        Self { inner, hasher: Sha256::new(), bytes: 0 }
     }
 
     /// The digest of what was read so far.
@@ -72,8 +68,7 @@ pub(super) fn context_digest(tree: &Tree) -> ContextDigest {
             }
         }
     }
-    let text = format!("sha256:{:x}", hasher.finalize());
-    ContextDigest(text.parse().expect("a SHA-256 has 64 hexadecimal digits"))
+    ContextDigest(Digest::from_sha256(&hasher.finalize()))
 }
 
 fn add_text(hasher: &mut Sha256, kind: u8, path: &ContextPath) {

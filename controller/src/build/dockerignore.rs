@@ -34,15 +34,9 @@ pub(super) struct Verdict {
 impl IgnoreRules {
     /// Reads the rules. `file` is what errors call the file.
     pub fn parse(file: &str, content: &[u8]) -> Result<Self, ContextError> {
-        let error = |line: usize, problem: &'static str| ContextError::Ignore {
-            file: file.to_owned(),
-            line,
-            problem,
-        };
+        let error = |line: usize, problem: &'static str| ContextError::Ignore { file: file.to_owned(), line, problem };
         let text = str::from_utf8(content).map_err(|problem| {
-            let lines_before = content[..problem.valid_up_to()]
-                .split(|byte| *byte == b'\n')
-                .count();
+            let lines_before = content[..problem.valid_up_to()].split(|byte| *byte == b'\n').count();
             error(lines_before, "the line is not UTF-8")
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -50,10 +44,7 @@ impl IgnoreRules {
         for (index, line) in text.lines().enumerate() {
             if let Some(rule) = Rule::parse(line).map_err(|problem| error(index + 1, problem))? {
                 if rules.len() == MOST_PATTERNS {
-                    return Err(error(
-                        index + 1,
-                        "there are more than 2000 patterns, which is the limit",
-                    ));
+                    return Err(error(index + 1, "there are more than 2000 patterns, which is the limit"));
                 }
                 rules.push(rule);
             }
@@ -63,9 +54,7 @@ impl IgnoreRules {
 
     /// Whether a path is left out.
     pub fn excludes(&self, path: &ContextPath) -> bool {
-        let of_folder = path
-            .folders()
-            .fold(None, |above, folder| Some(self.judge(&folder, above.as_ref())));
+        let of_folder = path.folders().fold(None, |above, folder| Some(self.judge(&folder, above.as_ref())));
         self.judge(path, of_folder.as_ref()).excluded
     }
 
@@ -88,9 +77,7 @@ impl IgnoreRules {
 
     /// Whether an exception could bring back something that lies in a folder which is left out.
     pub(super) fn may_bring_back_below(&self, folder: &ContextPath) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| rule.is_exception && rule.pattern.may_match_below(folder.as_str()))
+        self.rules.iter().any(|rule| rule.is_exception && rule.pattern.may_match_below(folder.as_str()))
     }
 }
 
@@ -109,14 +96,9 @@ impl Rule {
             None => (false, line),
         };
         if text.is_empty() {
-            return Err(
-                "there is an exclamation mark and no pattern; write which files the exception is for",
-            );
+            return Err("there is an exclamation mark and no pattern; write which files the exception is for");
         }
-        Ok(Some(Self {
-            pattern: Pattern::parse(&clean(text))?,
-            is_exception,
-        }))
+        Ok(Some(Self { pattern: Pattern::parse(&clean(text))?, is_exception }))
     }
 }
 
@@ -134,11 +116,7 @@ fn clean(path: &str) -> String {
             other => components.push(other),
         }
     }
-    if components.is_empty() {
-        ".".to_owned()
-    } else {
-        components.join("/")
-    }
+    if components.is_empty() { ".".to_owned() } else { components.join("/") }
 }
 
 #[cfg(test)]
@@ -158,46 +136,20 @@ mod tests {
         // From Docker's documentation.
         (
             "# comment\n*/temp*\n*/*/temp*\ntemp?\n",
-            &[
-                "somedir/temporary.txt",
-                "somedir/temp",
-                "somedir/subdir/temporary.txt",
-                "tempa",
-                "tempb",
-            ],
+            &["somedir/temporary.txt", "somedir/temp", "somedir/subdir/temporary.txt", "tempa", "tempb"],
             &["temp", "temporary.txt", "a/b/c/temp", "# comment"],
         ),
         ("**/*.go", &["a.go", "a/b/c.go"], &["a.rs"]),
-        (
-            "*.md\n!README.md",
-            &["CHANGES.md"],
-            &["README.md", "docs/index.md"],
-        ),
-        (
-            "*.md\n!README*.md\nREADME-secret.md",
-            &["a.md", "README-secret.md"],
-            &["README.md", "README-public.md"],
-        ),
-        (
-            "*.md\nREADME-secret.md\n!README*.md",
-            &["a.md"],
-            &["README.md", "README-secret.md"],
-        ),
+        ("*.md\n!README.md", &["CHANGES.md"], &["README.md", "docs/index.md"]),
+        ("*.md\n!README*.md\nREADME-secret.md", &["a.md", "README-secret.md"], &["README.md", "README-public.md"]),
+        ("*.md\nREADME-secret.md\n!README*.md", &["a.md"], &["README.md", "README-secret.md"]),
         ("/foo/bar", &["foo/bar", "foo/bar/baz"], &["x/foo/bar"]),
         ("foo/bar/", &["foo/bar", "foo/bar/baz"], &["foo"]),
         // A folder's match is a match for all that is in it.
         ("docs", &["docs", "docs/a/b.md"], &["documents", "a/docs"]),
         ("docs\n!docs/README.md", &["docs/other.md"], &["docs/README.md"]),
-        (
-            "docs/*\n!docs/README.md",
-            &["docs/other.md", "docs/a/b"],
-            &["docs/README.md", "docs"],
-        ),
-        (
-            "**\n!src\nsrc/secret",
-            &["README", "src/secret", "src/secret/key"],
-            &["src", "src/main.c"],
-        ),
+        ("docs/*\n!docs/README.md", &["docs/other.md", "docs/a/b"], &["docs/README.md", "docs"]),
+        ("**\n!src\nsrc/secret", &["README", "src/secret", "src/secret/key"], &["src", "src/main.c"]),
         ("*\n!a/b/c", &["a", "a/b", "a/b/d"], &["a/b/c", "a/b/c/d"]),
         ("!a\na", &["a", "a/b"], &[]),
         // How lines are read.

@@ -102,15 +102,10 @@ pub enum ContextError {
 
 impl ContextError {
     pub(super) fn unreadable(path: &(impl Display + ?Sized), problem: impl Into<String>) -> Self {
-        Self::Unreadable {
-            path: path.to_string(),
-            problem: problem.into(),
-        }
+        Self::Unreadable { path: path.to_string(), problem: problem.into() }
     }
 
     pub(super) fn changed(path: &impl Display) -> Self {
-        Self::Changed {
-            path: path.to_string(),
-        }
+        Self::Changed { path: path.to_string() }
     }
 }

@@ -76,47 +76,36 @@ impl Found {
 
     fn of(stat: &Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File {
-                executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR),
-            },
+            FileType::RegularFile => Kind::File { executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR) },
             FileType::Directory => Kind::Folder,
             FileType::Symlink => Kind::Link,
             FileType::Socket => Kind::Socket,
             FileType::Fifo => Kind::Special("named pipe"),
             _ => Kind::Special("device"),
         };
-        Self {
-            kind,
-            stamp: Stamp::of(stat),
-            size: u64::try_from(stat.st_size).unwrap_or_default(),
-        }
+        Self { kind, stamp: Stamp::of(stat), size: u64::try_from(stat.st_size).unwrap_or_default() }
     }
 }
 
 impl Folder {
     /// Opens a context's folder. It alone may be a link, or lie behind one: the user named it.
     pub(super) fn open(path: &Path) -> Result<Self, ContextError> {
-        rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map(Self)
-            .map_err(|error| ContextError::Folder {
+        rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map(Self).map_err(|error| {
+            ContextError::Folder {
                 path: path.display().to_string(),
                 problem: match error {
                     Errno::NOENT => "there is no such folder".to_owned(),
                     Errno::NOTDIR => "it is not a folder".to_owned(),
                     other => other.to_string(),
                 },
-            })
+            }
+        })
     }
 
     /// The names in a folder of the context, or in its root, and what they are.
-    pub(super) fn list(
-        &self,
-        folder: Option<&ContextPath>,
-    ) -> Result<Vec<(ContextPath, Found)>, ContextError> {
+    pub(super) fn list(&self, folder: Option<&ContextPath>) -> Result<Vec<(ContextPath, Found)>, ContextError> {
         let handle = match folder {
-            Some(folder) => self
-                .descend(folder.components())
-                .map_err(|error| gone_or(error, folder))?,
+            Some(folder) => self.descend(folder.components()).map_err(|error| gone_or(error, folder))?,
             None => self.duplicate().map_err(unreadable_root)?,
         };
         let of_folder = |error: Errno| match folder {
@@ -146,9 +135,7 @@ impl Folder {
 
     /// What lies at a path; `None` when nothing does.
     pub(super) fn find(&self, path: &ContextPath) -> Result<Option<Found>, ContextError> {
-        let stat = self.in_its_folder(path, |folder, name| {
-            rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-        });
+        let stat = self.in_its_folder(path, |folder, name| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW));
         match stat {
             Ok(stat) => Ok(Some(Found::of(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -177,16 +164,12 @@ impl Folder {
     /// What a symbolic link points at, as it is written.
     pub(super) fn read_link(&self, path: &ContextPath) -> Result<String, ContextError> {
         let target = self
-            .in_its_folder(path, |folder, name| {
-                rustix::fs::readlinkat(folder, name, Vec::new())
-            })
+            .in_its_folder(path, |folder, name| rustix::fs::readlinkat(folder, name, Vec::new()))
             .map_err(|error| match error {
                 Errno::INVAL => ContextError::changed(path),
                 other => gone_or(other, path),
             })?;
-        target
-            .into_string()
-            .map_err(|_| ContextError::unreadable(path, "it is a link to a name that is not UTF-8"))
+        target.into_string().map_err(|_| ContextError::unreadable(path, "it is a link to a name that is not UTF-8"))
     }
 
     fn in_its_folder<T>(

@@ -1,7 +1,7 @@
 //! Build contexts: what is in them, what `.dockerignore` leaves out, and how they are sent.
 //!
 //! A [`ContextReader`] reads a [`ContextSource`] into a [`ReadContext`]: its digest, its size and the names in it. A
-//! read context becomes the tar archive that an engine builds from, [`ReadContext::stream`].
+//! read context becomes the tar archive that an engine builds from, [`ReadContext::into_archive`].
 //!
 //! # Guarantees
 //! - The same files give the same digest, whether they come from a folder, from a ConfigMap or stand inline.

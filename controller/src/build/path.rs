@@ -28,9 +28,7 @@ pub enum PathProblem {
     #[error("it has a component \"..\"; a path may not leave the context")]
     Parent,
     /// One of its components is `.` or empty.
-    #[error(
-        "it has a component that is empty or \".\"; write single slashes between names and none at the end"
-    )]
+    #[error("it has a component that is empty or \".\"; write single slashes between names and none at the end")]
     EmptyComponent,
     /// It has a NUL character.
     #[error("it has a NUL character, which no file name can hold")]
@@ -48,9 +46,7 @@ impl ContextPath {
 
     /// The paths of the folders that it is in, the outermost first.
     pub(super) fn folders(&self) -> impl Iterator<Item = Self> {
-        self.0
-            .match_indices('/')
-            .map(|(index, _)| Self(self.0[..index].to_owned()))
+        self.0.match_indices('/').map(|(index, _)| Self(self.0[..index].to_owned()))
     }
 
     /// The names that it is made of.
@@ -77,10 +73,7 @@ impl FromStr for ContextPath {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match problem_of(text) {
-            Some(problem) => Err(ContextError::Path {
-                path: text.to_owned(),
-                problem,
-            }),
+            Some(problem) => Err(ContextError::Path { path: text.to_owned(), problem }),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -88,10 +81,7 @@ impl FromStr for ContextPath {
 
 fn problem_of(text: &str) -> Option<PathProblem> {
     let has = |wrong: &[&str]| text.split('/').any(|component| wrong.contains(&component));
-    let too_long = text.len() > LONGEST_PATH
-        || text
-            .split('/')
-            .any(|component| component.len() > LONGEST_COMPONENT);
+    let too_long = text.len() > LONGEST_PATH || text.split('/').any(|component| component.len() > LONGEST_COMPONENT);
     if text.is_empty() {
         Some(PathProblem::Empty)
     } else if text.starts_with('/') {
@@ -154,14 +144,8 @@ mod tests {
     fn paths_that_no_file_system_takes_are_refused() {
         assert_eq!(problem("a\0b"), Some(PathProblem::Nul));
         assert_eq!(problem(&"x".repeat(256)), Some(PathProblem::TooLong));
-        assert_eq!(
-            problem(&"x/".repeat(2048).replace("x/", "xx/")),
-            Some(PathProblem::EmptyComponent)
-        );
-        assert_eq!(
-            problem(&format!("{}x", "xx/".repeat(1366))),
-            Some(PathProblem::TooLong)
-        );
+        assert_eq!(problem(&"x/".repeat(2048).replace("x/", "xx/")), Some(PathProblem::EmptyComponent));
+        assert_eq!(problem(&format!("{}x", "xx/".repeat(1366))), Some(PathProblem::TooLong));
     }
 
     #[test]

@@ -25,10 +25,7 @@ pub(super) enum Token {
     /// `?`: one character but a slash.
     One,
     /// `[a-z]`: one character in, or when negated outside of, one of these ranges.
-    Class {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Class { negated: bool, ranges: Vec<(char, char)> },
     /// `*`: any number of characters but slashes.
     Star,
     /// `**/`: nothing, or folders with the slash behind them. It may be passed over; whoever does not goes
@@ -93,8 +90,7 @@ impl Pattern {
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder)
-        .is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn tokens_of(text: &str) -> Result<Vec<Token>, &'static str> {
@@ -193,9 +189,7 @@ fn step(token: &Token, character: char) -> (bool, bool) {
         Token::Character(expected) => (false, character == *expected),
         Token::One => (false, character != '/'),
         Token::Class { negated, ranges } => {
-            let within = ranges
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&character));
+            let within = ranges.iter().any(|(first, last)| (*first..=*last).contains(&character));
             (false, within != *negated)
         }
         Token::Star => (character != '/', false),
@@ -268,9 +262,7 @@ mod tests {
 
     #[test]
     fn malformed_patterns_are_refused() {
-        for pattern in [
-            "[", "[^", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[z-a]", "a[", "[^bc", "a\\",
-        ] {
+        for pattern in ["[", "[^", "[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[z-a]", "a[", "[^bc", "a\\"] {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
     }

@@ -42,11 +42,7 @@ pub(super) struct FileEntry {
 
 impl Tree {
     pub(super) fn within(limits: ContextLimits) -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            bytes: 0,
-            limits,
-        }
+        Self { entries: BTreeMap::new(), bytes: 0, limits }
     }
 
     /// Adds an entry, and the folders that it is in.
@@ -76,9 +72,7 @@ impl Tree {
         match self.entries.entry(path) {
             Place::Occupied(place) => match (place.get(), entry) {
                 (Entry::Folder, Entry::Folder) => Ok(()),
-                _ => Err(ContextError::FileAndFolder {
-                    path: place.key().to_string(),
-                }),
+                _ => Err(ContextError::FileAndFolder { path: place.key().to_string() }),
             },
             Place::Vacant(_) if is_full => Err(ContextError::TooManyFiles { limit }),
             Place::Vacant(place) => {

@@ -15,9 +15,7 @@ const LARGEST_IGNORE_FILE: u64 = 1 << 20;
 
 /// Reads the file with the patterns.
 pub(super) fn read_ignore_file(folder: &Folder, path: &ContextPath) -> Result<Vec<u8>, ContextError> {
-    let is_file = folder
-        .find(path)?
-        .is_some_and(|found| matches!(found.kind, Kind::File { .. }));
+    let is_file = folder.find(path)?.is_some_and(|found| matches!(found.kind, Kind::File { .. }));
     if !is_file {
         return Err(ContextError::unreadable(
             path,
@@ -46,13 +44,8 @@ pub(super) fn collect(
     always: &[&ContextPath],
     cache: &ContentCache,
     tree: &mut Tree,
-) -> Result<u64, ContextError> {
-    let mut collector = Collector {
-        folder,
-        cache,
-        tree,
-        files_read: 0,
-    };
+) -> Result<usize, ContextError> {
+    let mut collector = Collector { folder, cache, tree, files_read: 0 };
     let mut waiting: Vec<Option<(ContextPath, Verdict)>> = vec![None];
     while let Some(next) = waiting.pop() {
         let (path, of_folder) = match &next {
@@ -79,7 +72,7 @@ struct Collector<'a> {
     folder: &'a Folder,
     cache: &'a ContentCache,
     tree: &'a mut Tree,
-    files_read: u64,
+    files_read: usize,
 }
 
 impl Collector<'_> {
@@ -98,15 +91,10 @@ impl Collector<'_> {
     fn add(&mut self, path: ContextPath, found: &Found) -> Result<(), ContextError> {
         let entry = match found.kind {
             Kind::Folder => Entry::Folder,
-            Kind::Link => Entry::Link {
-                target: self.folder.read_link(&path)?,
-            },
+            Kind::Link => Entry::Link { target: self.folder.read_link(&path)? },
             Kind::Socket => return Ok(()),
             Kind::Special(kind) => {
-                return Err(ContextError::Special {
-                    path: path.to_string(),
-                    kind,
-                });
+                return Err(ContextError::Special { path: path.to_string(), kind });
             }
             Kind::File { executable } => Entry::File(FileEntry {
                 executable,

@@ -7,7 +7,11 @@
 //! # Assumptions
 //! Whoever calls has decided. No implementation looks at labels or owners.
 
+pub mod docker;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+mod pool;
 mod progress;
 
 use std::collections::BTreeMap;
@@ -25,6 +29,7 @@ use crate::app::{
 };
 
 pub use error::{BuildFailed, EngineError};
+pub use pool::EnginePool;
 pub use progress::{BuildReport, LayerState, Progress, ProgressSink, StepState};
 
 /// A container engine.
@@ -57,11 +62,7 @@ pub trait Engine: Send + Sync {
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError>;
 
     /// What a container printed.
-    fn logs(
-        &self,
-        id: &ContainerId,
-        options: &LogOptions,
-    ) -> BoxStream<'static, Result<LogChunk, EngineError>>;
+    fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>>;
 
     /// Every image that a reference points at, or that a container uses.
     async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
@@ -76,11 +77,7 @@ pub trait Engine: Send + Sync {
 
     /// Builds an image and lets [`BuildRequest::reference`] point at it. Dropping the future cancels the build at the
     /// engine too.
-    async fn build_image(
-        &self,
-        request: BuildRequest,
-        progress: ProgressSink,
-    ) -> Result<BuildReport, EngineError>;
+    async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError>;
 
     /// Lets a reference point at an image.
     async fn tag_image(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError>;

@@ -1,5 +1,24 @@
 //! The reconciler: the only place where the pure and the real meet.
 
+mod contract;
+mod dereference;
+mod engine_store;
+mod engine_stores;
+mod events;
+mod execute;
+mod failure;
+mod known;
+mod look;
+mod reconciler;
+mod remote_store;
+mod removal;
+mod reporter;
 mod resources;
+mod tasks;
+mod wakes;
+mod watch;
 
-pub use resources::{AppKey, ConfigMapData, Event, EventKind, ResourceError, Resources, SecretData};
+pub use contract::{LookAgain, Reconcile, ReconcileError};
+pub use reconciler::{Clock, Reconciler, ReconcilerParts, Wakes};
+pub use reporter::{NoReporter, Report, Reporter};
+pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};

@@ -60,11 +60,16 @@ pub enum EventKind {
 }
 
 /// Why a resource could not be read or written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ResourceError {
     /// What is there cannot be understood. The message names the field.
-    #[error("{0}")]
-    Invalid(String),
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong, with the field's name.
+        message: String,
+        /// As much of the resource as can be understood, its metadata at least, so that its status can tell.
+        app: Box<ContainerApp>,
+    },
     /// It was changed since it was read: look again.
     #[error("the resource was changed in the meantime")]
     Conflict,
@@ -74,6 +79,14 @@ pub enum ResourceError {
     /// We may not.
     #[error("{0}")]
     Forbidden(String),
+}
+
+/// Our finalizer: while a resource has it, what it made on an engine is still there, or may be.
+pub const FINALIZER: &str = "longshore.dev/finalizer";
+
+/// Whether a resource has our finalizer.
+pub(super) fn is_held(app: &ContainerApp) -> bool {
+    app.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The resources of one mode.
@@ -102,11 +115,7 @@ pub trait Resources: Send + Sync {
     async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError>;
 
     /// Replaces the status, computed from this version of the resource.
-    async fn write_status(
-        &self,
-        app: &ContainerApp,
-        status: &ContainerAppStatus,
-    ) -> Result<(), ResourceError>;
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError>;
 
     /// Tells something about the resource. It is not a reason to fail: what cannot be told is logged.
     async fn publish(&self, app: &ContainerApp, event: Event);

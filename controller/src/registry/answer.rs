@@ -68,10 +68,7 @@ pub(super) fn digest_of(headers: &HeaderMap) -> Option<ManifestDigest> {
 }
 
 /// What a manifest that was sent says of the image.
-pub(super) async fn image_in(
-    mut response: Response,
-    reference: &ImageReference,
-) -> Result<RemoteImage, RegistryError> {
+pub(super) async fn image_in(mut response: Response, reference: &ImageReference) -> Result<RemoteImage, RegistryError> {
     let named = digest_of(response.headers());
     let body = body_of(&mut response, reference.host()).await?;
     let manifest = ManifestDigest(Digest::of(&body));
@@ -120,11 +117,7 @@ pub(super) async fn body_of(response: &mut Response, host: &str) -> Result<Vec<u
 }
 
 /// What an answer that is neither a manifest nor "there is none" means. `authorised` is whether credentials were sent.
-pub(super) async fn refusal(
-    mut response: Response,
-    reference: &ImageReference,
-    authorised: bool,
-) -> RegistryError {
+pub(super) async fn refusal(mut response: Response, reference: &ImageReference, authorised: bool) -> RegistryError {
     let status = response.status();
     let retry_after = response
         .headers()
@@ -146,9 +139,9 @@ pub(super) async fn refusal(
             "{host} wants credentials for {reference} ({}){said}; name a Secret that has some for {host}",
             status.as_u16()
         )),
-        StatusCode::TOO_MANY_REQUESTS => RegistryError::Unavailable(format!(
-            "the registry {host} was asked too often (429){said}{retry_after}"
-        )),
+        StatusCode::TOO_MANY_REQUESTS => {
+            RegistryError::Unavailable(format!("the registry {host} was asked too often (429){said}{retry_after}"))
+        }
         other => RegistryError::Unavailable(format!(
             "the registry {host} answered {} when asked for {reference}{said}{retry_after}",
             other.as_u16()
@@ -162,11 +155,7 @@ fn said_in(body: &[u8]) -> String {
     let Some(failure) = failures.errors.into_iter().next() else {
         return String::new();
     };
-    let words = if failure.message.is_empty() {
-        failure.code
-    } else {
-        failure.message
-    };
+    let words = if failure.message.is_empty() { failure.code } else { failure.message };
     if words.is_empty() {
         return String::new();
     }
@@ -181,14 +170,16 @@ fn quoted(words: &str) -> String {
 
 /// What it means that a request had no answer.
 pub(super) fn no_answer(host: &str, error: &reqwest::Error) -> RegistryError {
+    RegistryError::Unavailable(format!("the registry {host} does not answer: {}", innermost(error)))
+}
+
+/// The innermost cause says what happened; those around it, only that a request failed.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
+    while let Some(inner) = cause.source() {
+        cause = inner;
     }
-    RegistryError::Unavailable(format!(
-        "the registry {host} does not answer: {}",
-        quoted(&cause.to_string())
-    ))
+    quoted(&cause.to_string())
 }
 
 #[cfg(test)]
@@ -200,14 +191,8 @@ mod tests {
     #[test]
     fn an_image_names_its_configuration_and_an_index_names_none() {
         let image = format!(r#"{{"schemaVersion": 2, "config": {{"digest": "{CONFIG}"}}, "layers": []}}"#);
-        assert_eq!(
-            content_of(image.as_bytes()),
-            Some(Content::Image(CONFIG.parse().unwrap()))
-        );
-        assert_eq!(
-            content_of(br#"{"schemaVersion": 2, "manifests": []}"#),
-            Some(Content::Index)
-        );
+        assert_eq!(content_of(image.as_bytes()), Some(Content::Image(CONFIG.parse().unwrap())));
+        assert_eq!(content_of(br#"{"schemaVersion": 2, "manifests": []}"#), Some(Content::Index));
     }
 
     #[test]

@@ -32,28 +32,18 @@ impl Challenge {
                 .flat_map(ChallengeParser::new)
                 .filter_map(Result::ok)
         };
-        challenges()
-            .find_map(|challenge| Self::bearer(&challenge))
-            .or_else(|| {
-                challenges()
-                    .any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"))
-                    .then_some(Self::Basic)
-            })
+        challenges().find_map(|challenge| Self::bearer(&challenge)).or_else(|| {
+            challenges().any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic")).then_some(Self::Basic)
+        })
     }
 
     fn bearer(challenge: &http_auth::ChallengeRef<'_>) -> Option<Self> {
         let parameter = |name: &str| {
-            let found = challenge
-                .params
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name));
+            let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.to_unescaped())
         };
         challenge.scheme.eq_ignore_ascii_case("bearer").then_some(())?;
-        Some(Self::Bearer {
-            realm: parameter("realm")?.parse().ok()?,
-            service: parameter("service"),
-        })
+        Some(Self::Bearer { realm: parameter("realm")?.parse().ok()?, service: parameter("service") })
     }
 }
 
@@ -82,10 +72,7 @@ mod tests {
     }
 
     fn bearer(realm: &str, service: Option<&str>) -> Challenge {
-        Challenge::Bearer {
-            realm: realm.parse().unwrap(),
-            service: service.map(str::to_owned),
-        }
+        Challenge::Bearer { realm: realm.parse().unwrap(), service: service.map(str::to_owned) }
     }
 
     #[test]
@@ -95,21 +82,12 @@ mod tests {
         assert_eq!(challenge(&[token]), Some(expected.clone()));
         assert_eq!(challenge(&[r#"Basic realm="x""#]), Some(Challenge::Basic));
         assert_eq!(challenge(&[r#"Basic realm="x""#, token]), Some(expected));
-        assert_eq!(
-            challenge(&[r#"bearer REALM="https://a/t""#]),
-            Some(bearer("https://a/t", None))
-        );
+        assert_eq!(challenge(&[r#"bearer REALM="https://a/t""#]), Some(bearer("https://a/t", None)));
     }
 
     #[test]
     fn what_is_not_a_challenge_that_we_know_is_none() {
-        for value in [
-            "",
-            "Negotiate",
-            r#"Bearer service="x""#,
-            r#"Bearer realm="no address""#,
-            "Bearer",
-        ] {
+        for value in ["", "Negotiate", r#"Bearer service="x""#, r#"Bearer realm="no address""#, "Bearer"] {
             assert_eq!(challenge(&[value]), None, "{value}");
         }
         assert_eq!(challenge(&[]), None);

@@ -1,7 +1,7 @@
 //! The client that asks registries by the distribution protocol.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,22 +49,6 @@ pub struct OciRegistry {
     last_found: Mutex<HashMap<String, RemoteImage>>,
 }
 
-/// Why there can be no client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RegistrySetupError {
-    /// A file with extra certificates cannot be used.
-    #[error("the file {path} with certificates of registries cannot be used: {problem}")]
-    Certificates {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// TLS cannot be set up.
-    #[error("registries cannot be asked by HTTPS: {0}; are the system's certificates installed?")]
-    Tls(String),
-}
-
 /// A token server's answer. Servers send one name, or both with the same token.
 #[derive(Deserialize)]
 struct Token {
@@ -73,27 +57,24 @@ struct Token {
 }
 
 impl OciRegistry {
-    /// A client that trusts, beside the system's authorities, the certificates in these PEM files.
-    pub fn new(extra_certificates: &[PathBuf]) -> Result<Self, RegistrySetupError> {
+    /// A client that trusts the certificate authorities in a PEM file as well, when one is named.
+    ///
+    /// # Errors
+    /// A sentence for the user, when the file cannot be read or holds no certificate, or when TLS cannot be set up.
+    pub fn trusting_file(file: Option<&Path>) -> Result<Self, String> {
         // Whoever was first has installed one already, and then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut certificates = Vec::new();
-        for path in extra_certificates {
-            certificates.extend(certificates_in(path)?);
-        }
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(TIMEOUT)
+        let certificates = file.map_or_else(|| Ok(Vec::new()), certificates_in)?;
+        let builder =
+            || Client::builder().user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(TIMEOUT);
+        let no_tls = |error: reqwest::Error| {
+            let cause = answer::innermost(&error);
+            format!("registries cannot be asked by HTTPS: {cause}; are the system's certificates installed?")
         };
-        let tls = |error: reqwest::Error| RegistrySetupError::Tls(error.to_string());
+        let secure = builder().https_only(true).tls_certs_merge(certificates);
         Ok(Self {
-            secure: builder()
-                .https_only(true)
-                .tls_certs_merge(certificates)
-                .build()
-                .map_err(tls)?,
-            plain: builder().no_proxy().build().map_err(tls)?,
+            secure: secure.build().map_err(no_tls)?,
+            plain: builder().no_proxy().build().map_err(no_tls)?,
             last_found: Mutex::default(),
         })
     }
@@ -105,11 +86,7 @@ impl OciRegistry {
     ) -> Result<Option<RemoteImage>, RegistryError> {
         let endpoint = Endpoint::of(reference)?;
         let mut conversation = Conversation {
-            client: if endpoint.is_plain() {
-                &self.plain
-            } else {
-                &self.secure
-            },
+            client: if endpoint.is_plain() { &self.plain } else { &self.secure },
             manifest: endpoint.manifest(reference),
             endpoint,
             reference,
@@ -173,17 +150,13 @@ impl Registry for OciRegistry {
     }
 }
 
-fn certificates_in(path: &Path) -> Result<Vec<Certificate>, RegistrySetupError> {
-    let error = |problem: String| RegistrySetupError::Certificates {
-        path: path.display().to_string(),
-        problem,
-    };
-    let pem = std::fs::read(path).map_err(|problem| error(problem.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| error("it is not PEM".to_owned()))?;
-    if certificates.is_empty() {
-        return Err(error("there is no certificate in it".to_owned()));
+fn certificates_in(file: &Path) -> Result<Vec<Certificate>, String> {
+    let path = file.display();
+    let pem = std::fs::read(file).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(format!("{path} holds no certificate in PEM")),
     }
-    Ok(certificates)
 }
 
 /// What is said to one registry about one reference.
@@ -217,10 +190,7 @@ impl Conversation<'_> {
     }
 
     async fn send_once(&self, method: Method) -> Result<Response, RegistryError> {
-        let mut request = self
-            .client
-            .request(method, self.manifest.clone())
-            .header(ACCEPT, MEDIA_TYPES);
+        let mut request = self.client.request(method, self.manifest.clone()).header(ACCEPT, MEDIA_TYPES);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
@@ -229,10 +199,7 @@ impl Conversation<'_> {
 
     async fn answer_to(&self, request: RequestBuilder) -> Result<Response, RegistryError> {
         let host = self.reference.host();
-        request
-            .send()
-            .await
-            .map_err(|error| answer::no_answer(host, &error))
+        request.send().await.map_err(|error| answer::no_answer(host, &error))
     }
 
     /// A token for the repository, for the user whose credentials there are, else for anyone.
@@ -254,9 +221,8 @@ impl Conversation<'_> {
             return Err(answer::refusal(response, self.reference, self.credentials.is_some()).await);
         }
         let body = answer::body_of(&mut response, host).await?;
-        bearer_in(&body).ok_or_else(|| {
-            RegistryError::Unavailable(format!("the token server of {host} answered without a token"))
-        })
+        bearer_in(&body)
+            .ok_or_else(|| RegistryError::Unavailable(format!("the token server of {host} answered without a token")))
     }
 
     fn basic(&self) -> Option<HeaderValue> {
@@ -276,10 +242,7 @@ impl Conversation<'_> {
 
 fn bearer_in(body: &[u8]) -> Option<HeaderValue> {
     let answer: Token = serde_json::from_slice(body).ok()?;
-    let token = answer
-        .token
-        .or(answer.access_token)
-        .filter(|token| !token.is_empty())?;
+    let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty())?;
     let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     value.set_sensitive(true);
     Some(value)

@@ -26,34 +26,33 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a Secret gives no credentials. The messages name its keys and never quote what is in them.
+/// Why a Secret gives no credentials. The messages are to stand behind its name; they name its keys and never quote what is in
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     /// It is of another type.
-    #[error(
-        "the Secret has the type {0}, and {KIND} is needed; kubectl create secret docker-registry makes one"
-    )]
+    #[error("its type is {0}, and {KIND} is needed; kubectl create secret docker-registry makes one")]
     Kind(String),
     /// The key is not there.
-    #[error("the Secret has no key {KEY}; kubectl create secret docker-registry makes one that has it")]
+    #[error("it has no key {KEY}; kubectl create secret docker-registry makes one that has it")]
     NoKey,
     /// The key does not hold what it should.
     #[error(
-        "the Secret's key {KEY} is not a Docker configuration: JSON of the form {{\"auths\": {{\"HOST\": {{\"auth\": …}}}}}}"
+        "its key {KEY} is not a Docker configuration: JSON of the form {{\"auths\": {{\"HOST\": {{\"auth\": …}}}}}}"
     )]
     Malformed,
     /// The host's entry has no user name and password that can be read.
     #[error(
-        "the Secret's key {KEY} has an entry for {0} without a user name and a password; give it \"auth\", the base64 of USER:PASSWORD, or \"username\" and \"password\""
+        "its key {KEY} has an entry for {0} without a user name and a password; give it \"auth\", the base64 of USER:PASSWORD, or \"username\" and \"password\""
     )]
     NoPassword(String),
     /// The host's entry has an identity token.
     #[error(
-        "the Secret's key {KEY} has an identity token for {0}, which cannot be used; log in with a user name and a password or an access token"
+        "its key {KEY} has an identity token for {0}, which cannot be used; log in with a user name and a password or an access token"
     )]
     IdentityToken(String),
     /// There are entries only for paths in the host.
-    #[error("the Secret's key {KEY} has an entry for a path in {0}; write the entry for the host {0} itself")]
+    #[error("its key {KEY} has an entry for a path in {0}; write the entry for the host {0} itself")]
     OnlyForAPath(String),
 }
 
@@ -86,8 +85,7 @@ pub fn credentials_for(
         return Err(CredentialsError::Kind(kind.to_owned()));
     }
     let text = data.get(KEY).ok_or(CredentialsError::NoKey)?;
-    let configuration: Configuration =
-        serde_json::from_slice(text).map_err(|_| CredentialsError::Malformed)?;
+    let configuration: Configuration = serde_json::from_slice(text).map_err(|_| CredentialsError::Malformed)?;
     let scope_of = |address: &str| scope(address, host);
     if let Some((_, login)) = first(&configuration, |address| scope_of(address) == Scope::Host) {
         return login_to(login, host).map(Some);
@@ -114,16 +112,9 @@ enum Scope {
 }
 
 fn scope(address: &str, host: &str) -> Scope {
-    let address = address
-        .strip_prefix("https://")
-        .or_else(|| address.strip_prefix("http://"))
-        .unwrap_or(address);
+    let address = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or(address);
     let (name, path) = address.split_once('/').unwrap_or((address, ""));
-    let is_host = if host == DOCKER_HUB {
-        DOCKER_HUB_NAMES.contains(&name)
-    } else {
-        name == host
-    };
+    let is_host = if host == DOCKER_HUB { DOCKER_HUB_NAMES.contains(&name) } else { name == host };
     match path.trim_end_matches('/') {
         _ if !is_host => Scope::Elsewhere,
         "" | "v1" | "v2" => Scope::Host,
@@ -132,28 +123,18 @@ fn scope(address: &str, host: &str) -> Scope {
 }
 
 fn login_to(login: &Login, host: &str) -> Result<Credentials, CredentialsError> {
-    if login
-        .identitytoken
-        .as_ref()
-        .is_some_and(|token| !token.is_empty())
-    {
+    if login.identitytoken.as_ref().is_some_and(|token| !token.is_empty()) {
         return Err(CredentialsError::IdentityToken(host.to_owned()));
     }
     let (username, password) = match login {
         Login { auth: Some(auth), .. } if !auth.is_empty() => decoded(auth),
-        Login {
-            username: Some(username),
-            password: Some(password),
-            ..
-        } => Some((username.clone(), password.as_str().into())),
+        Login { username: Some(username), password: Some(password), .. } => {
+            Some((username.clone(), password.as_str().into()))
+        }
         _ => None,
     }
     .ok_or_else(|| CredentialsError::NoPassword(host.to_owned()))?;
-    Ok(Credentials {
-        host: host.to_owned(),
-        username,
-        password,
-    })
+    Ok(Credentials { host: host.to_owned(), username, password })
 }
 
 /// The user name up to the first colon, and the password behind it.
@@ -183,10 +164,7 @@ mod tests {
     fn found(data: &BTreeMap<String, Vec<u8>>, host: &str) -> Option<(String, String)> {
         credentials_for(KIND, data, host).unwrap().map(|credentials| {
             assert_eq!(credentials.host, host);
-            (
-                credentials.username,
-                credentials.password.expose_secret().to_owned(),
-            )
+            (credentials.username, credentials.password.expose_secret().to_owned())
         })
     }
 
@@ -253,10 +231,7 @@ mod tests {
     #[test]
     fn a_secret_without_entries_has_none() {
         assert_eq!(found(&secret("{}"), "gcr.io"), None);
-        assert_eq!(
-            found(&secret(r#"{"auths": {}, "credsStore": "evil"}"#), "gcr.io"),
-            None
-        );
+        assert_eq!(found(&secret(r#"{"auths": {}, "credsStore": "evil"}"#), "gcr.io"), None);
     }
 
     #[test]

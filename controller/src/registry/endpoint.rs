@@ -11,16 +11,8 @@ const DOCKER_HUB: &str = "docker.io";
 
 /// Registries whose API or whose tokens come from another host than the one that their references name.
 const KNOWN: &[Known] = &[
-    Known {
-        host: DOCKER_HUB,
-        api: "registry-1.docker.io",
-        token_server: "auth.docker.io",
-    },
-    Known {
-        host: "registry.gitlab.com",
-        api: "registry.gitlab.com",
-        token_server: "gitlab.com",
-    },
+    Known { host: DOCKER_HUB, api: "registry-1.docker.io", token_server: "auth.docker.io" },
+    Known { host: "registry.gitlab.com", api: "registry.gitlab.com", token_server: "gitlab.com" },
 ];
 
 struct Known {
@@ -49,11 +41,7 @@ impl Endpoint {
         let base = Url::parse(&format!("{scheme}://{address}/")).map_err(|error| {
             RegistryError::Unavailable(format!("\"{host}\" is not the address of a registry: {error}"))
         })?;
-        Ok(Self {
-            base,
-            token_server: known.map(|known| known.token_server),
-            is_plain,
-        })
+        Ok(Self { base, token_server: known.map(|known| known.token_server), is_plain })
     }
 
     /// Whether it is asked by plain HTTP.
@@ -94,10 +82,7 @@ fn is_loopback(host: &str) -> bool {
         _ => host,
     };
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost"
-        || address
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    name == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -117,26 +102,11 @@ mod tests {
     fn a_registry_is_asked_by_https_and_loopback_by_plain_http() {
         for (reference, expected) in [
             ("gcr.io/p/app:0.2", "https://gcr.io/v2/p/app/manifests/0.2"),
-            (
-                "gcr.io:8443/p/app",
-                "https://gcr.io:8443/v2/p/app/manifests/latest",
-            ),
-            (
-                "node:6",
-                "https://registry-1.docker.io/v2/library/node/manifests/6",
-            ),
-            (
-                "10.0.0.1:5000/app",
-                "https://10.0.0.1:5000/v2/app/manifests/latest",
-            ),
-            (
-                "127.0.0.1.evil.com/app",
-                "https://127.0.0.1.evil.com/v2/app/manifests/latest",
-            ),
-            (
-                "localhost.evil.com/app",
-                "https://localhost.evil.com/v2/app/manifests/latest",
-            ),
+            ("gcr.io:8443/p/app", "https://gcr.io:8443/v2/p/app/manifests/latest"),
+            ("node:6", "https://registry-1.docker.io/v2/library/node/manifests/6"),
+            ("10.0.0.1:5000/app", "https://10.0.0.1:5000/v2/app/manifests/latest"),
+            ("127.0.0.1.evil.com/app", "https://127.0.0.1.evil.com/v2/app/manifests/latest"),
+            ("localhost.evil.com/app", "https://localhost.evil.com/v2/app/manifests/latest"),
             ("127.0.0.1:5000/app:1", "http://127.0.0.1:5000/v2/app/manifests/1"),
             ("127.9.9.9/app:1", "http://127.9.9.9/v2/app/manifests/1"),
             ("localhost:5000/app:1", "http://localhost:5000/v2/app/manifests/1"),
@@ -156,10 +126,7 @@ mod tests {
             ("registry.gitlab.com/g/app", "https://gitlab.com/jwt/auth"),
             ("127.0.0.1:5000/app", "http://127.0.0.1:5000/token"),
         ] {
-            assert!(
-                endpoint(reference).trusts(&realm.parse().unwrap()),
-                "{realm} for {reference}"
-            );
+            assert!(endpoint(reference).trusts(&realm.parse().unwrap()), "{realm} for {reference}");
         }
     }
 
@@ -180,10 +147,7 @@ mod tests {
             ("127.0.0.1:5000/app", "http://127.0.0.1:5001/token"),
             ("127.0.0.1:5000/app", "http://localhost:5000/token"),
         ] {
-            assert!(
-                !endpoint(reference).trusts(&realm.parse().unwrap()),
-                "{realm} for {reference}"
-            );
+            assert!(!endpoint(reference).trusts(&realm.parse().unwrap()), "{realm} for {reference}");
         }
     }
 }

@@ -5,7 +5,8 @@ mod challenge;
 mod client;
 mod credentials;
 mod endpoint;
-
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 
 use crate::app::{Credentials, ImageReference, RemoteImage};
 
-pub use client::{OciRegistry, RegistrySetupError};
+pub use client::OciRegistry;
 pub use credentials::{CredentialsError, credentials_for};
 
 /// A client of registries.

@@ -6,7 +6,7 @@ use super::*;
 
 /// The archive, or the error that it ends in.
 pub(super) async fn bytes_of(context: ReadContext) -> io::Result<Vec<u8>> {
-    let mut stream = context.stream();
+    let mut stream = context.into_archive();
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
         bytes.extend_from_slice(&piece?);
@@ -16,16 +16,13 @@ pub(super) async fn bytes_of(context: ReadContext) -> io::Result<Vec<u8>> {
 
 /// What was sent, and the message of the error that followed it as the last thing.
 pub(super) async fn error_of(context: ReadContext) -> (Vec<u8>, String) {
-    let mut stream = context.stream();
+    let mut stream = context.into_archive();
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
         match piece {
             Ok(piece) => bytes.extend_from_slice(&piece),
             Err(error) => {
-                assert!(
-                    stream.next().await.is_none(),
-                    "something was sent after the error"
-                );
+                assert!(stream.next().await.is_none(), "something was sent after the error");
                 return (bytes, error.to_string());
             }
         }
@@ -47,26 +44,13 @@ async fn entries_are_in_order_and_have_neither_times_nor_owners() {
         .map(|entry| {
             let entry = entry.unwrap();
             let header = entry.header();
-            let of_nobody = (
-                header.mtime().unwrap(),
-                header.uid().unwrap(),
-                header.gid().unwrap(),
-            );
+            let of_nobody = (header.mtime().unwrap(), header.uid().unwrap(), header.gid().unwrap());
             assert_eq!(of_nobody, (0, 0, 0));
-            (
-                entry.path().unwrap().to_str().unwrap().to_owned(),
-                header.mode().unwrap(),
-            )
+            (entry.path().unwrap().to_str().unwrap().to_owned(), header.mode().unwrap())
         })
         .collect();
-    let expected = [
-        ("Dockerfile", 0o644),
-        ("b", 0o755),
-        ("b-", 0o644),
-        ("b/a", 0o644),
-        ("b/script", 0o755),
-        ("link", 0o777),
-    ];
+    let expected =
+        [("Dockerfile", 0o644), ("b", 0o755), ("b-", 0o644), ("b/a", 0o644), ("b/script", 0o755), ("link", 0o777)];
     assert_eq!(found, expected.map(|(name, mode)| (name.to_owned(), mode)));
 }
 
@@ -84,10 +68,7 @@ async fn long_names_and_names_in_any_language_arrive() {
     let files = &[("Dockerfile", ""), (long.as_str(), "1"), ("grüße/世界", "2")];
     for source in [inline(files), in_folder(&folder_of(files))] {
         let unpacked = unpacked(read(source).await.unwrap()).await;
-        assert_eq!(
-            (unpacked[&long].as_str(), unpacked["grüße/世界"].as_str()),
-            ("1", "2")
-        );
+        assert_eq!((unpacked[&long].as_str(), unpacked["grüße/世界"].as_str()), ("1", "2"));
     }
 }
 
@@ -118,10 +99,7 @@ async fn a_file_that_changes_in_between_ends_the_archive_in_an_error() {
         let context = read_folder(&folder).await;
         change(&folder);
         let (_, error) = error_of(context).await;
-        assert!(
-            error.starts_with("\"a\" changed while the build context was read or sent"),
-            "{what}: {error}"
-        );
+        assert!(error.starts_with("\"a\" changed while the build context was read or sent"), "{what}: {error}");
     }
 }
 
@@ -137,7 +115,7 @@ async fn a_file_that_was_only_touched_is_sent() {
 async fn an_archive_that_nobody_takes_any_more_is_given_up() {
     let folder = folder_of(&[("Dockerfile", ""), ("large", &"x".repeat(4 << 20))]);
     let context = read_folder(&folder).await;
-    let mut stream = context.stream();
+    let mut stream = context.into_archive();
     assert!(stream.next().await.unwrap().is_ok());
     // The runtime ends only when its blocking threads have, so this test hangs if the work goes on.
     drop(stream);

@@ -21,9 +21,7 @@ fn beside_a_secret() -> (TempDir, ContextSource) {
 }
 
 fn holds_canary(bytes: &[u8]) -> bool {
-    bytes
-        .windows(CANARY.len())
-        .any(|window| window == CANARY.as_bytes())
+    bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes())
 }
 
 #[tokio::test]
@@ -39,11 +37,7 @@ async fn paths_that_lead_out_are_refused() {
 async fn a_dockerfile_outside_is_refused() {
     let (_folder, source) = beside_a_secret();
     for path in ["../secret/key", "/etc/passwd"] {
-        let error = ContextReader::default()
-            .read(source.clone(), path)
-            .await
-            .err()
-            .unwrap();
+        let error = ContextReader::default().read(source.clone(), path).await.err().unwrap();
         assert!(matches!(error, ContextError::Path { .. }), "{path}");
     }
 }
@@ -52,12 +46,8 @@ async fn a_dockerfile_outside_is_refused() {
 async fn a_link_that_leads_out_is_sent_as_a_link() {
     let (folder, source) = beside_a_secret();
     let long = format!("../secret/{}", "../secret/".repeat(20));
-    for (name, target) in [
-        ("out", "../secret/key"),
-        ("folder", "../secret"),
-        ("root", "/etc//passwd"),
-        ("long", &long),
-    ] {
+    for (name, target) in [("out", "../secret/key"), ("folder", "../secret"), ("root", "/etc//passwd"), ("long", &long)]
+    {
         symlink(target, folder.path().join("context").join(name)).unwrap();
     }
     let bytes = bytes_of(read(source).await.unwrap()).await.unwrap();
@@ -73,12 +63,7 @@ async fn a_link_that_leads_out_is_sent_as_a_link() {
             (entry.path().unwrap().to_str().unwrap().to_owned(), target)
         })
         .collect();
-    let expected = [
-        ("folder", "../secret"),
-        ("long", &long),
-        ("out", "../secret/key"),
-        ("root", "/etc//passwd"),
-    ];
+    let expected = [("folder", "../secret"), ("long", &long), ("out", "../secret/key"), ("root", "/etc//passwd")];
     let expected = expected.map(|(name, target)| (name.to_owned(), target.to_owned()));
     assert_eq!(links, BTreeMap::from(expected));
 }
@@ -95,10 +80,8 @@ async fn a_hard_link_is_a_file_of_its_own() {
 async fn the_context_s_own_folder_may_be_a_link() {
     let (folder, source) = beside_a_secret();
     symlink("context", folder.path().join("link")).unwrap();
-    let by_link = read(ContextSource::Folder(folder.path().join("link")))
-        .await
-        .unwrap();
-    assert_eq!(by_link.digest, read(source).await.unwrap().digest);
+    let by_link = read(ContextSource::Folder(folder.path().join("link"))).await.unwrap();
+    assert_eq!(by_link.digest(), read(source).await.unwrap().digest());
 }
 
 #[tokio::test]
@@ -106,18 +89,12 @@ async fn a_dockerignore_that_is_a_link_is_refused() {
     let (folder, source) = beside_a_secret();
     symlink("../secret/key", folder.path().join("context/.dockerignore")).unwrap();
     let error = read(source).await.err().unwrap().to_string();
-    assert!(
-        error.starts_with("\".dockerignore\" in the build context cannot be read: it is not a file"),
-        "{error}"
-    );
+    assert!(error.starts_with("\".dockerignore\" in the build context cannot be read: it is not a file"), "{error}");
 }
 
 #[tokio::test]
 async fn a_malformed_dockerignore_is_not_quoted() {
-    let error = read(inline(&[(".dockerignore", &format!("[{CANARY}"))]))
-        .await
-        .err()
-        .unwrap();
+    let error = read(inline(&[(".dockerignore", &format!("[{CANARY}"))])).await.err().unwrap();
     assert!(!error.to_string().contains(CANARY), "{error}");
 }
 

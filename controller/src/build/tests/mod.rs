@@ -35,8 +35,8 @@ fn set_mode(folder: &TempDir, path: &str, mode: u32) {
 }
 
 fn inline(files: &[(&str, &str)]) -> ContextSource {
-    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-    ContextSource::Inline(files.iter().map(owned).collect())
+    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), text.as_bytes().to_vec());
+    ContextSource::Files(files.iter().map(owned).collect())
 }
 
 fn in_folder(folder: &TempDir) -> ContextSource {

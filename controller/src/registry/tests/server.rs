@@ -35,49 +35,29 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) async fn answering(
-        handler: impl Fn(&Request<Incoming>) -> Answer + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) async fn answering(handler: impl Fn(&Request<Incoming>) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let serving = tokio::spawn(serve(listener, Arc::new(handler), Arc::clone(&asked)));
-        Self {
-            address,
-            asked,
-            serving,
-        }
+        Self { address, asked, serving }
     }
 
     pub(super) fn reference(&self) -> ImageReference {
-        format!("{}/my-project/node-app:0.2", self.address)
-            .parse()
-            .unwrap()
+        format!("{}/my-project/node-app:0.2", self.address).parse().unwrap()
     }
 
     pub(super) fn credentials(&self) -> Credentials {
-        Credentials {
-            host: self.address.clone(),
-            username: "user".to_owned(),
-            password: "pass".into(),
-        }
+        Credentials { host: self.address.clone(), username: "user".to_owned(), password: "pass".into() }
     }
 
     pub(super) fn methods(&self) -> Vec<String> {
-        self.asked
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(method, ..)| method.clone())
-            .collect()
+        self.asked.lock().unwrap().iter().map(|(method, ..)| method.clone()).collect()
     }
 
     pub(super) fn authorisations(&self) -> Vec<Option<String>> {
         let asked = self.asked.lock().unwrap();
-        asked
-            .iter()
-            .map(|(.., authorisation)| authorisation.clone())
-            .collect()
+        asked.iter().map(|(.., authorisation)| authorisation.clone()).collect()
     }
 
     pub(super) async fn look_up(
@@ -101,9 +81,7 @@ async fn serve(listener: TcpListener, handler: Handler, asked: Arc<Mutex<Vec<Ask
             let answer = handler(&request);
             async move { Ok::<_, Infallible>(answer) }
         });
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-        );
+        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
@@ -116,8 +94,5 @@ pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Byte
 }
 
 pub(super) fn authorisation_of(request: &Request<Incoming>) -> Option<&str> {
-    request
-        .headers()
-        .get("authorization")
-        .map(|value| value.to_str().unwrap())
+    request.headers().get("authorization").map(|value| value.to_str().unwrap())
 }

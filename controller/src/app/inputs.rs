@@ -1,0 +1,67 @@
+//! What a resource refers to, read from wherever it lies, before validation.
+
+use std::collections::BTreeMap;
+
+use longshore_crds::HostPortRange;
+
+use super::{Block, ContextDigest, Credentials, Instance};
+
+/// What a resource refers to. A part that could not be had is the [`Block`] that says why.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The installation.
+    pub instance: Instance,
+    /// The content of the build's context; `None` when the image is pulled.
+    pub context: Option<Result<ContextDigest, Block>>,
+    /// The credentials for the pull.
+    pub pull_credentials: Result<Option<Credentials>, Block>,
+    /// The credentials for each entry of `push`, in its order.
+    pub push_credentials: Vec<Result<Option<Credentials>, Block>>,
+    /// The environment with the values from Secrets and ConfigMaps.
+    pub env: Result<BTreeMap<String, String>, Block>,
+    /// What the engine's administrators allow.
+    pub policy: Policy,
+}
+
+/// What the administrators of an engine allow those who use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// The engine's name, for messages.
+    pub engine: String,
+    /// The namespaces that may use it; every one when absent.
+    pub allowed_namespaces: Option<Vec<String>>,
+    /// The host ports that may be published; 1024 and above when absent.
+    pub host_ports: Option<Vec<HostPortRange>>,
+}
+
+/// Without a range, ports that are reserved for the host's own services are refused.
+const UNPRIVILEGED_PORTS: HostPortRange = HostPortRange { from: 1024, to: 65535 };
+
+impl Policy {
+    /// Why resources of this namespace may not use the engine; `None` when they may.
+    pub fn refuses_namespace(&self, namespace: &str) -> Option<String> {
+        let allowed = self.allowed_namespaces.as_ref()?;
+        if allowed.iter().any(|name| name == namespace) {
+            return None;
+        }
+        Some(format!(
+            "allowedNamespaces of the engine {} does not name the namespace {namespace}: ask an administrator, or use \
+             another engine",
+            self.engine
+        ))
+    }
+
+    /// Why this host port may not be published; `None` when it may.
+    pub fn refuses_host_port(&self, port: u16) -> Option<String> {
+        let allowed = self.host_ports.as_deref().unwrap_or(&[UNPRIVILEGED_PORTS]);
+        if allowed.iter().any(|range| (range.from..=range.to).contains(&i32::from(port))) {
+            return None;
+        }
+        let ranges: Vec<String> = allowed.iter().map(|range| format!("{}-{}", range.from, range.to)).collect();
+        Some(format!(
+            "hostPorts of the engine {} allows {}, not {port}: use a port in there, or ask an administrator",
+            self.engine,
+            if ranges.is_empty() { "none".to_owned() } else { ranges.join(", ") }
+        ))
+    }
+}

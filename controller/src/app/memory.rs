@@ -1,0 +1,83 @@
+//! The only parts of an old status that a plan may read. Everything else is observed anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use longshore_crds::{ContainerAppStatus, PushStatus};
+
+use super::{EngineImageId, ImageReference, SpecHash};
+
+/// What a resource remembers through its status. Losing it costs at most a one-shot that runs again, a broken
+/// revision that is tried again, and public tags that are left on the engine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// The references on the engine that this resource made, or is about to make.
+    pub claims: BTreeSet<ImageReference>,
+    /// What the destinations held when they were last asked, and of which image that was.
+    pub pushed: BTreeMap<ImageReference, PushStatus>,
+    /// The image that the status speaks of.
+    pub image: Option<EngineImageId>,
+    /// The name of the container that there was.
+    pub container: Option<String>,
+    /// The revision whose one-shot has exited with 0.
+    pub completed: Option<Revision>,
+    /// The revision that failed and was replaced by the one before it.
+    pub rolled_back: Option<Revision>,
+    /// The old conditions: since when the resource is being worked on, and since when it is stalled.
+    pub conditions: Vec<Condition>,
+    /// The generation that the old status speaks of.
+    pub observed_generation: i64,
+}
+
+/// What runs: a spec and an image, as one value to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision(String);
+
+impl Revision {
+    /// The revision of this spec on this image.
+    pub fn new(spec: &SpecHash, image: &EngineImageId) -> Self {
+        Self(format!("{spec}@{image}"))
+    }
+
+    /// As it is written into the status.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Memory {
+    /// What an old status says.
+    pub fn of(status: &ContainerAppStatus) -> Self {
+        let image = status.image.as_ref().and_then(|image| image.id.as_ref()?.parse().ok());
+        Self {
+            claims: status.local_references.iter().filter_map(|text| text.parse().ok()).collect(),
+            pushed: status.push.iter().filter_map(|push| Some((push.reference.parse().ok()?, push.clone()))).collect(),
+            container: status.container.as_ref().map(|container| container.name.clone()),
+            completed: completed(status, image.as_ref()),
+            rolled_back: status.rolled_back.clone().map(Revision),
+            image,
+            conditions: status.conditions.clone(),
+            observed_generation: status.observed_generation,
+        }
+    }
+
+    /// The old condition of this type.
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// Since when the old status has had this condition for this generation.
+    pub fn since(&self, type_: &str, generation: i64) -> Option<Timestamp> {
+        let condition = self.condition(type_)?;
+        let is_current = condition.observed_generation == Some(generation) && condition.status == "True";
+        is_current.then_some(condition.last_transition_time.0)
+    }
+}
+
+fn completed(status: &ContainerAppStatus, image: Option<&EngineImageId>) -> Option<Revision> {
+    let container = status.container.as_ref()?;
+    let has_completed = container.state == "exited" && container.exit_code == Some(0);
+    let spec = SpecHash::from_label(&container.spec_hash);
+    has_completed.then_some(Revision::new(&spec, image?))
+}

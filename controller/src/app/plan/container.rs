@@ -1,0 +1,315 @@
+//! The container: made when there is none, kept when it is right, replaced when it is not, brought back when it ended.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use longshore_crds::RestartPolicy;
+
+use super::image::Target;
+use super::replacement::{Names, rollback, switch_over};
+use super::{Observed, port, replacement, step};
+use crate::app::{
+    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason, Revision,
+    RunSpec, SpecHash, Step,
+};
+
+/// How the container stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RunState {
+    /// The right one runs.
+    Running,
+    /// The right one was a one-shot and has exited with 0.
+    Completed,
+    /// It is not so yet.
+    #[default]
+    NotYet,
+}
+
+/// A container that keeps ending is looked at this often.
+const CRASH_LOOP_LOOK: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+pub(super) struct ContainerPlan<'a> {
+    pub(super) steps: Vec<Step>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) state: RunState,
+    /// The one that serves, or the nearest to it.
+    pub(super) container: Option<&'a Container>,
+    pub(super) rolled_back: Option<Revision>,
+    pub(super) look_again: Option<Duration>,
+}
+
+impl<'a> ContainerPlan<'a> {
+    pub(super) fn blocked(container: Option<&'a Container>, block: Block) -> Self {
+        Self { blocks: vec![block], container, ..Self::default() }
+    }
+
+    pub(super) fn working(container: Option<&'a Container>, steps: Vec<Step>) -> Self {
+        Self { steps, container, ..Self::default() }
+    }
+
+    fn standing(container: &'a Container, state: RunState, steps: Vec<Step>) -> Self {
+        Self { steps, state, container: Some(container), ..Self::default() }
+    }
+}
+
+/// Everything that the decisions about the container are made from.
+pub(super) struct Situation<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) run: &'a RunSpec,
+    pub(super) spec: &'a ContainerSpec,
+    pub(super) hash: SpecHash,
+    pub(super) image: Option<&'a Image>,
+    pub(super) names: Names,
+    pub(super) now: Timestamp,
+    /// Our containers that are what is asked, the best first.
+    pub(super) current: Vec<&'a Container>,
+    /// Our other containers.
+    pub(super) others: Vec<&'a Container>,
+}
+
+pub(super) fn plan<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+    target: Option<Target<'a>>,
+    now: Timestamp,
+) -> ContainerPlan<'a> {
+    let ours = || observed.containers.iter().filter(|container| desired.owner.made(&container.labels));
+    let Some(run) = &desired.run else {
+        return remove_all(ours(), "the resource has no run section");
+    };
+    let serving = ours().find(|container| container.name == run.name);
+    let spec = match &run.container {
+        Ok(spec) => spec,
+        Err(block) => return ContainerPlan::blocked(serving, block.clone()),
+    };
+    let Some(target) = target else {
+        return ContainerPlan { container: serving, ..ContainerPlan::default() };
+    };
+    let image = target.present();
+    let (mut current, others): (Vec<_>, Vec<_>) = ours()
+        .filter(|container| container.state != ContainerState::Removing)
+        .partition(|container| image.is_some_and(|image| replacement::why_not(container, spec, image).is_none()));
+    current.sort_by_key(|container| (rank(container.state), container.name != run.name));
+    let situation = Situation {
+        hash: spec.hash(),
+        names: Names::of(&run.name),
+        desired,
+        observed,
+        run,
+        spec,
+        image,
+        now,
+        current,
+        others,
+    };
+    match situation.current.first() {
+        Some(container) => with_current(&situation, container),
+        None => without_current(&situation),
+    }
+}
+
+/// Of several that are right, which one stays.
+fn rank(state: ContainerState) -> u8 {
+    match state {
+        ContainerState::Running => 0,
+        ContainerState::Restarting | ContainerState::Paused => 1,
+        ContainerState::Exited => 2,
+        ContainerState::Created => 3,
+        ContainerState::Removing | ContainerState::Dead => 4,
+    }
+}
+
+fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
+    let Situation { spec, hash, image, observed, desired, run, .. } = situation;
+    let old = situation.old();
+    if let Some(image) = image {
+        let revision = Revision::new(hash, &image.id);
+        if spec.is_one_shot() && observed.memory.completed.as_ref() == Some(&revision) && old.is_none() {
+            return ContainerPlan { state: RunState::Completed, ..ContainerPlan::default() };
+        }
+        if let Some(old) = old
+            && observed.memory.rolled_back.as_ref() == Some(&revision)
+        {
+            return rollback(situation, old, revision);
+        }
+    }
+    if let Some(block) = situation.name_conflict() {
+        return ContainerPlan::blocked(old, block);
+    }
+    let name = if situation.ours_at(&run.name).is_some() { &situation.names.next } else { &run.name };
+    let create = Action::CreateContainer {
+        name: name.clone(),
+        image: image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),
+        spec: (*spec).clone(),
+    };
+    let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
+    let refused = [&create, &start].into_iter().find_map(|action| observed.attempts.block(action, situation.now));
+    if let Some(block) = refused.or_else(|| port::conflict(spec, &desired.owner, observed)) {
+        return ContainerPlan::blocked(old, block);
+    }
+    let cause = situation.cause_of_creation(old);
+    let mut steps = situation.remove_stale(old);
+    steps.push(step(create, cause.clone()));
+    steps.extend(switch_over(situation, None, name, old, &cause));
+    ContainerPlan::working(old, steps)
+}
+
+fn with_current<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    match container.state {
+        ContainerState::Created if failed_to_start(container) => after_failed_start(situation, container),
+        ContainerState::Created => bring_up(situation, container),
+        ContainerState::Running => running(situation, container),
+        ContainerState::Restarting => ends_again_and_again(situation, container),
+        ContainerState::Exited => ended(situation, container),
+        ContainerState::Paused => {
+            let mut steps = vec![stop(situation, container, "it is paused")];
+            steps.push(start(situation, container, "it was paused"));
+            ContainerPlan::working(Some(container), steps)
+        }
+        ContainerState::Dead | ContainerState::Removing => {
+            ContainerPlan::working(Some(container), vec![remove(container, "the engine failed to remove it")])
+        }
+    }
+}
+
+/// A container that was started in vain is left `created` with the engine's error and a non-zero exit code
+/// (Docker Engine 20.10 and 29: 128). Started again it would run without its ports, so it is never started again.
+fn failed_to_start(container: &Container) -> bool {
+    container.detail.as_ref().is_some_and(|detail| detail.exit_code != 0 || !detail.error.is_empty())
+}
+
+fn after_failed_start<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
+        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    }
+    let cause = "it could not be started, and started again it would run without its ports";
+    ContainerPlan::working(Some(container), vec![remove(container, cause)])
+}
+
+fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let Some(block) = situation.name_conflict() {
+        return ContainerPlan::blocked(Some(container), block);
+    }
+    if let Some(block) = port::conflict(situation.spec, &situation.desired.owner, situation.observed) {
+        return ContainerPlan::blocked(Some(container), block);
+    }
+    let old = situation.old();
+    let mut steps = situation.remove_stale(old);
+    let cause = situation.cause_of_start(old);
+    steps.extend(switch_over(situation, Some(container), &container.name, old, &cause));
+    ContainerPlan::working(old.or(Some(container)), steps)
+}
+
+fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let Some(misplaced) = situation.take_name(container) {
+        return misplaced;
+    }
+    let leftovers = situation.everything_but(container);
+    if leftovers.is_empty() {
+        return ContainerPlan::standing(container, RunState::Running, Vec::new());
+    }
+    if let Some(wait) = replacement::still_settling(container, situation.now) {
+        let mut plan = ContainerPlan::standing(container, RunState::Running, Vec::new());
+        plan.look_again = Some(wait);
+        return plan;
+    }
+    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor runs")).collect();
+    ContainerPlan::standing(container, RunState::Running, steps)
+}
+
+fn ends_again_and_again<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
+        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    }
+    let detail = container.detail.clone().unwrap_or_default();
+    let message = format!(
+        "{} keeps ending, last with exit code {}, after {} restarts by the engine: see longshore logs {}",
+        container.name, detail.exit_code, detail.restarts, situation.desired.owner.name
+    );
+    let mut block = Block::waiting(Part::Container, Reason::CrashLoopBackOff, message);
+    block.look_again = CRASH_LOOP_LOOK;
+    ContainerPlan::blocked(Some(container), block)
+}
+
+fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    let exit_code = container.detail.as_ref().map_or(0, |detail| detail.exit_code);
+    let is_done = match situation.spec.restart_policy {
+        RestartPolicy::Always => false,
+        RestartPolicy::OnFailure => exit_code == 0,
+        RestartPolicy::Never => true,
+    };
+    if !is_done {
+        return start_again(situation, container, exit_code);
+    }
+    if let Some(misplaced) = situation.take_name(container) {
+        return misplaced;
+    }
+    let leftovers = situation.everything_but(container);
+    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor has run")).collect();
+    if exit_code == 0 {
+        return ContainerPlan::standing(container, RunState::Completed, steps);
+    }
+    let message = format!(
+        "{} has exited with {exit_code} and restartPolicy is {:?}: see longshore logs {}, and change the spec to run \
+         it again",
+        container.name, situation.spec.restart_policy, situation.desired.owner.name
+    );
+    let mut plan = ContainerPlan::working(Some(container), steps);
+    plan.blocks.push(Block::terminal(Part::Container, Reason::RunFailed, message));
+    plan
+}
+
+/// The engine restarts by itself what ends; one that stays ended was stopped by someone, or could not be started.
+fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_code: i64) -> ContainerPlan<'a> {
+    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
+        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    }
+    if let Some(misplaced) = situation.take_name(container) {
+        return misplaced;
+    }
+    let cause = format!("it has ended with exit code {exit_code}, though it should run");
+    let start = start(situation, container, &cause);
+    match situation.observed.attempts.block(&start.action, situation.now) {
+        Some(block) => ContainerPlan::blocked(Some(container), block),
+        None => match port::conflict(situation.spec, &situation.desired.owner, situation.observed) {
+            Some(block) => ContainerPlan::blocked(Some(container), block),
+            None => ContainerPlan::working(Some(container), vec![start]),
+        },
+    }
+}
+
+fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) -> ContainerPlan<'a> {
+    let mut steps = Vec::new();
+    for container in containers.filter(|container| container.state != ContainerState::Removing) {
+        if container.state == ContainerState::Running || container.state == ContainerState::Restarting {
+            let (id, name) = (container.id.clone(), container.name.clone());
+            steps.push(step(Action::StopContainer { id, name, grace_period: replacement::DEFAULT_GRACE }, cause));
+        }
+        steps.push(remove(container, cause));
+    }
+    ContainerPlan::working(None, steps)
+}
+
+pub(super) fn remove(container: &Container, cause: &str) -> Step {
+    step(Action::RemoveContainer { id: container.id.clone(), name: container.name.clone() }, cause)
+}
+
+pub(super) fn stop(situation: &Situation<'_>, container: &Container, cause: &str) -> Step {
+    let action = Action::StopContainer {
+        id: container.id.clone(),
+        name: container.name.clone(),
+        grace_period: situation.spec.grace_period,
+    };
+    step(action, cause)
+}
+
+pub(super) fn start(situation: &Situation<'_>, container: &Container, cause: &str) -> Step {
+    let action = Action::StartContainer {
+        id: Some(container.id.clone()),
+        name: situation.run.name.clone(),
+        spec_hash: situation.hash.clone(),
+    };
+    step(action, cause)
+}

@@ -1,0 +1,212 @@
+//! The image: built, pulled or found on the engine, and given its tags.
+
+use jiff::Timestamp;
+use longshore_crds::PullPolicy;
+
+use super::{Observed, step};
+use crate::app::{
+    Action, Block, BuildSpec, Desired, Image, ImageReference, ImageSource, ImageTarget, InputHash, Part, Reason, Step,
+    labels,
+};
+
+/// How the image stands.
+pub(super) struct ImagePlan<'a> {
+    pub(super) steps: Vec<Step>,
+    pub(super) blocks: Vec<Block>,
+    standing: Standing<'a>,
+}
+
+enum Standing<'a> {
+    /// The engine holds it under its private tag.
+    Present(&'a Image),
+    /// The plan's steps bring it.
+    Coming,
+    /// Nothing can be said before a block is lifted.
+    Blocked,
+}
+
+impl<'a> ImagePlan<'a> {
+    /// The image for the steps that follow; `None` when there will be none for now.
+    pub(super) fn target(&self) -> Option<Target<'a>> {
+        match self.standing {
+            Standing::Present(image) => Some(Target::Present(image)),
+            Standing::Coming => Some(Target::Coming),
+            Standing::Blocked => None,
+        }
+    }
+
+    /// The image, when it is there with every tag.
+    pub(super) fn finished(&self) -> Option<&'a Image> {
+        match self.standing {
+            Standing::Present(image) if self.steps.is_empty() && self.blocks.is_empty() => Some(image),
+            _ => None,
+        }
+    }
+
+    fn blocked(block: Block) -> Self {
+        Self { steps: Vec::new(), blocks: vec![block], standing: Standing::Blocked }
+    }
+}
+
+/// The image that later steps are made for.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'a> {
+    /// It is there.
+    Present(&'a Image),
+    /// An earlier step brings it.
+    Coming,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn present(self) -> Option<&'a Image> {
+        match self {
+            Self::Present(image) => Some(image),
+            Self::Coming => None,
+        }
+    }
+
+    pub(super) fn in_a_step(self) -> ImageTarget {
+        self.present().map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone()))
+    }
+}
+
+pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
+    let source = match &desired.source {
+        Ok(source) => source,
+        Err(block) => return ImagePlan::blocked(block.clone()),
+    };
+    let mut plan = match source {
+        ImageSource::Build(build) => built(desired, build, observed, now),
+        ImageSource::Pull { policy, .. } => pulled(desired, *policy, observed, now),
+    };
+    if !matches!(plan.standing, Standing::Blocked) {
+        let (steps, blocks) = public_tags(desired, observed, &plan);
+        plan.steps.extend(steps);
+        plan.blocks.extend(blocks);
+    }
+    plan
+}
+
+fn private_reference(desired: &Desired) -> Option<ImageReference> {
+    Some(desired.owner.private_reference(&desired.image_key()?))
+}
+
+fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
+    let hash = InputHash::of(build);
+    let Some(reference) = private_reference(desired) else { unreachable!("a build has a key") };
+    let carries_hash =
+        |image: &&Image| image.labels.get(labels::INPUT_HASH).is_some_and(|label| label == hash.as_str());
+    // Somebody may have moved the private tag: it counts only on an image that carries the hash.
+    if let Some(image) = observed.image(&reference).filter(carries_hash) {
+        return present(image);
+    }
+    if let Some(image) = observed.images.iter().find(carries_hash) {
+        return keep(image, reference, "an image with the same inputs is on the engine already");
+    }
+    let action = Action::BuildImage { hash, reference };
+    match observed.attempts.block(&action, now) {
+        Some(block) => ImagePlan::blocked(block),
+        None => coming(step(action, cause_of_build(desired, observed))),
+    }
+}
+
+fn cause_of_build(desired: &Desired, observed: &Observed) -> &'static str {
+    if observed.images.iter().any(|image| image.is_kept_by(&desired.owner)) {
+        "what goes into the build has changed"
+    } else {
+        "no image with these inputs is on the engine"
+    }
+}
+
+fn pulled<'a>(desired: &Desired, policy: PullPolicy, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
+    let Some(private) = private_reference(desired) else { unreachable!("a pull has a key") };
+    if let Some(image) = observed.image(&private) {
+        return present(image);
+    }
+    let reference = &desired.image;
+    if let Some(image) = observed.image(reference) {
+        if observed.memory.claims.contains(reference) {
+            return keep(image, private, "the image is kept for this resource");
+        }
+        return keep(image, private, &format!("{reference} is on the engine already, so it is not pulled"));
+    }
+    if policy == PullPolicy::Never {
+        let message = format!(
+            "{reference} is not on the engine {} and pullPolicy is Never: bring the image there, or use IfNotPresent",
+            desired.engine
+        );
+        return ImagePlan::blocked(Block::waiting(Part::Image, Reason::ImageNotFound, message));
+    }
+    let action = Action::PullImage { reference: reference.clone() };
+    match observed.attempts.block(&action, now) {
+        Some(block) => ImagePlan::blocked(block),
+        None => {
+            let mut plan = coming(step(action, format!("{reference} is not on the engine")));
+            plan.steps.push(step(
+                Action::TagImage { image: ImageTarget::Pending, reference: private },
+                "the image is kept for this resource",
+            ));
+            plan
+        }
+    }
+}
+
+fn present(image: &Image) -> ImagePlan<'_> {
+    ImagePlan { steps: Vec::new(), blocks: Vec::new(), standing: Standing::Present(image) }
+}
+
+/// An image that is there already gets our private tag.
+fn keep<'a>(image: &'a Image, private: ImageReference, cause: &str) -> ImagePlan<'a> {
+    let action = Action::TagImage { image: ImageTarget::Present(image.id.clone()), reference: private };
+    ImagePlan { steps: vec![step(action, cause)], blocks: Vec::new(), standing: Standing::Present(image) }
+}
+
+fn coming<'a>(first: Step) -> ImagePlan<'a> {
+    ImagePlan { steps: vec![first], blocks: Vec::new(), standing: Standing::Coming }
+}
+
+fn public_tags(desired: &Desired, observed: &Observed, plan: &ImagePlan<'_>) -> (Vec<Step>, Vec<Block>) {
+    let Some(target) = plan.target() else {
+        return (Vec::new(), Vec::new());
+    };
+    let mut steps = Vec::new();
+    let mut blocks = Vec::new();
+    for reference in &desired.tags {
+        match tag(desired, observed, target, reference) {
+            Ok(step) => steps.extend(step),
+            Err(message) => blocks.push(Block::waiting(Part::Image, Reason::TagConflict, message)),
+        }
+    }
+    (steps, blocks)
+}
+
+/// The step that lets a public reference on the engine point at our image; none when it does, and the sentence that
+/// says whose it is when we may not move it.
+pub(super) fn tag(
+    desired: &Desired,
+    observed: &Observed,
+    target: Target<'_>,
+    reference: &ImageReference,
+) -> Result<Option<Step>, String> {
+    let holder = observed.image(reference);
+    if let (Some(holder), Target::Present(image)) = (holder, target)
+        && holder.id == image.id
+    {
+        return Ok(None);
+    }
+    let cause = match holder {
+        None => format!("{reference} does not exist on the engine"),
+        Some(holder) if holder.is_kept_by(&desired.owner) || observed.memory.claims.contains(reference) => {
+            format!("{reference} still points at {}", holder.id.short())
+        }
+        Some(holder) => {
+            return Err(format!(
+                "{reference} on the engine {} points at the image {}, which this resource did not make: use another \
+                 tag, or remove it with docker rmi {reference}",
+                desired.engine,
+                holder.id.short()
+            ));
+        }
+    };
+    Ok(Some(step(Action::TagImage { image: target.in_a_step(), reference: reference.clone() }, cause)))
+}

@@ -1,0 +1,135 @@
+//! The plan: from what is wanted and what was found to the ordered steps that lead from one to the other.
+//!
+//! # Guarantees
+//! The plan is a function of its arguments. Doing its first step and planning again gives the rest of it, so it does
+//! not matter where a process dies. It leaves no choice to whoever carries it out.
+//!
+//! # Caveats
+//! Steps whose image or container does not exist yet are there to be shown; they name no ID. By the time that it is
+//! their turn the plan has been made anew.
+
+mod claims;
+mod container;
+mod image;
+mod port;
+mod push;
+mod removal;
+mod replacement;
+mod retention;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Attempts, Block, Container, Desired, Image, ImageReference, Memory, RemoteImage, Revision, Step};
+
+pub use container::RunState;
+pub use push::PushState;
+pub use removal::{Removal, plan_removal};
+
+/// What was found: everything on the engine, what the registries hold, and what is remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The ID that the engine gives itself.
+    pub engine_id: String,
+    /// Every container on the engine; those of this resource with their detail.
+    pub containers: Vec<Container>,
+    /// Every image on the engine.
+    pub images: Vec<Image>,
+    /// What the destinations hold.
+    pub remotes: BTreeMap<ImageReference, Remote>,
+    /// What was tried and failed.
+    pub attempts: Attempts,
+    /// What the old status tells.
+    pub memory: Memory,
+}
+
+impl Observed {
+    /// The image that a reference on the engine points at.
+    pub fn image(&self, reference: &ImageReference) -> Option<&Image> {
+        self.images.iter().find(|image| image.has(reference))
+    }
+}
+
+/// What is known of a reference in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// It holds this.
+    Holds(RemoteImage),
+    /// It holds nothing there.
+    Nothing,
+    /// It could not be asked, in a sentence.
+    Unknown(String),
+}
+
+/// What is to be done, in order, and what stands in the way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// What is to be done. Each step stands on those before it.
+    pub steps: Vec<Step>,
+    /// What keeps parts of the resource from going on.
+    pub blocks: Vec<Block>,
+    /// The image that is wanted, when the engine holds it with every tag.
+    pub image: Option<Image>,
+    /// How each destination stands, in the order of the spec.
+    pub pushes: Vec<(ImageReference, PushState)>,
+    /// The container that serves, though it may not be the one that is wanted.
+    pub container: Option<Container>,
+    /// How the container stands.
+    pub run: RunState,
+    /// The references on the engine that are this resource's, or will be with the next step.
+    pub claims: BTreeSet<ImageReference>,
+    /// The revision that failed and must not be tried again.
+    pub rolled_back: Option<Revision>,
+    /// When to look again though nothing has happened.
+    pub look_again: Option<Duration>,
+}
+
+impl Plan {
+    /// Whether everything that is asked is so.
+    pub fn is_fulfilled(&self, desired: &Desired) -> bool {
+        let everything_is_pushed = self.pushes.iter().all(|(_, state)| state.is_held());
+        let everything_runs = desired.run.is_none() || matches!(self.run, RunState::Running | RunState::Completed);
+        self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
+    }
+
+    /// After what time another look is worth it, if any block or step says so.
+    pub fn next_look(&self) -> Option<Duration> {
+        self.blocks.iter().map(|block| block.look_again).chain(self.look_again).min()
+    }
+}
+
+/// Plans the way from what was found to what is wanted.
+pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
+    let image = image::plan(desired, observed, now);
+    let container = container::plan(desired, observed, image.target(), now);
+    let push = push::plan(desired, observed, image.target(), now);
+
+    let mut plan = Plan {
+        claims: claims::claims(desired, observed),
+        image: image.finished().cloned(),
+        container: container.container.cloned(),
+        run: container.state,
+        pushes: push.states,
+        rolled_back: container.rolled_back,
+        look_again: container.look_again,
+        ..Plan::default()
+    };
+    for (steps, blocks) in [(image.steps, image.blocks), (container.steps, container.blocks), (push.steps, push.blocks)]
+    {
+        plan.steps.extend(steps);
+        plan.blocks.extend(blocks);
+    }
+    if plan.steps.is_empty() && plan.is_fulfilled(desired) {
+        plan.steps = retention::plan(desired, observed);
+    }
+    plan
+}
+
+/// A step in the making.
+fn step(action: super::Action, cause: impl Into<String>) -> Step {
+    Step { action, cause: cause.into() }
+}

@@ -1,0 +1,281 @@
+//! From the old container to the new one, and back when the new one fails.
+//!
+//! The new one is made first, under a temporary name, so that nothing which can be found out beforehand interrupts the
+//! old one. Then the old one is stopped and steps aside under another temporary name, the new one takes the name and is
+//! started. The old one is kept until the new one has stayed up; if that fails it takes its name back and runs again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::container::{ContainerPlan, Situation, remove, start, stop};
+use super::{port, step};
+use crate::app::{
+    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision, SpecHash,
+    Step,
+};
+
+/// How long a new container stays up until the old one is removed.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// The grace of a container whose spec is not known any more; it is Docker's own default.
+pub(super) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// The names that the containers of one resource have while they change places.
+pub(super) struct Names {
+    pub(super) next: String,
+    pub(super) previous: String,
+}
+
+impl Names {
+    pub(super) fn of(name: &str) -> Self {
+        Self { next: format!("{name}.next"), previous: format!("{name}.previous") }
+    }
+}
+
+impl<'a> Situation<'a> {
+    /// Our container that has this name.
+    pub(super) fn ours_at(&self, name: &str) -> Option<&'a Container> {
+        self.others.iter().chain(&self.current).copied().find(|container| container.name == name)
+    }
+
+    /// The container that served before: it has run, and has the name or has stepped aside from it.
+    pub(super) fn old(&self) -> Option<&'a Container> {
+        let has_served = |container: &&&Container| {
+            let has_run = !matches!(container.state, ContainerState::Created | ContainerState::Dead);
+            has_run && (container.name == self.run.name || container.name == self.names.previous)
+        };
+        let mut served: Vec<&Container> = self.others.iter().filter(has_served).copied().collect();
+        served.sort_by_key(|container| (container.state != ContainerState::Running, container.name != self.run.name));
+        served.first().copied()
+    }
+
+    /// All of ours but this one.
+    pub(super) fn everything_but(&self, one: &Container) -> Vec<&'a Container> {
+        self.others.iter().chain(&self.current).copied().filter(|container| container.id != one.id).collect()
+    }
+
+    /// The block that names the foreign holder of our name; `None` when the name is free or ours.
+    pub(super) fn name_conflict(&self) -> Option<Block> {
+        let holder = self.observed.containers.iter().find(|container| {
+            let is_a_name_of_ours = [&self.run.name, &self.names.next, &self.names.previous].contains(&&container.name);
+            is_a_name_of_ours && !self.desired.owner.made(&container.labels)
+        })?;
+        let message = format!(
+            "the name {} is held by {}: choose another run.containerName, or remove that container with docker rm {}",
+            holder.name,
+            port::name_of(holder),
+            holder.name
+        );
+        Some(Block::waiting(Part::Container, Reason::NameConflict, message))
+    }
+
+    /// Why a container is made.
+    pub(super) fn cause_of_creation(&self, old: Option<&Container>) -> String {
+        match (old, self.image) {
+            (Some(old), Some(image)) => {
+                why_not(old, self.spec, image).unwrap_or_else(|| "the run section has changed".to_owned())
+            }
+            (Some(old), None) => format!("{} runs an older image", old.name),
+            (None, _) if self.observed.memory.container.as_deref() == Some(self.run.name.as_str()) => {
+                format!("the container {} is gone, though it should run", self.run.name)
+            }
+            (None, _) => "the resource has no container yet".to_owned(),
+        }
+    }
+
+    /// Why a container that was made is started.
+    pub(super) fn cause_of_start(&self, old: Option<&Container>) -> String {
+        match old {
+            Some(_) => self.cause_of_creation(old),
+            None => "the container is made and should run".to_owned(),
+        }
+    }
+
+    /// Leftovers of earlier changes, which never served or serve no more.
+    pub(super) fn remove_stale(&self, old: Option<&Container>) -> Vec<Step> {
+        let stale = self.others.iter().filter(|container| old.is_none_or(|old| old.id != container.id));
+        stale.flat_map(|container| self.stop_and_remove(container, "it is left over from an earlier change")).collect()
+    }
+
+    pub(super) fn stop_and_remove(&self, container: &Container, cause: &str) -> Vec<Step> {
+        let stop = has_to_be_stopped(container).then(|| stop(self, container, cause));
+        stop.into_iter().chain([remove(container, cause)]).collect()
+    }
+
+    /// The way of a container that is right but has another name than it should; `None` when the name is right.
+    pub(super) fn take_name(&self, container: &'a Container) -> Option<ContainerPlan<'a>> {
+        if container.name == self.run.name {
+            return None;
+        }
+        if let Some(block) = self.name_conflict() {
+            return Some(ContainerPlan::blocked(Some(container), block));
+        }
+        let cause = format!("its name is {}, {} is asked for", container.name, self.run.name);
+        let mut steps = Vec::new();
+        if let Some(holder) = self.ours_at(&self.run.name) {
+            steps.extend(self.stop_and_remove(holder, &cause));
+        }
+        steps.push(rename(Some(container), &container.name, &self.run.name, &cause));
+        Some(ContainerPlan::working(Some(container), steps))
+    }
+}
+
+fn has_to_be_stopped(container: &Container) -> bool {
+    matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
+}
+
+fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
+    let action = Action::RenameContainer {
+        id: container.map(|container| container.id.clone()),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    step(action, cause)
+}
+
+/// The steps from a container that is made, or about to be, to its running under its name, with the old one aside.
+pub(super) fn switch_over(
+    situation: &Situation<'_>,
+    new: Option<&Container>,
+    new_name: &str,
+    old: Option<&Container>,
+    cause: &str,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Some(old) = old {
+        if has_to_be_stopped(old) {
+            steps.push(stop(situation, old, cause));
+        }
+        if old.name == situation.run.name {
+            steps.push(rename(Some(old), &old.name, &situation.names.previous, cause));
+        }
+    }
+    if new_name != situation.run.name {
+        steps.push(rename(new, new_name, &situation.run.name, cause));
+    }
+    let start = Action::StartContainer {
+        id: new.map(|container| container.id.clone()),
+        name: situation.run.name.clone(),
+        spec_hash: situation.hash.clone(),
+    };
+    steps.push(step(start, cause));
+    if let (Some(old), None) = (old, new) {
+        steps.push(remove(old, "its successor runs"));
+    }
+    steps
+}
+
+/// How long still until a new container counts as one that stays up; `None` when it does. An engine whose clock is
+/// ahead of ours shortens the wait to nothing rather than making it endless.
+pub(super) fn still_settling(container: &Container, now: Timestamp) -> Option<Duration> {
+    let started_at = container.detail.as_ref()?.started_at?;
+    let up = Duration::try_from(now.duration_since(started_at)).unwrap_or(SETTLING);
+    SETTLING.checked_sub(up).filter(|wait| !wait.is_zero())
+}
+
+/// The way back: what failed is removed, the old container has its name again and runs.
+pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed: Revision) -> ContainerPlan<'a> {
+    let cause = "the new container failed";
+    let failures = situation.current.iter().map(|container| (container.state, container.detail.clone()));
+    let why = failures
+        .filter_map(|(_, detail)| detail)
+        .map(|detail| match detail.error.as_str() {
+            "" => format!("it ended with exit code {}", detail.exit_code),
+            error => error.to_owned(),
+        })
+        .next();
+    let mut steps: Vec<Step> = situation
+        .everything_but(old)
+        .into_iter()
+        .flat_map(|container| situation.stop_and_remove(container, cause))
+        .collect();
+    if old.name != situation.run.name {
+        steps.push(rename(Some(old), &old.name, &situation.run.name, cause));
+    }
+    if !matches!(old.state, ContainerState::Running | ContainerState::Restarting) {
+        let mut back = start(situation, old, cause);
+        if let Action::StartContainer { spec_hash, .. } = &mut back.action {
+            *spec_hash = SpecHash::from_label(old.spec_hash().unwrap_or_default());
+        }
+        steps.push(back);
+    }
+    let message = match (why, situation.observed.memory.condition("Ready")) {
+        (Some(why), _) => {
+            format!("the new container failed ({why}), so the one before it runs again: change the spec to try anew")
+        }
+        // What failed is removed by now; the sentence that was written then still holds.
+        (None, Some(ready)) if ready.reason == Reason::RolledBack.as_str() => ready.message.clone(),
+        (None, _) => {
+            "the new container failed, so the one before it runs again: change the spec to try anew".to_owned()
+        }
+    };
+    ContainerPlan {
+        steps,
+        blocks: vec![Block::terminal(Part::Container, Reason::RolledBack, message)],
+        container: Some(old),
+        rolled_back: Some(failed),
+        ..ContainerPlan::default()
+    }
+}
+
+/// Why a container is not what is asked, in words; `None` when it is.
+pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image) -> Option<String> {
+    if container.image != image.id {
+        return Some(format!("it runs the image {}, {} is asked for", container.image.short(), image.id.short()));
+    }
+    if container.spec_hash() != Some(spec.hash().as_str()) {
+        return Some(difference(container, spec));
+    }
+    // A container that was started after a failed start runs without its ports (moby/moby#51758).
+    let is_published = |port| container.ports.contains(port);
+    if container.state == ContainerState::Running && !spec.ports.iter().all(is_published) {
+        return Some(port_difference(&container.ports, spec));
+    }
+    None
+}
+
+/// What differs between a container as it was made and the spec, in words. A value is never quoted: it may be secret.
+fn difference(container: &Container, spec: &ContainerSpec) -> String {
+    let Some(made) = &container.detail else {
+        return "the run section has changed".to_owned();
+    };
+    if !same_ports(&made.asked_ports, &spec.ports) {
+        return port_difference(&made.asked_ports, spec);
+    }
+    let changed = spec.env.iter().find(|(name, value)| made.env.get(*name) != Some(value));
+    if let Some((name, _)) = changed {
+        return format!("the environment variable {name} has changed");
+    }
+    if !spec.command.is_empty() && spec.command != made.command {
+        return "the command has changed".to_owned();
+    }
+    if !spec.args.is_empty() && spec.args != made.args {
+        return "the arguments have changed".to_owned();
+    }
+    "the run section has changed".to_owned()
+}
+
+fn same_ports(left: &[PublishedPort], right: &[PublishedPort]) -> bool {
+    left.len() == right.len() && left.iter().all(|port| right.contains(port))
+}
+
+/// `port 8080 is published, 4000 is asked for`.
+fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String {
+    let list = |ports: Vec<&PublishedPort>| match ports.as_slice() {
+        [] => "no port".to_owned(),
+        [port] => format!("port {}", port.host_port),
+        ports => {
+            let numbers: Vec<String> = ports.iter().map(|port| port.host_port.to_string()).collect();
+            format!("ports {}", numbers.join(", "))
+        }
+    };
+    let superfluous = published.iter().filter(|port| !spec.ports.contains(port)).collect();
+    let missing = spec.ports.iter().filter(|port| !published.contains(port)).collect();
+    format!("{} published, {} asked for", with_verb(&list(superfluous)), with_verb(&list(missing)))
+}
+
+fn with_verb(ports: &str) -> String {
+    let verb = if ports.starts_with("ports") { "are" } else { "is" };
+    format!("{ports} {verb}")
+}

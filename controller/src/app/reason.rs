@@ -1,0 +1,128 @@
+//! The reasons of conditions and Events: stable words that people and programs match.
+
+/// Why a condition is as it is. Each is documented in `docs/reference.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The container runs and everything else is as it was asked.
+    Running,
+    /// The one-shot has exited with 0.
+    Completed,
+    /// The image is built and pushed where that was asked; nothing is to run.
+    ImageReady,
+    /// Something is being done.
+    Progressing,
+    /// The image is being built, or is about to be.
+    Building,
+    /// The image is being pulled, or is about to be.
+    Pulling,
+    /// The image is being pushed, or is about to be.
+    Pushing,
+    /// The container is being made and started.
+    Starting,
+    /// The container is being replaced by one for the newer spec.
+    Replacing,
+    /// What the resource made is being removed.
+    Deleting,
+    /// The context was read.
+    ContextRead,
+    /// The image is on the engine.
+    ImagePresent,
+    /// Every destination holds the image.
+    DestinationsHold,
+    /// The registry could not be asked; what was known is still held for true.
+    RegistryUnavailable,
+    /// A field has a value that cannot be.
+    InvalidSpec,
+    /// The engine's policy forbids what is asked.
+    PolicyRefused,
+    /// The `ContainerEngine` does not exist.
+    EngineNotFound,
+    /// The engine does not answer.
+    EngineUnavailable,
+    /// A Secret, or a key in it, does not exist.
+    SecretNotFound,
+    /// A Secret is there but cannot be used.
+    SecretInvalid,
+    /// A ConfigMap, or a key in it, does not exist.
+    ConfigMapNotFound,
+    /// The context cannot be read.
+    ContextUnreadable,
+    /// A step of the Dockerfile failed, or the Dockerfile is broken.
+    BuildFailed,
+    /// The registry does not have the image.
+    ImageNotFound,
+    /// The image could not be pulled.
+    PullFailed,
+    /// A tag on the engine belongs to someone else.
+    TagConflict,
+    /// The registry refuses the push.
+    PushDenied,
+    /// The push failed for another reason.
+    PushFailed,
+    /// After a push the registry holds something else.
+    DigestMismatch,
+    /// The container's name is another's.
+    NameConflict,
+    /// A host port is another's.
+    PortConflict,
+    /// The engine refuses to make or start the container.
+    StartFailed,
+    /// The container keeps ending and the engine keeps starting it.
+    CrashLoopBackOff,
+    /// The one-shot has exited with another code than 0.
+    RunFailed,
+    /// The new container failed and the one before it runs again.
+    RolledBack,
+    /// The engine did not do what was asked.
+    EngineError,
+}
+
+impl Reason {
+    /// The word, as it is written into conditions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::ImageReady => "ImageReady",
+            Self::Progressing => "Progressing",
+            Self::Building => "Building",
+            Self::Pulling => "Pulling",
+            Self::Pushing => "Pushing",
+            Self::Starting => "Starting",
+            Self::Replacing => "Replacing",
+            Self::Deleting => "Deleting",
+            Self::ContextRead => "ContextRead",
+            Self::ImagePresent => "ImagePresent",
+            Self::DestinationsHold => "DestinationsHold",
+            Self::RegistryUnavailable => "RegistryUnavailable",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::PolicyRefused => "PolicyRefused",
+            Self::EngineNotFound => "EngineNotFound",
+            Self::EngineUnavailable => "EngineUnavailable",
+            Self::SecretNotFound => "SecretNotFound",
+            Self::SecretInvalid => "SecretInvalid",
+            Self::ConfigMapNotFound => "ConfigMapNotFound",
+            Self::ContextUnreadable => "ContextUnreadable",
+            Self::BuildFailed => "BuildFailed",
+            Self::ImageNotFound => "ImageNotFound",
+            Self::PullFailed => "PullFailed",
+            Self::TagConflict => "TagConflict",
+            Self::PushDenied => "PushDenied",
+            Self::PushFailed => "PushFailed",
+            Self::DigestMismatch => "DigestMismatch",
+            Self::NameConflict => "NameConflict",
+            Self::PortConflict => "PortConflict",
+            Self::StartFailed => "StartFailed",
+            Self::CrashLoopBackOff => "CrashLoopBackOff",
+            Self::RunFailed => "RunFailed",
+            Self::RolledBack => "RolledBack",
+            Self::EngineError => "EngineError",
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

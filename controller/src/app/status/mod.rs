@@ -1,0 +1,79 @@
+//! The status: computed from what was observed and planned, never from what was hoped.
+
+mod conditions;
+mod facts;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
+
+use super::{Block, Desired, ImageReference, Observed, Plan, Step};
+
+/// What a pass over a resource has found out.
+#[derive(Clone, Copy, Debug)]
+pub enum Outlook<'a> {
+    /// It was planned.
+    Planned {
+        /// What is wanted.
+        desired: &'a Desired,
+        /// What was found.
+        observed: &'a Observed,
+        /// What is to be done.
+        plan: &'a Plan,
+    },
+    /// It could not be planned.
+    Blocked(&'a Block),
+    /// It is being deleted, with these steps still to go.
+    Deleting {
+        /// What was found.
+        observed: &'a Observed,
+        /// What is to be done.
+        steps: &'a [Step],
+    },
+}
+
+/// What the status tells beside the outlook.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// The name of the engine that is asked for.
+    pub engine: String,
+    /// The generation that was looked at.
+    pub generation: i64,
+    /// What the build's context was.
+    pub source: Option<SourceStatus>,
+    /// The last build, when this process has made one.
+    pub build: Option<BuildStatus>,
+    /// When this process has pushed what.
+    pub pushed_at: BTreeMap<ImageReference, Timestamp>,
+    /// The last lines of a container that has ended.
+    pub log_tail: Option<String>,
+}
+
+/// The status after a pass.
+pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>, now: Timestamp) -> ContainerAppStatus {
+    let verdict = verdict::verdict(old, telling, outlook, now);
+    let mut status = ContainerAppStatus {
+        observed_generation: telling.generation,
+        build: telling.build.clone().or_else(|| old.build.clone()),
+        ..old.clone()
+    };
+    if let Outlook::Planned { desired, observed, plan } = outlook {
+        status.engine = Some(EngineReference { name: telling.engine.clone(), id: observed.engine_id.clone() });
+        status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
+        status.push = facts::pushes(desired, plan, telling, old);
+        status.container = facts::container(desired, plan, telling, old);
+        status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());
+        status.local_references = plan.claims.iter().map(ToString::to_string).collect();
+    }
+    status.conditions = conditions::conditions(old, telling, &verdict, outlook, now);
+    status
+}
+
+fn time(timestamp: Timestamp) -> Time {
+    Time(timestamp)
+}

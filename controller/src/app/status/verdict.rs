@@ -1,0 +1,202 @@
+//! Whether a resource is ready, being worked on, or stalled, and the one sentence that says so.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use longshore_crds::ContainerAppStatus;
+
+use super::{Outlook, Telling};
+use crate::app::plan::RunState;
+use crate::app::{Action, Block, Desired, Memory, Observed, Part, Plan, Reason, Step};
+
+/// Which of kstatus's three states a resource is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Ready,
+    Reconciling,
+    Stalled,
+}
+
+pub(super) struct Verdict {
+    pub(super) state: State,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>, now: Timestamp) -> Verdict {
+    match outlook {
+        Outlook::Planned { desired, plan, .. } if plan.is_fulfilled(desired) => {
+            Verdict { state: State::Ready, reason: ready_reason(plan, desired), message: ready_message(desired, plan) }
+        }
+        Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
+            Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
+            None => working(&plan.steps, plan),
+        },
+        Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
+        Outlook::Deleting { observed, steps } => {
+            let failure = steps.iter().find_map(|step| observed.attempts.failure(&step.action));
+            let message = match (failure, steps.first()) {
+                (Some(failure), _) => failure.message.clone(),
+                (None, Some(step)) => sentence(step),
+                (None, None) => "nothing of it is left on the engine".to_owned(),
+            };
+            Verdict { state: State::Reconciling, reason: Reason::Deleting, message }
+        }
+    }
+}
+
+/// Where the spec could not be read there is no deadline of its own.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
+
+/// What stands in the way most: what only an edit helps, then what was tried and failed, then what is waited for.
+fn obstacle(observed: &Observed, plan: &Plan) -> Option<Block> {
+    let terminal = plan.blocks.iter().find(|block| block.is_terminal);
+    let failed = || {
+        let failure = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action))?;
+        Some(Block::waiting(failure.part, failure.reason, failure.message.clone()))
+    };
+    terminal.cloned().or_else(failed).or_else(|| plan.blocks.first().cloned())
+}
+
+fn obstructed(
+    old: &ContainerAppStatus,
+    telling: &Telling,
+    block: &Block,
+    deadline: Duration,
+    now: Timestamp,
+) -> Verdict {
+    let memory = Memory::of(old);
+    let was_stalled_by_this = memory.since("Stalled", telling.generation).is_some()
+        && memory.condition("Stalled").is_some_and(|condition| condition.reason == block.reason.as_str());
+    let is_overdue = memory
+        .since("Reconciling", telling.generation)
+        .and_then(|since| Duration::try_from(now.duration_since(since)).ok())
+        .is_some_and(|waited| waited >= deadline);
+    let is_stalled = block.is_terminal || was_stalled_by_this || is_overdue;
+    Verdict {
+        state: if is_stalled { State::Stalled } else { State::Reconciling },
+        reason: block.reason,
+        message: block.message.clone(),
+    }
+}
+
+fn working(steps: &[Step], plan: &Plan) -> Verdict {
+    let telling_step = steps.iter().find(|step| !matches!(step.action, Action::TagImage { .. })).or(steps.first());
+    Verdict {
+        state: State::Reconciling,
+        reason: telling_step.map_or(Reason::Progressing, |step| reason_of(&step.action, plan)),
+        message: telling_step.map_or_else(|| "waiting for the next look".to_owned(), sentence),
+    }
+}
+
+/// `build image v1-3f5c…, because no image with these inputs is on the engine`.
+fn sentence(step: &Step) -> String {
+    format!("{}, because {}", step.action, step.cause)
+}
+
+fn reason_of(action: &Action, plan: &Plan) -> Reason {
+    match action {
+        Action::PullImage { .. } => Reason::Pulling,
+        Action::BuildImage { .. } => Reason::Building,
+        Action::PushImage { .. } => Reason::Pushing,
+        Action::CreateContainer { .. } | Action::StartContainer { .. } if plan.container.is_none() => Reason::Starting,
+        Action::CreateContainer { .. } | Action::RenameContainer { .. } | Action::StopContainer { .. } => {
+            Reason::Replacing
+        }
+        Action::StartContainer { .. } => Reason::Starting,
+        Action::TagImage { .. } | Action::RemoveContainer { .. } | Action::RemoveImage { .. } => Reason::Progressing,
+    }
+}
+
+fn ready_reason(plan: &Plan, desired: &Desired) -> Reason {
+    match (&desired.run, &plan.run) {
+        (None, _) => Reason::ImageReady,
+        (Some(_), RunState::Completed) => Reason::Completed,
+        (Some(_), _) => Reason::Running,
+    }
+}
+
+fn ready_message(desired: &Desired, plan: &Plan) -> String {
+    let image = match &plan.image {
+        Some(image) => format!("{} ({})", desired.image, image.id.short()),
+        None => desired.image.to_string(),
+    };
+    let what = match (&desired.run, &plan.run) {
+        (None, _) => format!("{image} is on the engine {}", desired.engine),
+        (Some(run), RunState::Completed) => format!("{image} has run as {} and exited with 0", run.name),
+        (Some(run), _) => format!("{image} running as {}{}", run.name, ports(plan)),
+    };
+    match desired.destinations.as_slice() {
+        [] => what,
+        [one] => format!("{what}; pushed to {}", one.reference),
+        many => format!("{what}; pushed to {} references", many.len()),
+    }
+}
+
+fn ports(plan: &Plan) -> String {
+    let ports = plan.container.as_ref().map(|container| container.ports.as_slice()).unwrap_or_default();
+    ports.iter().map(|port| format!(", {port}")).collect()
+}
+
+/// The verdict over one part, for its own condition: whether it holds, why, and the sentence.
+pub(super) fn part(
+    part: Part,
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    telling: &Telling,
+) -> (&'static str, Reason, String) {
+    if let Some(block) = plan.blocks.iter().find(|block| block.part == part) {
+        return ("False", block.reason, block.message.clone());
+    }
+    let failed = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action));
+    if let Some(failure) = failed.filter(|failure| failure.part == part) {
+        return ("False", failure.reason, failure.message.clone());
+    }
+    match part {
+        Part::Source => match &telling.source {
+            Some(source) => ("True", Reason::ContextRead, format!("{} files, {} bytes", source.files, source.size)),
+            None => ("True", Reason::ContextRead, "the context was read".to_owned()),
+        },
+        Part::Image => match &plan.image {
+            Some(image) => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),
+            None => not_yet(plan),
+        },
+        Part::Push => pushed(plan),
+        Part::Container => match (&plan.run, &plan.container) {
+            (RunState::Running, Some(container)) => {
+                ("True", Reason::Running, format!("{} runs{}", container.name, ports(plan)))
+            }
+            (RunState::Completed, _) => ("True", Reason::Completed, "the one-shot has exited with 0".to_owned()),
+            _ => not_yet(plan),
+        },
+    }
+}
+
+fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
+    use crate::app::plan::PushState;
+    let missing = plan.pushes.iter().any(|(_, state)| !state.is_held());
+    if missing {
+        return not_yet(plan);
+    }
+    let unknown = plan.pushes.iter().find_map(|(reference, state)| match state {
+        PushState::HeldWhenLastAsked(_, why) => Some(format!("{reference}: {why}")),
+        PushState::Held(_) | PushState::Missing => None,
+    });
+    match unknown {
+        Some(why) => ("Unknown", Reason::RegistryUnavailable, why),
+        None => {
+            let references: Vec<String> = plan.pushes.iter().map(|(reference, _)| reference.to_string()).collect();
+            ("True", Reason::DestinationsHold, format!("{} holds the image", references.join(", ")))
+        }
+    }
+}
+
+fn not_yet(plan: &Plan) -> (&'static str, Reason, String) {
+    let verdict = if plan.steps.is_empty() {
+        return ("False", Reason::Progressing, "it waits for another part of the resource".to_owned());
+    } else {
+        working(&plan.steps, plan)
+    };
+    ("False", verdict.reason, verdict.message)
+}

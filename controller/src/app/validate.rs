@@ -1,0 +1,171 @@
+//! From the raw resource to types that cannot hold a wrong value. Nothing after this can fail on a malformed spec.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use longshore_crds::{ContainerApp, ContainerPort, Image, Push, Run};
+
+use super::{
+    Block, BuildSpec, ContainerSpec, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
+    PublishedPort, Reason, Repository, RunSpec,
+};
+
+const DEFAULT_TAG: &str = "latest";
+const DEFAULT_DOCKERFILE: &str = "Dockerfile";
+
+/// What the resource asks for, or the one sentence that says which field cannot be so.
+///
+/// A part whose inputs could not be had (a Secret that is not there yet) is not an error: it is a part that is
+/// blocked, and the other parts go on.
+pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
+    let owner = owner_of(app, inputs);
+    if let Some(refusal) = inputs.policy.refuses_namespace(&owner.namespace) {
+        return Err(Block::terminal(Part::Container, Reason::PolicyRefused, refusal));
+    }
+    let spec = &app.spec;
+    let (repository, references) = image_references(&spec.image)?;
+    let image = references[0].clone();
+    let source = image_source(&spec.image, inputs);
+    Ok(Desired {
+        tags: if spec.image.build.is_some() { references } else { Vec::new() },
+        destinations: destinations(&spec.push, &spec.image.tags, inputs)?,
+        run: spec.run.as_ref().map(|run| run_spec(run, &owner, inputs)).transpose()?,
+        revision_history_limit: usize::try_from(spec.revision_history_limit).unwrap_or(0),
+        progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
+        generation: app.metadata.generation.unwrap_or(0),
+        engine: spec.engine.clone(),
+        repository,
+        owner,
+        image,
+        source,
+    })
+}
+
+/// The owner of what is made for this resource.
+pub fn owner_of(app: &ContainerApp, inputs: &Inputs) -> Owner {
+    Owner {
+        instance: inputs.instance.clone(),
+        uid: app.metadata.uid.clone().unwrap_or_default(),
+        namespace: app.metadata.namespace.clone().unwrap_or_default(),
+        name: app.metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+fn invalid(part: Part, field: &str, message: impl std::fmt::Display) -> Block {
+    Block::terminal(part, Reason::InvalidSpec, format!("{field}: {message}"))
+}
+
+fn image_references(image: &Image) -> Result<(Repository, Vec<ImageReference>), Block> {
+    let repository: Repository = image.name.parse().map_err(|error| invalid(Part::Image, "spec.image.name", error))?;
+    let references =
+        tagged(&repository, &image.tags).map_err(|error| invalid(Part::Image, "spec.image.tags", error))?;
+    Ok((repository, references))
+}
+
+fn tagged(repository: &Repository, tags: &[String]) -> Result<Vec<ImageReference>, super::ReferenceError> {
+    if tags.is_empty() {
+        return Ok(vec![repository.tagged(DEFAULT_TAG)?]);
+    }
+    tags.iter().map(|tag| repository.tagged(tag)).collect()
+}
+
+fn image_source(image: &Image, inputs: &Inputs) -> Result<ImageSource, Block> {
+    match (&image.build, &inputs.context) {
+        (Some(build), Some(context)) => Ok(ImageSource::Build(BuildSpec {
+            context: context.clone()?,
+            dockerfile: build.dockerfile.clone().unwrap_or_else(|| DEFAULT_DOCKERFILE.to_owned()),
+            target: build.target.clone(),
+            args: build.args.clone(),
+            rebuild_token: build.rebuild_token.clone(),
+        })),
+        _ => Ok(ImageSource::Pull {
+            policy: image.pull_policy.unwrap_or_default(),
+            credentials: inputs.pull_credentials.clone()?,
+        }),
+    }
+}
+
+fn destinations(push: &[Push], image_tags: &[String], inputs: &Inputs) -> Result<Vec<Destination>, Block> {
+    let mut destinations = Vec::new();
+    for (index, entry) in push.iter().enumerate() {
+        let repository: Repository =
+            entry.to.parse().map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].to"), error))?;
+        let tags = if entry.tags.is_empty() { image_tags } else { &entry.tags };
+        let references = tagged(&repository, tags)
+            .map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].tags"), error))?;
+        let credentials = inputs.push_credentials.get(index).cloned().unwrap_or(Ok(None));
+        destinations.extend(
+            references.into_iter().map(|reference| Destination { reference, credentials: credentials.clone() }),
+        );
+    }
+    Ok(destinations)
+}
+
+fn run_spec(run: &Run, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block> {
+    let ports = run
+        .ports
+        .iter()
+        .enumerate()
+        .map(|(index, port)| published_port(index, port, inputs))
+        .collect::<Result<Vec<_>, _>>()?;
+    refuse_collisions(&ports)?;
+    Ok(RunSpec {
+        name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
+        container: inputs.env.clone().map(|env| ContainerSpec {
+            ports,
+            command: run.command.clone(),
+            args: run.args.clone(),
+            env,
+            working_dir: run.working_dir.clone(),
+            restart_policy: run.restart_policy,
+            grace_period: seconds(run.termination_grace_period_seconds),
+        }),
+    })
+}
+
+fn default_container_name(owner: &Owner) -> String {
+    match owner.namespace.as_str() {
+        "default" | "" => owner.name.clone(),
+        namespace => format!("{namespace}.{}", owner.name),
+    }
+}
+
+fn published_port(index: usize, port: &ContainerPort, inputs: &Inputs) -> Result<PublishedPort, Block> {
+    let field = |name: &str| format!("spec.run.ports[{index}].{name}");
+    let number = |name: &str, value: i32| match u16::try_from(value) {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(invalid(Part::Container, &field(name), format!("{value} is not a port; a port is 1 to 65535"))),
+    };
+    let host_ip = match &port.host_ip {
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Some(text) => text.parse().map_err(|_| {
+            let message = format!("\"{text}\" is not an IP address, such as 127.0.0.1 or ::1");
+            invalid(Part::Container, &field("hostIP"), message)
+        })?,
+    };
+    let host_port = number("hostPort", port.host_port)?;
+    if let Some(refusal) = inputs.policy.refuses_host_port(host_port) {
+        let message = format!("{}: {refusal}", field("hostPort"));
+        return Err(Block::terminal(Part::Container, Reason::PolicyRefused, message));
+    }
+    Ok(PublishedPort {
+        host_ip,
+        host_port,
+        container_port: number("containerPort", port.container_port)?,
+        protocol: port.protocol,
+    })
+}
+
+fn refuse_collisions(ports: &[PublishedPort]) -> Result<(), Block> {
+    for (index, port) in ports.iter().enumerate() {
+        if let Some(other) = ports[..index].iter().position(|earlier| earlier.collides_with(port)) {
+            let message = format!("{} is published by spec.run.ports[{other}] already", port.host_port);
+            return Err(invalid(Part::Container, &format!("spec.run.ports[{index}].hostPort"), message));
+        }
+    }
+    Ok(())
+}
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}

@@ -1,0 +1,51 @@
+//! The flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::Failure;
+use crate::standalone::{Endpoint, Project};
+
+/// Which project is meant, and where its engine is.
+#[derive(Clone, Debug, Args)]
+pub struct ProjectOptions {
+    /// Name of the project; default: the name of the folder of the first file, or of the current folder
+    #[arg(long, env = "LONGSHORE_PROJECT", value_name = "NAME")]
+    pub project: Option<String>,
+
+    /// Address of the engine `default`, unless the files describe it: unix:///… or tcp://…
+    #[arg(long, env = "DOCKER_HOST", value_name = "ADDRESS")]
+    pub engine_host: Option<String>,
+
+    /// Folder for what is remembered between runs; default: $XDG_STATE_HOME/longshore, or ~/.local/state/longshore
+    #[arg(long, env = "LONGSHORE_STATE_DIR", value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl ProjectOptions {
+    /// The project, named or by the folder of these files.
+    pub fn project(&self, files: &[PathBuf]) -> Project {
+        match &self.project {
+            Some(name) => Project::named(name),
+            None => Project::of_files(files),
+        }
+    }
+
+    /// The address of the default engine.
+    pub fn endpoint(&self) -> Result<Endpoint, Failure> {
+        match self.engine_host.as_deref() {
+            // An empty variable is one that is not set.
+            None | Some("") => Ok(Endpoint::default()),
+            Some(text) => Ok(text.parse()?),
+        }
+    }
+}
+
+/// How registries are trusted.
+#[derive(Clone, Debug, Args)]
+pub struct RegistryOptions {
+    /// A file of certificate authorities (PEM) to trust for registries, beside the system's own
+    #[arg(long, env = "LONGSHORE_REGISTRY_CA", value_name = "FILE")]
+    pub registry_ca: Option<PathBuf>,
+}

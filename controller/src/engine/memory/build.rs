@@ -1,0 +1,369 @@
+//! How the engine in memory builds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use longshore_crds::BuildFailure;
+
+use super::api::Cancellation;
+use super::context::{Context, Selection};
+use super::dockerfile::{Dockerfile, Instruction, expand};
+use super::images::{Images, Origin};
+use super::program::{End, Program, words};
+use super::{MemoryEngine, Operation};
+use crate::app::{Digest, ImageReference};
+use crate::engine::{BuildFailed, BuildReport, BuildRequest, EngineError, Progress, ProgressSink, StepState};
+use crate::registry::memory::{MemoryImage, MemoryLayer, MemoryRegistry};
+
+impl MemoryEngine {
+    pub(super) async fn build(
+        &self,
+        request: BuildRequest,
+        progress: &ProgressSink,
+    ) -> Result<BuildReport, EngineError> {
+        let subject = request.reference.to_string();
+        self.enter(Operation::BuildImage, &subject).await?;
+        let mut cancellation = Cancellation::of(self, Operation::BuildImage, &subject);
+        let context = Context::receive(request.context).await;
+        cancellation.rule_out();
+        let context = context?;
+        let inputs = Inputs {
+            context,
+            dockerfile: request.dockerfile,
+            target: request.target,
+            args: request.args,
+            registry: &self.registry,
+        };
+        let (result, told) = self.build_from(&inputs, &request.labels, &request.reference);
+        for progress_so_far in told {
+            progress(progress_so_far);
+        }
+        result
+    }
+
+    /// The build, and what it has told on its way: no sink is called while the engine is locked.
+    fn build_from(
+        &self,
+        inputs: &Inputs<'_>,
+        labels: &BTreeMap<String, String>,
+        reference: &ImageReference,
+    ) -> (Result<BuildReport, EngineError>, Vec<Progress>) {
+        let now = self.clock.now();
+        self.change(|state| {
+            let mut build = Build::new(inputs, &state.images, &mut state.build_cache);
+            let outcome = build.run();
+            let (told, report) = (build.told, build.report);
+            let result = outcome.and_then(|mut image| {
+                image.labels.extend(labels.clone());
+                let id = state.images.add(image, Origin::Build, now);
+                state.images.tag(&id, reference)?;
+                state.events.tell_of_image("tag", reference);
+                Ok(report)
+            });
+            (result, told)
+        })
+    }
+}
+
+/// What a build is made from.
+struct Inputs<'a> {
+    context: Context,
+    dockerfile: String,
+    target: Option<String>,
+    args: BTreeMap<String, String>,
+    registry: &'a MemoryRegistry,
+}
+
+/// A build under way.
+struct Build<'a> {
+    inputs: &'a Inputs<'a>,
+    images: &'a Images,
+    cache: &'a mut BTreeSet<Digest>,
+    /// How many steps were begun.
+    number: usize,
+    report: BuildReport,
+    told: Vec<Progress>,
+}
+
+/// A stage so far.
+#[derive(Clone)]
+struct Built {
+    image: MemoryImage,
+    /// The digest of everything that led here.
+    key: Digest,
+    variables: BTreeMap<String, String>,
+    has_command: bool,
+}
+
+impl<'a> Build<'a> {
+    fn new(inputs: &'a Inputs<'a>, images: &'a Images, cache: &'a mut BTreeSet<Digest>) -> Self {
+        let archive_size = inputs.context.archive_size;
+        Self {
+            inputs,
+            images,
+            cache,
+            number: 0,
+            report: BuildReport::default(),
+            told: vec![Progress::ContextSent { bytes: archive_size }],
+        }
+    }
+
+    fn run(&mut self) -> Result<MemoryImage, EngineError> {
+        let path = &self.inputs.dockerfile;
+        let text = self
+            .inputs
+            .context
+            .text(path)
+            .ok_or_else(|| broken(format!("failed to read dockerfile: open {path}: no such file or directory")))?;
+        let dockerfile = Dockerfile::parse(&text).map_err(broken)?;
+        let target = dockerfile.target(self.inputs.target.as_deref()).map_err(broken)?;
+        let arguments = self.arguments(&dockerfile.arguments);
+        let needed = dockerfile.needed_for(target);
+        self.report.steps = needed.iter().map(|stage| steps_of(&dockerfile, *stage, &arguments)).sum();
+        let mut built: BTreeMap<usize, Built> = BTreeMap::new();
+        for stage in needed {
+            let done = self.stage(&dockerfile, stage, &arguments, &built)?;
+            built.insert(stage, done);
+        }
+        built.remove(&target).map(|built| built.image).ok_or_else(|| broken("the target was not built".to_owned()))
+    }
+
+    /// The values of `ARG`s.
+    fn arguments(&self, declarations: &[Instruction]) -> BTreeMap<String, String> {
+        let mut arguments = BTreeMap::new();
+        for declaration in declarations {
+            self.declare(&declaration.rest, &BTreeMap::new(), &mut arguments);
+        }
+        arguments
+    }
+
+    /// One `ARG`: the given value, its default, or the value of an `ARG` of this name before the first stage.
+    fn declare(&self, declaration: &str, outer: &BTreeMap<String, String>, variables: &mut BTreeMap<String, String>) {
+        let (name, default) = match declaration.split_once('=') {
+            Some((name, default)) => (name, Some(default.trim_matches('"').to_owned())),
+            None => (declaration, None),
+        };
+        let given = self.inputs.args.get(name).cloned();
+        if let Some(value) = given.or(default).or_else(|| outer.get(name).cloned()) {
+            variables.insert(name.to_owned(), value);
+        }
+    }
+
+    fn stage(
+        &mut self,
+        dockerfile: &Dockerfile,
+        index: usize,
+        arguments: &BTreeMap<String, String>,
+        done: &BTreeMap<usize, Built>,
+    ) -> Result<Built, EngineError> {
+        let stage = &dockerfile.stages[index];
+        let base = expand(&stage.base, arguments);
+        let source = |name: &str| dockerfile.stage_before(index, name).and_then(|index| done.get(&index));
+        let mut built = match source(&base) {
+            Some(built) => built.clone(),
+            None => self.base_image(&base, &stage.from)?,
+        };
+        built.has_command = false;
+        for instruction in &stage.instructions {
+            if instruction.is_step() {
+                let from = instruction.source_stage().map(|name| match source(name) {
+                    Some(built) => built.key.clone(),
+                    None => Digest::of(name),
+                });
+                self.step(instruction, from, &mut built)?;
+            } else if instruction.keyword == "ARG" {
+                self.declare(&expand(&instruction.rest, &built.variables), arguments, &mut built.variables);
+            } else {
+                set(instruction, &mut built);
+            }
+        }
+        Ok(built)
+    }
+
+    /// The image that a stage begins with: the engine's, or else the registry's. It is cached when it is here.
+    fn base_image(&mut self, base: &str, from: &Instruction) -> Result<Built, EngineError> {
+        if base == "scratch" {
+            return Ok(Built::on(MemoryImage::default()));
+        }
+        let reference: ImageReference =
+            base.parse().map_err(|error: crate::app::ReferenceError| broken(error.to_string()))?;
+        let number = self.begin(from);
+        let local = self.images.find(&reference).and_then(|id| self.images.content(id));
+        let built = match local {
+            Some(image) => Built::on(image.clone()),
+            None => Built::on(self.inputs.registry.fetch(&reference, None)?.image),
+        };
+        let is_here = local.is_some() || self.cache.contains(&built.key);
+        self.finish(number, from, &built.key, is_here);
+        Ok(built)
+    }
+
+    fn step(&mut self, instruction: &Instruction, from: Option<Digest>, built: &mut Built) -> Result<(), EngineError> {
+        let number = self.begin(instruction);
+        let text = expand(&instruction.rest, &built.variables);
+        let selection = match (instruction.keyword.as_str(), &from) {
+            ("COPY" | "ADD", None) => self.files(instruction, &text)?,
+            _ => None,
+        };
+        let variables = if instruction.keyword == "RUN" { built.variables.clone() } else { BTreeMap::new() };
+        let files = selection.as_ref().map(|selection| selection.digest.clone()).or(from);
+        let key = Digest::of(format!("{}\n{} {text}\n{files:?}\n{variables:?}", built.key, instruction.keyword));
+        let is_cached = self.cache.contains(&key);
+        if instruction.keyword == "RUN" && !is_cached {
+            self.run_program(instruction, &text, number)?;
+        }
+        self.finish(number, instruction, &key, is_cached);
+        built.image.history.push(format!("{} {text}", instruction.keyword));
+        built
+            .image
+            .layers
+            .push(MemoryLayer { digest: key.clone(), size: selection.map_or(0, |selection| selection.size) });
+        built.key = key;
+        Ok(())
+    }
+
+    /// The files that `COPY` or `ADD` takes from the context; `None` when it takes none, as of a URL.
+    fn files(&mut self, instruction: &Instruction, text: &str) -> Result<Option<Selection>, EngineError> {
+        let words = text.split_whitespace().skip_while(|word| word.starts_with("--"));
+        let words: Vec<&str> = words.collect();
+        let sources = words.split_last().map_or(&[][..], |(_, sources)| sources);
+        let mut all: Option<Selection> = None;
+        for source in sources.iter().filter(|source| !source.contains("://")) {
+            let Some(selection) = self.inputs.context.select(source) else {
+                let message = format!("failed to compute cache key: \"/{source}\": not found");
+                return Err(self.failed(instruction, message, None, ""));
+            };
+            all = Some(match all {
+                None => selection,
+                Some(others) => Selection {
+                    digest: Digest::of(format!("{}{}", others.digest, selection.digest)),
+                    size: others.size + selection.size,
+                },
+            });
+        }
+        Ok(all)
+    }
+
+    fn run_program(&mut self, instruction: &Instruction, script: &str, number: usize) -> Result<(), EngineError> {
+        let program = Program::of_step(script);
+        let mut printed = String::new();
+        for line in &program.lines {
+            printed.push_str(&line.text);
+            printed.push('\n');
+            self.told.push(Progress::BuildLog { line: line.text.clone() });
+        }
+        match program.end {
+            Some(End { exit_code, .. }) if exit_code != 0 => {
+                self.tell(number, instruction, StepState::Failed);
+                let message =
+                    format!("process \"/bin/sh -c {script}\" did not complete successfully: exit code: {exit_code}");
+                Err(self.failed(instruction, message, Some(exit_code), &printed))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, instruction: &Instruction) -> usize {
+        self.number += 1;
+        self.tell(self.number, instruction, StepState::Started);
+        self.number
+    }
+
+    fn finish(&mut self, number: usize, instruction: &Instruction, key: &Digest, is_cached: bool) {
+        self.cache.insert(key.clone());
+        let state = if is_cached {
+            self.report.cached_steps += 1;
+            StepState::Cached
+        } else {
+            StepState::Done { duration: Duration::ZERO }
+        };
+        self.tell(number, instruction, state);
+    }
+
+    fn tell(&mut self, number: usize, instruction: &Instruction, state: StepState) {
+        self.told.push(Progress::BuildStep { number, total: self.report.steps, name: instruction.text.clone(), state });
+    }
+
+    fn failed(
+        &self,
+        instruction: &Instruction,
+        message: String,
+        exit_code: Option<i64>,
+        log_tail: &str,
+    ) -> EngineError {
+        EngineError::BuildFailed(BuildFailed {
+            message,
+            failure: BuildFailure { step: Some(instruction.text.clone()), exit_code, log_tail: log_tail.to_owned() },
+            report: self.report.clone(),
+        })
+    }
+}
+
+impl Built {
+    fn on(image: MemoryImage) -> Self {
+        Self {
+            key: Digest::of(format!("FROM {}", image.config())),
+            variables: image.env.clone(),
+            has_command: false,
+            image,
+        }
+    }
+}
+
+/// How many steps a stage has: its base, where that is an image, and what makes layers.
+fn steps_of(dockerfile: &Dockerfile, index: usize, arguments: &BTreeMap<String, String>) -> usize {
+    let stage = &dockerfile.stages[index];
+    let base = expand(&stage.base, arguments);
+    let has_base = base != "scratch" && dockerfile.stage_before(index, &base).is_none();
+    let steps = stage.instructions.iter().filter(|instruction| instruction.is_step());
+    usize::from(has_base) + steps.count()
+}
+
+/// An instruction that changes only the configuration.
+fn set(instruction: &Instruction, built: &mut Built) {
+    let text = expand(&instruction.rest, &built.variables);
+    built.image.history.push(format!("{} {text}", instruction.keyword));
+    match instruction.keyword.as_str() {
+        "CMD" => {
+            built.image.command = exec_form(&text);
+            built.has_command = true;
+        }
+        "ENTRYPOINT" => {
+            built.image.entrypoint = exec_form(&text);
+            // An entry point does away with a command that comes from the base.
+            if !built.has_command {
+                built.image.command.clear();
+            }
+        }
+        "ENV" => {
+            let pairs = pairs(&text);
+            built.variables.extend(pairs.clone());
+            built.image.env.extend(pairs);
+        }
+        "LABEL" => built.image.labels.extend(pairs(&text)),
+        _ => {}
+    }
+}
+
+/// A command in its exec form; the shell form is a script for `/bin/sh -c`.
+fn exec_form(text: &str) -> Vec<String> {
+    let shell_form = || ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
+    serde_json::from_str(text).unwrap_or_else(|_| shell_form())
+}
+
+/// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`.
+fn pairs(text: &str) -> Vec<(String, String)> {
+    match text.split_once(char::is_whitespace) {
+        Some((key, value)) if !key.contains('=') => vec![(key.to_owned(), value.trim().to_owned())],
+        _ => words(text)
+            .iter()
+            .filter_map(|word| word.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+    }
+}
+
+/// A build that fails before any of its steps.
+fn broken(message: String) -> EngineError {
+    EngineError::BuildFailed(BuildFailed { message, failure: BuildFailure::default(), report: BuildReport::default() })
+}

@@ -1,0 +1,167 @@
+//! What other people do on the engine in memory: none of it is counted, waits at a gate or fails on request.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use longshore_crds::RestartPolicy;
+
+use super::MemoryEngine;
+use super::container::{LogLine, Phase};
+use super::images::Origin;
+use super::state::State;
+use crate::app::{ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort};
+use crate::engine::{CreateContainer, EngineError};
+use crate::registry::memory::MemoryImage;
+
+impl MemoryEngine {
+    /// Puts an image under a reference, as `docker load` does.
+    pub fn load(&self, reference: &ImageReference, image: &MemoryImage) -> EngineImageId {
+        let now = self.clock.now();
+        self.change(|state| {
+            let id = state.images.add(image.clone(), Origin::File, now);
+            // The image is there: it was just added.
+            let _ = state.images.tag(&id, reference);
+            id
+        })
+    }
+
+    /// Runs a container without labels, as `docker run -d` does.
+    pub fn run_by_hand(
+        &self,
+        name: &str,
+        image: &ImageReference,
+        ports: &[PublishedPort],
+    ) -> Result<ContainerId, EngineError> {
+        let now = self.clock.now();
+        self.change(|state| {
+            let missing = || EngineError::NotFound(format!("No such image: {image}"));
+            let request = CreateContainer {
+                name: name.to_owned(),
+                image: state.images.find(image).cloned().ok_or_else(missing)?,
+                labels: BTreeMap::new(),
+                spec: spec_of(ports),
+            };
+            let id = state.create(&request, now)?;
+            state.start(&id, now)?;
+            Ok(id)
+        })
+    }
+
+    /// `docker stop`.
+    pub fn stop_by_hand(&self, name: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.with_named(name, |state, id| {
+            state.stop(id, Duration::from_secs(10), now);
+            Ok(())
+        })
+    }
+
+    /// `docker start`.
+    pub fn start_by_hand(&self, name: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.with_named(name, |state, id| state.start(id, now))
+    }
+
+    /// `docker kill`: the restart policy does not bring it back.
+    pub fn kill_by_hand(&self, name: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.with_named(name, |state, id| state.kill(id, now))
+    }
+
+    /// `docker pause`.
+    pub fn pause_by_hand(&self, name: &str) -> Result<(), EngineError> {
+        self.with_named(name, State::pause)
+    }
+
+    /// `docker rm -f`.
+    pub fn remove_by_hand(&self, name: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.with_named(name, |state, id| {
+            state.stop(id, Duration::ZERO, now);
+            state.remove(id)
+        })
+    }
+
+    /// `docker rename`.
+    pub fn rename_by_hand(&self, name: &str, to: &str) -> Result<(), EngineError> {
+        self.with_named(name, |state, id| state.rename(id, to))
+    }
+
+    /// `docker rmi -f`: a container that uses the image keeps it.
+    pub fn untag_by_hand(&self, reference: &ImageReference) {
+        self.change(|state| state.untag_by_force(reference));
+    }
+
+    /// `docker tag`.
+    pub fn tag_by_hand(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {
+        self.change(|state| {
+            state.images.tag(image, reference)?;
+            state.events.tell_of_image("tag", reference);
+            Ok(())
+        })
+    }
+
+    /// The program of a container ends by itself, with this exit code; the restart policy decides what comes next.
+    pub fn crash(&self, name: &str, exit_code: i64) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.with_named(name, |state, id| state.crash(id, exit_code, now))
+    }
+
+    /// The program of a container prints a line.
+    pub fn print(&self, name: &str, text: &str) -> Result<(), EngineError> {
+        let at = self.clock.now();
+        self.with_named(name, |state, id| {
+            let line = LogLine { at, is_stderr: false, text: text.to_owned() };
+            state.get_mut(id)?.log.push(line);
+            Ok(())
+        })
+    }
+
+    /// A process outside of containers listens on a port of the host.
+    pub fn occupy(&self, port: PublishedPort) {
+        self.change(|state| state.foreign_ports.insert(port));
+    }
+
+    /// That process ends.
+    pub fn vacate(&self, port: &PublishedPort) {
+        self.change(|state| state.foreign_ports.remove(port));
+    }
+
+    fn with_named<T>(
+        &self,
+        name: &str,
+        action: impl FnOnce(&mut State, &ContainerId) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.change(|state| {
+            let id = state.named(name).map(|container| container.id.clone());
+            let id = id.ok_or_else(|| EngineError::NotFound(format!("No such container: {name}")))?;
+            action(state, &id)
+        })
+    }
+}
+
+impl State {
+    fn pause(&mut self, id: &ContainerId) -> Result<(), EngineError> {
+        let container = self.get_mut(id)?;
+        if container.phase != Phase::Running {
+            let name = &container.name;
+            return Err(EngineError::Conflict(format!("container {name} is not running")));
+        }
+        container.phase = Phase::Paused;
+        self.tell(id, "pause");
+        Ok(())
+    }
+}
+
+/// What `docker run` makes of nothing but ports.
+fn spec_of(ports: &[PublishedPort]) -> ContainerSpec {
+    ContainerSpec {
+        ports: ports.to_vec(),
+        command: Vec::new(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        working_dir: None,
+        restart_policy: RestartPolicy::Never,
+        grace_period: Duration::from_secs(10),
+    }
+}

@@ -1,0 +1,192 @@
+//! The images of the engine in memory, and the references that point at them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::app::{Digest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, RemoteImage, Repository};
+use crate::engine::EngineError;
+use crate::registry::memory::{ManifestFormat, MemoryImage};
+
+/// The image store.
+#[derive(Debug)]
+pub(super) struct Images {
+    pub(super) kind: ImageStore,
+    stored: BTreeMap<EngineImageId, Stored>,
+    references: BTreeMap<ImageReference, EngineImageId>,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// The engine has built it.
+    Build,
+    /// It was loaded or imported.
+    File,
+    /// A registry calls it so.
+    Registry(&'a RemoteImage),
+}
+
+#[derive(Debug)]
+struct Stored {
+    content: MemoryImage,
+    /// The manifest or index that containerd's store keeps it by.
+    target: ManifestDigest,
+    is_built: bool,
+    /// The digests by which a graph driver's store has seen it in registries.
+    seen: BTreeSet<(Repository, ManifestDigest)>,
+    created_at: Timestamp,
+}
+
+impl Images {
+    pub(super) fn new(kind: ImageStore) -> Self {
+        Self { kind, stored: BTreeMap::new(), references: BTreeMap::new() }
+    }
+
+    /// Keeps an image.
+    pub(super) fn add(&mut self, content: MemoryImage, origin: Origin<'_>, created_at: Timestamp) -> EngineImageId {
+        let target = match origin {
+            Origin::Registry(remote) => remote.manifest.clone(),
+            Origin::Build | Origin::File => content.manifest(self.format()),
+        };
+        let id = match self.kind {
+            ImageStore::GraphDriver => EngineImageId(content.config().0),
+            ImageStore::Containerd => EngineImageId(target.0.clone()),
+        };
+        self.stored.entry(id.clone()).or_insert_with(|| Stored {
+            content,
+            target,
+            is_built: matches!(origin, Origin::Build),
+            seen: BTreeSet::new(),
+            created_at,
+        });
+        id
+    }
+
+    /// Notes that a repository holds an image by this digest.
+    pub(super) fn note_seen(&mut self, id: &EngineImageId, repository: &Repository, manifest: &ManifestDigest) {
+        if let Some(stored) = self.stored.get_mut(id) {
+            stored.seen.insert((repository.clone(), manifest.clone()));
+        }
+    }
+
+    /// Lets a reference point at an image. The one that it pointed at stays, without it.
+    pub(super) fn tag(&mut self, id: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {
+        if !self.stored.contains_key(id) {
+            return Err(no_such_image(id));
+        }
+        self.references.insert(reference.clone(), id.clone());
+        Ok(())
+    }
+
+    pub(super) fn find(&self, reference: &ImageReference) -> Option<&EngineImageId> {
+        self.references.get(reference)
+    }
+
+    pub(super) fn content(&self, id: &EngineImageId) -> Option<&MemoryImage> {
+        self.stored.get(id).map(|stored| &stored.content)
+    }
+
+    /// The layers of all images.
+    pub(super) fn layers(&self) -> BTreeSet<Digest> {
+        let layers = self.stored.values().flat_map(|stored| &stored.content.layers);
+        layers.map(|layer| layer.digest.clone()).collect()
+    }
+
+    /// How a registry will call an image that is pushed to it.
+    pub(super) fn as_pushed(&self, id: &EngineImageId) -> Option<(MemoryImage, RemoteImage)> {
+        let stored = self.stored.get(id)?;
+        let content = stored.content.clone();
+        let manifest = match self.kind {
+            ImageStore::GraphDriver => content.manifest(ManifestFormat::Docker),
+            ImageStore::Containerd => stored.target.clone(),
+        };
+        let is_index = manifest == content.index();
+        let config = (!is_index).then(|| content.config());
+        Some((content, RemoteImage { manifest, config }))
+    }
+
+    /// Removes a reference, and with the last one the image.
+    pub(super) fn untag(&mut self, reference: &ImageReference, is_used: bool) -> Result<(), EngineError> {
+        let Some(id) = self.references.get(reference).cloned() else {
+            return Ok(());
+        };
+        let others = self.references_to(&id).len() - 1;
+        if others == 0 && is_used {
+            return Err(EngineError::Conflict(format!(
+                "conflict: unable to remove repository reference \"{reference}\" (must force) - a container is using \
+                 its referenced image {}",
+                id.short()
+            )));
+        }
+        self.drop_reference(reference, &id, is_used);
+        Ok(())
+    }
+
+    /// Removes a reference even when it is the last one of an image that a container uses; the image then stays.
+    pub(super) fn untag_by_force(&mut self, reference: &ImageReference, is_used: bool) {
+        if let Some(id) = self.references.get(reference).cloned() {
+            self.drop_reference(reference, &id, is_used);
+        }
+    }
+
+    fn drop_reference(&mut self, reference: &ImageReference, id: &EngineImageId, is_used: bool) {
+        self.references.remove(reference);
+        self.forget_repository(id, reference.repository());
+        if !is_used && self.references_to(id).is_empty() {
+            self.stored.remove(id);
+        }
+    }
+
+    /// With its last tag in a repository an image loses the digests of that repository.
+    fn forget_repository(&mut self, id: &EngineImageId, repository: &Repository) {
+        let is_tagged_there = self.references_to(id).iter().any(|reference| reference.repository() == repository);
+        if let (false, Some(stored)) = (is_tagged_there, self.stored.get_mut(id)) {
+            stored.seen.retain(|(seen, _)| seen != repository);
+        }
+    }
+
+    /// Every image, those without a reference included.
+    pub(super) fn all(&self) -> Vec<Image> {
+        self.stored.iter().map(|(id, stored)| self.describe(id, stored)).collect()
+    }
+
+    fn describe(&self, id: &EngineImageId, stored: &Stored) -> Image {
+        let references = self.references_to(id);
+        let is_graph_driver = self.kind == ImageStore::GraphDriver;
+        // containerd's store shows a digest for each tag, pushed or not.
+        let manifests = if is_graph_driver {
+            stored.seen.clone()
+        } else {
+            let repositories = references.iter().map(ImageReference::repository);
+            repositories.map(|repository| (repository.clone(), stored.target.clone())).collect()
+        };
+        Image {
+            id: id.clone(),
+            // BuildKit writes the digest on what it has built into containerd's store (`config.digest`).
+            config: (is_graph_driver || stored.is_built).then(|| stored.content.config()),
+            target: (!is_graph_driver).then(|| stored.target.clone()),
+            manifests,
+            references,
+            labels: stored.content.labels.clone(),
+            size: i64::try_from(stored.content.size()).unwrap_or(i64::MAX),
+            created_at: Some(stored.created_at),
+        }
+    }
+
+    fn references_to(&self, id: &EngineImageId) -> Vec<ImageReference> {
+        let pairs = self.references.iter();
+        pairs.filter(|(_, candidate)| *candidate == id).map(|(reference, _)| reference.clone()).collect()
+    }
+
+    fn format(&self) -> ManifestFormat {
+        match self.kind {
+            ImageStore::GraphDriver => ManifestFormat::Docker,
+            ImageStore::Containerd => ManifestFormat::Oci,
+        }
+    }
+}
+
+pub(super) fn no_such_image(id: &EngineImageId) -> EngineError {
+    EngineError::NotFound(format!("No such image: {id}"))
+}

@@ -1,0 +1,325 @@
+//! What the engine in memory holds, and what its calls do to it. No call is awaited here and no time is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use longshore_crds::Protocol;
+
+use super::container::{KILLED, MemoryContainer, Phase};
+use super::images::{Images, no_such_image};
+use super::transmitter::Transmitter;
+use crate::app::{ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, PublishedPort};
+use crate::engine::{CreateContainer, EngineError};
+
+/// The exit code of a container whose start has failed before its program began, where no earlier run left one.
+const NOT_STARTED: i64 = 128;
+/// The exit code of a container whose program is not in its image.
+const NO_SUCH_PROGRAM: i64 = 127;
+/// The first address of a container in the default bridge's network, 172.17.0.0/16.
+const FIRST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 0, 2]);
+const LAST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 255, 254]);
+
+/// Everything on one engine.
+pub(super) struct State {
+    pub(super) images: Images,
+    pub(super) build_cache: BTreeSet<Digest>,
+    pub(super) foreign_ports: BTreeSet<PublishedPort>,
+    pub(super) events: Transmitter,
+    containers: BTreeMap<ContainerId, MemoryContainer>,
+    /// In the order in which they were made.
+    made: Vec<ContainerId>,
+    /// How many there ever were.
+    created: u64,
+    engine_id: String,
+}
+
+impl State {
+    pub(super) fn new(engine_id: &str, kind: ImageStore) -> Self {
+        Self {
+            images: Images::new(kind),
+            build_cache: BTreeSet::new(),
+            foreign_ports: BTreeSet::new(),
+            events: Transmitter::default(),
+            containers: BTreeMap::new(),
+            made: Vec::new(),
+            created: 0,
+            engine_id: engine_id.to_owned(),
+        }
+    }
+
+    /// Lets everything happen that happens by itself until now, in its order.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        while let Some((at, id)) = self.next_change(now) {
+            if let Some(Phase::Restarting(_)) = self.phase(&id) {
+                self.restart(&id, at);
+            } else {
+                self.end_by_itself(&id, at);
+            }
+        }
+    }
+
+    /// The containers, the newest first as engines list them.
+    pub(super) fn containers(&self) -> impl Iterator<Item = &MemoryContainer> {
+        self.made.iter().rev().filter_map(|id| self.containers.get(id))
+    }
+
+    pub(super) fn container(&self, id: &ContainerId) -> Option<&MemoryContainer> {
+        self.containers.get(id)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&MemoryContainer> {
+        self.containers().find(|container| container.name == name)
+    }
+
+    /// What a list of images shows: those that a reference points at, or that a container uses.
+    pub(super) fn listed_images(&self) -> Vec<Image> {
+        let mut images = self.images.all();
+        images.retain(|image| !image.references.is_empty() || self.uses(&image.id));
+        images
+    }
+
+    pub(super) fn create(&mut self, request: &CreateContainer, now: Timestamp) -> Result<ContainerId, EngineError> {
+        let content = self.images.content(&request.image).cloned();
+        let content = content.ok_or_else(|| no_such_image(&request.image))?;
+        self.reserve(&request.name)?;
+        let id = self.new_id();
+        let container = MemoryContainer::new(id.clone(), request, &content, now);
+        self.containers.insert(id.clone(), container);
+        self.made.push(id.clone());
+        self.tell(&id, "create");
+        Ok(id)
+    }
+
+    pub(super) fn start(&mut self, id: &ContainerId, now: Timestamp) -> Result<(), EngineError> {
+        let container = self.get_mut(id)?;
+        match container.phase {
+            Phase::Running | Phase::Restarting(_) => return Ok(()),
+            Phase::Paused => {
+                let name = &container.name;
+                return Err(EngineError::Conflict(format!(
+                    "cannot start the paused container {name}, unpause it instead"
+                )));
+            }
+            Phase::Created | Phase::Exited => container.reset_restarts(),
+        }
+        self.begin(id, now)
+    }
+
+    pub(super) fn stop(&mut self, id: &ContainerId, grace_period: Duration, now: Timestamp) {
+        let Some(container) = self.containers.get_mut(id).filter(|container| container.is_alive()) else {
+            return;
+        };
+        let heeds_the_signal = !grace_period.is_zero();
+        let stopped_with = container.program.stops_with.filter(|_| heeds_the_signal);
+        container.end(now, stopped_with.unwrap_or(KILLED));
+        for action in ["kill", "die", "stop"] {
+            self.tell(id, action);
+        }
+    }
+
+    pub(super) fn kill(&mut self, id: &ContainerId, now: Timestamp) -> Result<(), EngineError> {
+        let container = self.get_mut(id)?;
+        if !container.is_alive() {
+            let name = &container.name;
+            return Err(EngineError::Conflict(format!("cannot kill container {name}: it is not running")));
+        }
+        container.end(now, KILLED);
+        for action in ["kill", "die"] {
+            self.tell(id, action);
+        }
+        Ok(())
+    }
+
+    /// Its program ends by itself, now.
+    pub(super) fn crash(&mut self, id: &ContainerId, exit_code: i64, now: Timestamp) -> Result<(), EngineError> {
+        self.get_mut(id)?.end_by_itself(now, exit_code);
+        self.tell(id, "die");
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
+        if self.get_mut(id)?.name == name {
+            return Ok(());
+        }
+        self.reserve(name)?;
+        name.clone_into(&mut self.get_mut(id)?.name);
+        self.tell(id, "rename");
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, id: &ContainerId) -> Result<(), EngineError> {
+        let Some(container) = self.containers.get(id) else {
+            return Ok(());
+        };
+        if container.is_alive() {
+            return Err(EngineError::Conflict(format!(
+                "cannot remove container {}: it is running, stop it before",
+                container.name
+            )));
+        }
+        self.tell(id, "destroy");
+        self.containers.remove(id);
+        self.made.retain(|made| made != id);
+        Ok(())
+    }
+
+    pub(super) fn untag(&mut self, reference: &ImageReference) -> Result<(), EngineError> {
+        let is_used = self.is_used(reference);
+        self.images.untag(reference, is_used)?;
+        self.events.tell_of_image("untag", reference);
+        Ok(())
+    }
+
+    pub(super) fn untag_by_force(&mut self, reference: &ImageReference) {
+        let is_used = self.is_used(reference);
+        self.images.untag_by_force(reference, is_used);
+        self.events.tell_of_image("untag", reference);
+    }
+
+    fn is_used(&self, reference: &ImageReference) -> bool {
+        self.images.find(reference).is_some_and(|id| self.uses(id))
+    }
+
+    fn uses(&self, image: &EngineImageId) -> bool {
+        self.containers.values().any(|container| container.image == *image)
+    }
+
+    fn phase(&self, id: &ContainerId) -> Option<Phase> {
+        self.containers.get(id).map(|container| container.phase)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &ContainerId) -> Result<&mut MemoryContainer, EngineError> {
+        let missing = || EngineError::NotFound(format!("No such container: {id}"));
+        self.containers.get_mut(id).ok_or_else(missing)
+    }
+
+    fn reserve(&self, name: &str) -> Result<(), EngineError> {
+        if !is_container_name(name) {
+            return Err(EngineError::Other(format!(
+                "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            )));
+        }
+        match self.named(name) {
+            Some(_) => Err(EngineError::NameTaken(name.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// An ID that no container had before.
+    fn new_id(&mut self) -> ContainerId {
+        self.created += 1;
+        let digest = Digest::of(format!("{} container {}", self.engine_id, self.created));
+        ContainerId(digest.as_str()["sha256:".len()..].to_owned())
+    }
+
+    fn next_change(&self, now: Timestamp) -> Option<(Timestamp, ContainerId)> {
+        let changes = self.containers.values();
+        changes
+            .filter_map(|container| Some((container.next_change()?, container.id.clone())))
+            .filter(|(at, _)| *at <= now)
+            .min()
+    }
+
+    fn restart(&mut self, id: &ContainerId, at: Timestamp) {
+        if let Some(container) = self.containers.get_mut(id) {
+            container.restarts += 1;
+        }
+        // A restart that fails leaves the container exited, with the error: nobody is there to hear of it.
+        if self.begin(id, at).is_ok() {
+            self.tell(id, "restart");
+        }
+    }
+
+    fn end_by_itself(&mut self, id: &ContainerId, at: Timestamp) {
+        if let Some(container) = self.containers.get_mut(id)
+            && let Some(end) = container.program.end
+        {
+            container.end_by_itself(at, end.exit_code);
+            self.tell(id, "die");
+        }
+    }
+
+    fn begin(&mut self, id: &ContainerId, at: Timestamp) -> Result<(), EngineError> {
+        let container = self.get_mut(id)?;
+        let asked = container.spec.ports.clone();
+        let (name, missing) = (container.name.clone(), container.program.missing.clone());
+        let lost = container.has_lost_its_network;
+        if !lost && let Some(message) = self.refusal(&name, &asked) {
+            // Docker Engine 29 leaves the network behind that it could not publish, and starts with it the next time;
+            // 20.10 tries the ports again.
+            let loses_network = self.images.kind == ImageStore::Containerd;
+            let container = self.get_mut(id)?;
+            container.has_lost_its_network = loses_network;
+            container.fail_to_begin(NOT_STARTED, &message);
+            return Err(EngineError::PortTaken(message));
+        }
+        if let Some(program) = missing {
+            let message = format!("unable to start container process: exec: \"{program}\": executable file not found");
+            self.get_mut(id)?.fail_to_begin(NO_SUCH_PROGRAM, &message);
+            return Err(EngineError::Other(message));
+        }
+        let (ports, ip) = if lost { (Vec::new(), None) } else { (asked, self.free_address()) };
+        self.get_mut(id)?.begin(at, ports, ip);
+        self.tell(id, "start");
+        Ok(())
+    }
+
+    /// Why these ports cannot be published, in the engine's words.
+    fn refusal(&self, name: &str, asked: &[PublishedPort]) -> Option<String> {
+        let is_held = |port: &PublishedPort| {
+            let mut held = self.containers.values().flat_map(|container| &container.ports);
+            held.any(|held| held.collides_with(port))
+        };
+        let is_foreign = |port: &PublishedPort| self.foreign_ports.iter().any(|held| held.collides_with(port));
+        let reason = asked.iter().enumerate().find_map(|(index, port)| {
+            let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
+            let is_own = asked[..index].iter().any(|own| own.collides_with(port));
+            if is_own || is_held(port) {
+                Some(format!("Bind for {address} failed: port is already allocated"))
+            } else if is_foreign(port) {
+                Some(held_by_a_process(self.images.kind, port))
+            } else {
+                None
+            }
+        })?;
+        Some(format!("driver failed programming external connectivity on endpoint {name}: {reason}"))
+    }
+
+    fn free_address(&self) -> Option<Ipv4Addr> {
+        let taken: BTreeSet<Ipv4Addr> = self.containers.values().filter_map(|container| container.ip).collect();
+        (FIRST_ADDRESS..=LAST_ADDRESS).map(Ipv4Addr::from_bits).find(|address| !taken.contains(address))
+    }
+
+    pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
+        if let Some(container) = self.containers.get(id) {
+            self.events.tell(container.owner_uid(), action, &container.name);
+        }
+    }
+}
+
+/// What an engine says of a port on which a process of the host listens: 20.10 finds out when its proxy does, 29 binds
+/// the port itself.
+fn held_by_a_process(kind: ImageStore, port: &PublishedPort) -> String {
+    let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
+    let protocol = match port.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    match kind {
+        ImageStore::GraphDriver => {
+            format!("Error starting userland proxy: listen {protocol}4 {address}: bind: address already in use")
+        }
+        ImageStore::Containerd => {
+            format!("failed to bind host port {address}/{protocol}: address already in use")
+        }
+    }
+}
+
+/// moby's `names.RestrictedNamePattern`.
+fn is_container_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    first && name.len() > 1 && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}

@@ -1,0 +1,143 @@
+//! What the engine in memory promises, in the words of the engines' contract.
+
+mod builds;
+mod containers;
+mod faults;
+mod images;
+mod logs;
+mod ports;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use longshore_crds::{Protocol, RestartPolicy};
+
+use super::{MemoryEngine, TestClock};
+use crate::app::{Container, ContainerDetail, ContainerId, ContainerSpec, ImageReference, ImageStore, PublishedPort};
+use crate::engine::{BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
+use crate::registry::memory::{MemoryImage, MemoryRegistry};
+
+const GRACE: Duration = Duration::from_secs(10);
+
+const BOTH: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
+
+/// An engine, its clock, and the registries that it reaches.
+struct World {
+    engine: MemoryEngine,
+    clock: TestClock,
+    registry: MemoryRegistry,
+}
+
+fn world(kind: ImageStore) -> World {
+    let (clock, registry) = (TestClock::default(), MemoryRegistry::default());
+    World { engine: MemoryEngine::new(kind, &clock, &registry), clock, registry }
+}
+
+impl World {
+    fn old_engine() -> Self {
+        world(ImageStore::GraphDriver)
+    }
+
+    /// A container of an image with this script.
+    async fn create(&self, name: &str, script: &str, spec: ContainerSpec) -> ContainerId {
+        let image = MemoryImage::new("base").with_script(script);
+        let id = self.engine.load(&reference(&format!("image-of-{name}")), &image);
+        let request = CreateContainer { name: name.to_owned(), image: id, labels: BTreeMap::new(), spec };
+        self.engine.create_container(&request).await.unwrap()
+    }
+
+    async fn start(&self, name: &str, script: &str, spec: ContainerSpec) -> ContainerId {
+        let id = self.create(name, script, spec).await;
+        self.engine.start_container(&id).await.unwrap();
+        id
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> Container {
+        self.engine.inspect_container(id).await.unwrap().unwrap()
+    }
+
+    async fn detail(&self, id: &ContainerId) -> ContainerDetail {
+        self.inspect(id).await.detail.unwrap()
+    }
+}
+
+fn reference(text: &str) -> ImageReference {
+    text.parse().unwrap()
+}
+
+fn spec() -> ContainerSpec {
+    ContainerSpec {
+        ports: Vec::new(),
+        command: Vec::new(),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        working_dir: None,
+        restart_policy: RestartPolicy::Never,
+        grace_period: GRACE,
+    }
+}
+
+fn spec_with(restart_policy: RestartPolicy) -> ContainerSpec {
+    ContainerSpec { restart_policy, ..spec() }
+}
+
+fn spec_publishing(ports: &[PublishedPort]) -> ContainerSpec {
+    ContainerSpec { ports: ports.to_vec(), ..spec() }
+}
+
+fn port(address: &str, host_port: u16) -> PublishedPort {
+    PublishedPort { host_ip: address.parse().unwrap(), host_port, container_port: 80, protocol: Protocol::Tcp }
+}
+
+fn silent() -> ProgressSink {
+    Arc::new(|_| ())
+}
+
+/// A sink, and what it was told.
+fn recorder() -> (ProgressSink, Arc<std::sync::Mutex<Vec<Progress>>>) {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let written = Arc::clone(&told);
+    let sink: ProgressSink = Arc::new(move |progress| written.lock().unwrap().push(progress));
+    (sink, told)
+}
+
+/// A build of these files.
+fn build_of(files: &[(&str, &str)], tag: &str) -> BuildRequest {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, content.as_bytes()).unwrap();
+    }
+    let bytes = archive.into_inner().unwrap();
+    let pieces: Vec<_> = bytes.chunks(700).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    BuildRequest {
+        context: stream::iter(pieces).boxed(),
+        dockerfile: "Dockerfile".to_owned(),
+        target: None,
+        args: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        reference: reference(tag),
+    }
+}
+
+/// What a log holds, the lines of the standard error marked.
+async fn text_of(engine: &MemoryEngine, id: &ContainerId, options: &crate::engine::LogOptions) -> String {
+    let chunks: Vec<_> = engine.logs(id, options).collect().await;
+    chunks
+        .into_iter()
+        .map(|chunk| {
+            let chunk = chunk.unwrap();
+            let text = String::from_utf8(chunk.bytes.to_vec()).unwrap();
+            if chunk.is_stderr { format!("! {text}") } else { text }
+        })
+        .collect()
+}
+
+fn is_conflict<T>(result: &Result<T, EngineError>) -> bool {
+    matches!(result, Err(EngineError::Conflict(_)))
+}

@@ -1,0 +1,80 @@
+//! How the engine in memory pulls and pushes.
+
+use super::MemoryEngine;
+use super::images::Origin;
+use crate::app::{Credentials, ImageReference, ImageStore};
+use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
+use crate::registry::memory::{LayerFate, MemoryLayer, Published};
+
+impl MemoryEngine {
+    pub(super) fn pull(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+        progress: &ProgressSink,
+    ) -> Result<(), EngineError> {
+        let published = self.registry.fetch(reference, credentials)?;
+        let now = self.clock.now();
+        let present = self.change(|state| {
+            let present = state.images.layers();
+            let id = state.images.add(published.image.clone(), Origin::Registry(&published.remote), now);
+            state.images.tag(&id, reference)?;
+            state.images.note_seen(&id, reference.repository(), &published.remote.manifest);
+            state.events.tell_of_image("pull", reference);
+            Ok::<_, EngineError>(present)
+        })?;
+        for layer in &published.image.layers {
+            if present.contains(&layer.digest) {
+                tell_layer(progress, layer, LayerState::Exists);
+            } else {
+                tell_transfer(progress, layer);
+            }
+        }
+        progress(Progress::Message { line: format!("Digest: {}", published.remote.manifest) });
+        Ok(())
+    }
+
+    pub(super) fn push(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+        progress: &ProgressSink,
+    ) -> Result<(), EngineError> {
+        let missing = || EngineError::NotFound(format!("an image does not exist locally with the tag: {reference}"));
+        let (id, image, remote) = self
+            .look(|state| {
+                let id = state.images.find(reference)?.clone();
+                let (image, remote) = state.images.as_pushed(&id)?;
+                Some((id, image, remote))
+            })
+            .ok_or_else(missing)?;
+        let published = Published { image, remote: remote.clone() };
+        for fate in self.registry.receive(reference, credentials, published)? {
+            match fate {
+                LayerFate::Existed(layer) => tell_layer(progress, &layer, LayerState::Exists),
+                LayerFate::Mounted { layer, from } => {
+                    tell_layer(progress, &layer, LayerState::Other(format!("Mounted from {from}")));
+                }
+                LayerFate::Sent(layer) => tell_transfer(progress, &layer),
+            }
+        }
+        self.change(|state| {
+            if self.kind == ImageStore::GraphDriver {
+                state.images.note_seen(&id, reference.repository(), &remote.manifest);
+            }
+            state.events.tell_of_image("push", reference);
+        });
+        progress(Progress::Message { line: format!("{}: digest: {}", reference.tag(), remote.manifest) });
+        Ok(())
+    }
+}
+
+fn tell_transfer(progress: &ProgressSink, layer: &MemoryLayer) {
+    let transferring = LayerState::Transferring { current: layer.size, total: Some(layer.size) };
+    tell_layer(progress, layer, transferring);
+    tell_layer(progress, layer, LayerState::Done);
+}
+
+fn tell_layer(progress: &ProgressSink, layer: &MemoryLayer, state: LayerState) {
+    progress(Progress::Layer { id: layer.digest.short().to_owned(), state });
+}

@@ -1,0 +1,50 @@
+//! The event stream of the engine in memory.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+
+use crate::app::ImageReference;
+use crate::engine::{EngineError, EngineEvent};
+
+/// How many events are kept for a slow reader; it never sees those that it missed, as with Docker.
+const KEPT: usize = 256;
+
+/// Tells everyone who listens what happens.
+pub(super) struct Transmitter {
+    sender: broadcast::Sender<EngineEvent>,
+    /// Whether every event is lost.
+    pub(super) is_mute: bool,
+}
+
+impl Default for Transmitter {
+    fn default() -> Self {
+        Self { sender: broadcast::Sender::new(KEPT), is_mute: false }
+    }
+}
+
+impl Transmitter {
+    pub(super) fn tell(&self, owner_uid: Option<String>, action: &str, subject: &str) {
+        if self.is_mute {
+            return;
+        }
+        let event = EngineEvent { owner_uid, action: action.to_owned(), subject: subject.to_owned() };
+        // An error says that nobody listens, which is as good.
+        let _ = self.sender.send(event);
+    }
+
+    pub(super) fn tell_of_image(&self, action: &str, reference: &ImageReference) {
+        self.tell(None, action, &reference.to_string());
+    }
+
+    /// Ends every stream, as a lost connection does.
+    pub(super) fn disconnect(&mut self) {
+        self.sender = broadcast::Sender::new(KEPT);
+    }
+
+    pub(super) fn listen(&self) -> BoxStream<'static, Result<EngineEvent, EngineError>> {
+        let received = BroadcastStream::new(self.sender.subscribe());
+        received.filter_map(|event| std::future::ready(event.ok().map(Ok))).boxed()
+    }
+}

@@ -1,0 +1,125 @@
+//! What is on one engine, listed once for all resources that look at it.
+//!
+//! A list is kept until something may have changed it: a call of ours, an event, or the periodic relist. Whoever reads
+//! after a change lists anew, and whoever reads at the same time shares that list.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Mutex;
+
+use crate::app::{Action, Container, EngineInfo, Image};
+use crate::engine::{Engine, EngineError};
+
+/// One engine and the lists of what it holds.
+pub(super) struct EngineStore {
+    pub(super) engine: Arc<dyn Engine>,
+    info: Kept<EngineInfo>,
+    containers: Kept<Vec<Container>>,
+    images: Kept<Vec<Image>>,
+}
+
+impl EngineStore {
+    pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, info: Kept::default(), containers: Kept::default(), images: Kept::default() }
+    }
+
+    pub(super) async fn info(&self) -> Result<Arc<EngineInfo>, EngineError> {
+        self.info.read(|| self.engine.info()).await
+    }
+
+    pub(super) async fn containers(&self) -> Result<Arc<Vec<Container>>, EngineError> {
+        self.containers.read(|| self.engine.list_containers()).await
+    }
+
+    pub(super) async fn images(&self) -> Result<Arc<Vec<Image>>, EngineError> {
+        self.images.read(|| self.engine.list_images()).await
+    }
+
+    /// The containers as they are now, and whether the list that was kept was still held for true and was not: then
+    /// something has changed that no event has told.
+    pub(super) async fn relist(&self) -> Result<Relist, EngineError> {
+        let before = self.containers.peek().await;
+        self.forget();
+        let now = self.containers().await?;
+        Ok(Relist { before, now })
+    }
+
+    /// Forgets what an action may have changed. It is called before the action as well as after it: a list that was
+    /// begun in between may have seen either.
+    pub(super) fn changed_by(&self, action: &Action) {
+        match action {
+            Action::PullImage { .. }
+            | Action::BuildImage { .. }
+            | Action::TagImage { .. }
+            | Action::PushImage { .. }
+            | Action::RemoveImage { .. } => self.images.forget(),
+            Action::CreateContainer { .. }
+            | Action::StartContainer { .. }
+            | Action::StopContainer { .. }
+            | Action::RenameContainer { .. }
+            | Action::RemoveContainer { .. } => self.containers.forget(),
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn forget(&self) {
+        self.containers.forget();
+        self.images.forget();
+    }
+
+    /// Forgets who the engine is: it was away and may have been replaced.
+    pub(super) fn forget_identity(&self) {
+        self.info.forget();
+        self.forget();
+    }
+}
+
+/// What a relist found.
+pub(super) struct Relist {
+    /// The list that was held for true; `None` when it was known to be old.
+    pub(super) before: Option<Arc<Vec<Container>>>,
+    /// The list as it is.
+    pub(super) now: Arc<Vec<Container>>,
+}
+
+/// A value that is read again once it was forgotten.
+struct Kept<T> {
+    forgotten: AtomicU64,
+    value: Mutex<Option<(u64, Arc<T>)>>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { forgotten: AtomicU64::new(0), value: Mutex::new(None) }
+    }
+}
+
+impl<T> Kept<T> {
+    fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn read<F, E>(&self, load: impl FnOnce() -> F) -> Result<Arc<T>, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut kept = self.value.lock().await;
+        let now = self.forgotten.load(Ordering::SeqCst);
+        if let Some((when, value)) = kept.as_ref()
+            && *when == now
+        {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(load().await?);
+        // What was forgotten while it was loaded stays forgotten: the older mark does not match the next reader's.
+        *kept = Some((now, Arc::clone(&value)));
+        Ok(value)
+    }
+
+    async fn peek(&self) -> Option<Arc<T>> {
+        let kept = self.value.lock().await;
+        let now = self.forgotten.load(Ordering::SeqCst);
+        kept.as_ref().filter(|(when, _)| *when == now).map(|(_, value)| Arc::clone(value))
+    }
+}

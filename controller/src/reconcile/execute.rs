@@ -1,0 +1,124 @@
+//! Carries out one step: one side effect, safe to repeat. No decision is taken here.
+
+use std::sync::Arc;
+
+use super::remote_store::RemoteStore;
+use crate::app::plan::Remote;
+use crate::app::{Action, ContainerId, Desired, ImageSource, ImageTarget, Owner, SpecHash, labels};
+use crate::build::ReadContext;
+use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
+
+/// What a step needs beside its action.
+pub(super) struct Executor {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) remotes: Arc<RemoteStore>,
+    pub(super) owner: Owner,
+    /// What is wanted; `None` while the resource is being deleted.
+    pub(super) desired: Option<Desired>,
+    pub(super) context: Option<ReadContext>,
+    pub(super) progress: ProgressSink,
+    pub(super) now: jiff::Timestamp,
+}
+
+/// What a step has brought, beyond its effect.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) build: Option<BuildReport>,
+}
+
+impl Executor {
+    pub(super) async fn perform(mut self, action: &Action) -> Result<Outcome, EngineError> {
+        match action {
+            Action::BuildImage { hash, reference } => {
+                let request = self.build_request(hash.as_str(), reference.clone())?;
+                let build = self.engine.build_image(request, Arc::clone(&self.progress)).await?;
+                return Ok(Outcome { build: Some(build) });
+            }
+            Action::PullImage { reference } => {
+                let credentials = match self.desired.as_ref().map(|desired| &desired.source) {
+                    Some(Ok(ImageSource::Pull { credentials, .. })) => credentials.as_ref(),
+                    _ => None,
+                };
+                self.engine.pull_image(reference, credentials, Arc::clone(&self.progress)).await?;
+            }
+            Action::PushImage { reference, image } => self.push(reference, image).await?,
+            Action::TagImage { image, reference } => self.engine.tag_image(present(image)?, reference).await?,
+            Action::RemoveImage { reference } => self.engine.remove_image(reference).await?,
+            Action::CreateContainer { name, image, spec } => {
+                let request = CreateContainer {
+                    name: name.clone(),
+                    image: present(image)?.clone(),
+                    labels: self.container_labels(&spec.hash()),
+                    spec: spec.clone(),
+                };
+                self.engine.create_container(&request).await?;
+            }
+            Action::StartContainer { id, .. } => self.engine.start_container(known(id.as_ref())?).await?,
+            Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
+            Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
+            Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
+        }
+        Ok(Outcome::default())
+    }
+
+    fn build_request(
+        &mut self,
+        hash: &str,
+        reference: crate::app::ImageReference,
+    ) -> Result<BuildRequest, EngineError> {
+        let source = self.desired.as_ref().map(|desired| &desired.source);
+        let (Some(Ok(ImageSource::Build(build))), Some(context)) = (source, self.context.take()) else {
+            return Err(EngineError::Context("the build's context is not there any more".to_owned()));
+        };
+        Ok(BuildRequest {
+            context: context.into_archive(),
+            dockerfile: build.dockerfile.clone(),
+            target: build.target.clone(),
+            args: build.args.clone(),
+            labels: [(labels::INPUT_HASH.to_owned(), hash.to_owned())].into(),
+            reference,
+        })
+    }
+
+    /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
+    async fn push(&self, reference: &crate::app::ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
+        let destinations = self.desired.iter().flat_map(|desired| &desired.destinations);
+        let credentials = destinations
+            .filter(|destination| destination.reference == *reference)
+            .find_map(|destination| destination.credentials.as_ref().ok()?.as_ref());
+        self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
+        self.remotes.forget(reference);
+        let remote = self.remotes.look_up(reference, credentials, self.now).await;
+        let images = self.engine.list_images().await?;
+        let pushed = images.iter().find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
+        match (&remote, pushed) {
+            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => Err(EngineError::Conflict(format!(
+                "after the push the registry holds {} under {reference}, not the image {}: someone else may push to \
+                 the same tag",
+                remote.manifest, pushed.id
+            ))),
+            (Remote::Nothing, _) => {
+                Err(EngineError::Conflict(format!("after the push the registry holds nothing under {reference}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn container_labels(&self, hash: &SpecHash) -> std::collections::BTreeMap<String, String> {
+        let mut all = self.owner.labels();
+        all.insert(labels::SPEC_HASH.to_owned(), hash.as_str().to_owned());
+        all
+    }
+}
+
+/// A step whose turn it is names what is there. One that does not was made for a world that is no more.
+fn present(image: &ImageTarget) -> Result<&crate::app::EngineImageId, EngineError> {
+    match image {
+        ImageTarget::Present(id) => Ok(id),
+        ImageTarget::Pending => Err(EngineError::NotFound("the image is not on the engine yet".to_owned())),
+    }
+}
+
+fn known(id: Option<&ContainerId>) -> Result<&ContainerId, EngineError> {
+    id.ok_or_else(|| EngineError::NotFound("the container is not made yet".to_owned()))
+}

@@ -1,0 +1,67 @@
+//! What this process knows of a resource beyond its status: what it has tried, built and pushed. All of it may be lost.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use longshore_crds::BuildStatus;
+
+use super::AppKey;
+use crate::app::{Attempts, ImageReference};
+
+/// What this process knows of one resource.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) uid: String,
+    /// The name of its engine.
+    pub(super) engine: String,
+    pub(super) attempts: Attempts,
+    pub(super) build: Option<BuildStatus>,
+    pub(super) pushed_at: BTreeMap<ImageReference, Timestamp>,
+    /// Whether something stands in its way that a change on the engine may lift.
+    pub(super) is_waiting: bool,
+}
+
+/// What this process knows of all resources that it has looked at.
+#[derive(Default)]
+pub(super) struct KnownApps(Mutex<HashMap<AppKey, Known>>);
+
+impl KnownApps {
+    /// What is known of a resource; nothing of one that was made anew under its name.
+    pub(super) fn get(&self, key: &AppKey, uid: &str) -> Known {
+        let known = self.lock();
+        let of_this_one = known.get(key).filter(|known| known.uid == uid);
+        of_this_one.cloned().unwrap_or_else(|| Known { uid: uid.to_owned(), ..Known::default() })
+    }
+
+    /// Changes what is known of a resource.
+    pub(super) fn update(&self, key: &AppKey, uid: &str, change: impl FnOnce(&mut Known)) {
+        let mut all = self.lock();
+        let known = all.entry(key.clone()).or_default();
+        if known.uid != uid {
+            *known = Known { uid: uid.to_owned(), ..Known::default() };
+        }
+        change(known);
+    }
+
+    /// Forgets a resource that is gone, and tells its UID.
+    pub(super) fn forget(&self, key: &AppKey) -> Option<String> {
+        self.lock().remove(key).map(|known| known.uid)
+    }
+
+    /// The resource with this UID.
+    pub(super) fn key_of(&self, uid: &str) -> Option<AppKey> {
+        self.lock().iter().find(|(_, known)| known.uid == uid).map(|(key, _)| key.clone())
+    }
+
+    /// The resources on this engine; only those that wait for something, if so asked.
+    pub(super) fn on_engine(&self, engine: &str, only_waiting: bool) -> Vec<AppKey> {
+        let known = self.lock();
+        let wanted = known.iter().filter(|(_, known)| known.engine == engine && (known.is_waiting || !only_waiting));
+        wanted.map(|(key, _)| key.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AppKey, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,165 @@
+//! One look at a resource: what it refers to, what is wanted, what is there, and the plan.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use longshore_crds::{ContainerApp, ContainerEngine, SourceStatus};
+
+use super::dereference::{Dereference, Dereferenced};
+use super::engine_store::EngineStore;
+use super::known::Known;
+use super::{AppKey, ReconcileError, Reconciler};
+use crate::app::plan::{Observed, plan};
+use crate::app::status::Telling;
+use crate::app::{Block, Container, ContainerState, Desired, Memory, Owner, Part, Plan, Reason, validate};
+use crate::build::ReadContext;
+use crate::engine::{EngineError, LogOptions};
+
+/// How much of an ended container's log goes into the status.
+const LOG_TAIL_BYTES: usize = 2048;
+const LOG_TAIL_LINES: usize = 50;
+
+/// What a look has found.
+pub(super) enum Look {
+    /// A plan.
+    Planned(Box<Planned>),
+    /// Something that keeps it from being planned at all.
+    Blocked(Block),
+}
+
+/// A plan, and what it was made from.
+pub(super) struct Planned {
+    pub(super) desired: Desired,
+    pub(super) observed: Observed,
+    pub(super) plan: Plan,
+    pub(super) store: Arc<EngineStore>,
+    pub(super) context: Option<ReadContext>,
+    pub(super) telling: Telling,
+}
+
+impl Reconciler {
+    pub(super) async fn look(&self, key: &AppKey, app: &ContainerApp, known: &Known) -> Result<Look, ReconcileError> {
+        let engine = match self.engine(&app.spec.engine).await? {
+            Ok(engine) => engine,
+            Err(block) => return Ok(Look::Blocked(block)),
+        };
+        let dereference =
+            Dereference { resources: &*self.resources, contexts: &self.contexts, instance: &self.instance, key };
+        let Dereferenced { inputs, context } =
+            dereference.read(app, &engine).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        let desired = match validate(app, &inputs) {
+            Ok(desired) => desired,
+            Err(block) => return Ok(Look::Blocked(block)),
+        };
+        let found = async {
+            let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
+            let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
+            self.observe_registries(&desired, &mut observed).await;
+            Ok::<_, EngineError>((store, observed))
+        };
+        let (store, observed) = match found.await {
+            Ok(found) => found,
+            Err(error) => return Ok(Look::Blocked(engine_block(&app.spec.engine, &error))),
+        };
+        let plan = plan(&desired, &observed, (self.clock)());
+        let telling = Telling {
+            engine: app.spec.engine.clone(),
+            generation: app.metadata.generation.unwrap_or(0),
+            source: context.as_ref().map(source_status),
+            build: known.build.clone(),
+            pushed_at: known.pushed_at.clone(),
+            log_tail: self.log_tail(app, &plan, &store).await,
+        };
+        Ok(Look::Planned(Box::new(Planned { desired, observed, plan, store, context, telling })))
+    }
+
+    /// The engine of this name, or the block that says that there is none.
+    pub(super) async fn engine(&self, name: &str) -> Result<Result<ContainerEngine, Block>, ReconcileError> {
+        let found = self.resources.engine(name).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        Ok(found.ok_or_else(|| {
+            let message = format!(
+                "the ContainerEngine {name} does not exist: create it, or name one of kubectl get containerengines in \
+                 spec.engine"
+            );
+            Block::waiting(Part::Container, Reason::EngineNotFound, message)
+        }))
+    }
+
+    /// Everything on the engine; a single inspection for each container of the resource.
+    pub(super) async fn observe_engine(
+        &self,
+        store: &EngineStore,
+        owner: &Owner,
+        app: &ContainerApp,
+        known: &Known,
+    ) -> Result<Observed, EngineError> {
+        let mut containers = Vec::new();
+        for container in store.containers().await?.iter() {
+            if !owner.made(&container.labels) {
+                containers.push(container.clone());
+            } else if let Some(inspected) = store.engine.inspect_container(&container.id).await? {
+                containers.push(inspected);
+            }
+        }
+        Ok(Observed {
+            engine_id: store.info().await?.id.clone(),
+            containers,
+            images: store.images().await?.as_ref().clone(),
+            attempts: known.attempts.clone(),
+            memory: Memory::of(&app.status.clone().unwrap_or_default()),
+            ..Observed::default()
+        })
+    }
+
+    async fn observe_registries(&self, desired: &Desired, observed: &mut Observed) {
+        for destination in &desired.destinations {
+            let Ok(credentials) = &destination.credentials else {
+                continue;
+            };
+            let remote = self.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
+            observed.remotes.insert(destination.reference.clone(), remote);
+        }
+    }
+
+    /// The last lines of a container that has ended, read once for each end.
+    async fn log_tail(&self, app: &ContainerApp, plan: &Plan, store: &EngineStore) -> Option<String> {
+        let container = plan.container.as_ref().filter(|container| container.state == ContainerState::Exited)?;
+        let known = app.status.as_ref().and_then(|status| status.container.as_ref());
+        let is_known = known.is_some_and(|known| {
+            let finished = container.detail.as_ref().and_then(|detail| detail.finished_at);
+            known.id == container.id.0
+                && known.log_tail.is_some()
+                && known.finished_at.as_ref().map(|time| time.0) == finished
+        });
+        if is_known { None } else { Some(read_log_tail(store, container).await) }
+    }
+}
+
+async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
+    let options = LogOptions { follow: false, tail: Some(LOG_TAIL_LINES), since: None };
+    let mut chunks = store.engine.logs(&container.id, &options);
+    let mut bytes = Vec::new();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        bytes.extend_from_slice(&chunk.bytes);
+    }
+    let from = bytes.len().saturating_sub(LOG_TAIL_BYTES);
+    // A character that the cut has split becomes U+FFFD, which is up to three times as long.
+    let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
+    text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
+}
+
+fn source_status(context: &ReadContext) -> SourceStatus {
+    SourceStatus {
+        revision: context.digest().0.to_string(),
+        files: i64::try_from(context.files()).unwrap_or(i64::MAX),
+        size: i64::try_from(context.bytes()).unwrap_or(i64::MAX),
+    }
+}
+
+/// The block of an engine that cannot be used.
+pub(super) fn engine_block(name: &str, error: &EngineError) -> Block {
+    let message = format!("the engine {name} cannot be used: {error}");
+    let mut block = Block::waiting(Part::Container, Reason::EngineUnavailable, message);
+    block.look_again = std::time::Duration::from_secs(5);
+    block
+}

@@ -1,0 +1,430 @@
+//! One pass over one resource: look, plan, tell, do the first step, and look again.
+//!
+//! # Guarantees
+//! A pass never asks why it was called: it looks at everything. What a step will have made is written into the status
+//! before the step, so that a process that dies in between leaves nothing that nobody knows of.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::engine_store::EngineStore;
+use super::engine_stores::EngineStores;
+use super::execute::{Executor, Outcome};
+use super::known::KnownApps;
+use super::look::{Look, Planned};
+use super::remote_store::RemoteStore;
+use super::tasks::Tasks;
+use super::{
+    AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
+};
+use crate::app::status::{Outlook, Telling, status};
+use crate::app::{Action, Block, Instance, Step};
+use crate::build::ContextReader;
+use crate::engine::{EngineError, Engines};
+use crate::registry::Registry;
+
+/// Where the time comes from.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The resources that should be looked at, because something has happened to them.
+pub type Wakes = mpsc::UnboundedReceiver<AppKey>;
+
+/// How often a resource is looked at when nothing has happened.
+const AT_REST: Duration = Duration::from_secs(300);
+
+/// How many steps a pass takes before it lets others have their turn.
+const MOST_ROUNDS: usize = 50;
+
+/// What a reconciler is made of.
+pub struct ReconcilerParts {
+    /// Where desired state comes from and where the status goes.
+    pub resources: Arc<dyn Resources>,
+    /// The engines.
+    pub engines: Arc<dyn Engines>,
+    /// The client of registries.
+    pub registry: Arc<dyn Registry>,
+    /// The reader of build contexts.
+    pub contexts: ContextReader,
+    /// The installation.
+    pub instance: Instance,
+    /// Who hears what is being done.
+    pub reporter: Arc<dyn Reporter>,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Whether the images of a resource that is deleted stay on the engine.
+    pub keep_images: bool,
+}
+
+/// The reconciler of all resources of one mode.
+pub struct Reconciler {
+    pub(super) this: Weak<Self>,
+    pub(super) resources: Arc<dyn Resources>,
+    pub(super) contexts: ContextReader,
+    pub(super) instance: Instance,
+    pub(super) stores: EngineStores,
+    pub(super) remotes: Arc<RemoteStore>,
+    pub(super) known: KnownApps,
+    pub(super) tasks: Tasks,
+    pub(super) clock: Clock,
+    pub(super) keep_images: bool,
+    reporter: Arc<dyn Reporter>,
+    pub(super) wakes: mpsc::UnboundedSender<AppKey>,
+}
+
+/// What comes after a round.
+pub(super) enum Round {
+    /// Another round: something was done, or has changed.
+    Again,
+    /// Nothing more to do now.
+    Rest(Duration),
+}
+
+#[async_trait]
+impl Reconcile for Reconciler {
+    async fn reconcile(&self, key: &AppKey) -> Result<LookAgain, ReconcileError> {
+        for _ in 0..MOST_ROUNDS {
+            match self.round(key).await? {
+                Round::Again => {}
+                Round::Rest(duration) => return Ok(LookAgain(duration)),
+            }
+        }
+        Ok(LookAgain(Duration::ZERO))
+    }
+}
+
+impl Reconciler {
+    /// A reconciler, and the resources that it wants looked at from then on.
+    pub fn new(parts: ReconcilerParts) -> (Arc<Self>, Wakes) {
+        let (wakes, receiver) = mpsc::unbounded_channel();
+        let reconciler = Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            resources: parts.resources,
+            contexts: parts.contexts,
+            instance: parts.instance,
+            stores: EngineStores::new(parts.engines),
+            remotes: Arc::new(RemoteStore::new(parts.registry)),
+            known: KnownApps::default(),
+            tasks: Tasks::default(),
+            clock: parts.clock,
+            keep_images: parts.keep_images,
+            reporter: parts.reporter,
+            wakes,
+        });
+        (reconciler, receiver)
+    }
+
+    /// What would be done for a resource, without doing any of it.
+    pub async fn plan(&self, key: &AppKey) -> Result<Result<crate::app::Plan, Block>, ReconcileError> {
+        let app = self.resources.app(key).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        let Some(app) = app else {
+            return Err(ReconcileError::Failed(format!("there is no ContainerApp {key}")));
+        };
+        let known = self.known.get(key, &app.uid().unwrap_or_default());
+        Ok(match self.look(key, &app, &known).await? {
+            Look::Planned(planned) => Ok(planned.plan),
+            Look::Blocked(block) => Err(block),
+        })
+    }
+
+    /// How many long steps are under way.
+    pub fn running_tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Ends every long step that is under way. What they had not finished is begun anew by the next start.
+    pub fn shut_down(&self) {
+        self.tasks.abort_all();
+    }
+
+    async fn round(&self, key: &AppKey) -> Result<Round, ReconcileError> {
+        let app = match self.resources.app(key).await {
+            Ok(Some(app)) => app,
+            Ok(None) => {
+                self.forget(key).await;
+                return Ok(Round::Rest(AT_REST));
+            }
+            Err(ResourceError::Invalid { message, app }) => {
+                return self.tell_invalid(key, &app, &message).await;
+            }
+            Err(error) => return Err(ReconcileError::Failed(error.to_string())),
+        };
+        let uid = app.uid().unwrap_or_default();
+        let known = self.known.get(key, &uid);
+        if app.metadata.deletion_timestamp.is_some() {
+            return self.removal_round(key, &app, &known).await;
+        }
+        if app.spec.suspend {
+            self.tasks.cancel(&uid).await;
+            return Ok(Round::Rest(AT_REST));
+        }
+        if !super::resources::is_held(&app) {
+            return Self::after_write(self.resources.hold(&app).await);
+        }
+        let planned = match self.look(key, &app, &known).await? {
+            Look::Planned(planned) => planned,
+            Look::Blocked(block) => return self.tell_block(key, &app, &block).await,
+        };
+        self.known.update(key, &uid, |known| {
+            known.engine.clone_from(&app.spec.engine);
+            known.is_waiting = !planned.plan.blocks.is_empty();
+        });
+        self.follow_plan(key, &app, &uid, *planned).await
+    }
+
+    async fn follow_plan(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        planned: Planned,
+    ) -> Result<Round, ReconcileError> {
+        let first = planned.plan.steps.first().cloned();
+        if let Some(running) = self.tasks.action(uid)
+            && first.as_ref().is_none_or(|step| step.action != running)
+        {
+            debug!(%key, "what is being done is not what is wanted any more: {running}");
+            self.tasks.cancel(uid).await;
+            return Ok(Round::Again);
+        }
+        let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
+        let old = app.status.clone().unwrap_or_default();
+        let new = status(&old, &planned.telling, outlook, (self.clock)());
+        let rest = planned.plan.next_look().unwrap_or(AT_REST);
+        let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
+        if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
+            return Ok(Round::Again);
+        }
+        match first {
+            None => Ok(Round::Rest(rest)),
+            Some(_) if self.tasks.action(uid).is_some() => Ok(Round::Rest(AT_REST)),
+            Some(step) => self.take(key, app, uid, step, planned).await,
+        }
+    }
+
+    /// Does the first step: a long one beside everything else, a short one here.
+    async fn take(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: Step,
+        planned: Planned,
+    ) -> Result<Round, ReconcileError> {
+        let Planned { desired, store, context, .. } = planned;
+        let executor = Executor {
+            engine: Arc::clone(&store.engine),
+            remotes: Arc::clone(&self.remotes),
+            owner: desired.owner.clone(),
+            desired: Some(desired),
+            context,
+            progress: self.progress_of(key, &step),
+            now: (self.clock)(),
+        };
+        Ok(self.perform(key, app, uid, step, executor, store).await)
+    }
+
+    /// Performs a step: a long one beside everything else, a short one here.
+    pub(super) async fn perform(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: Step,
+        executor: Executor,
+        store: Arc<EngineStore>,
+    ) -> Round {
+        let Some(this) = self.this.upgrade() else {
+            return Round::Rest(AT_REST);
+        };
+        if !step.action.is_long() {
+            return this.perform_now(key, app, &step, executor, &store).await;
+        }
+        let (key, app) = (key.clone(), app.clone());
+        self.tasks.spawn(uid, step.action.clone(), async move {
+            this.perform_now(&key, &app, &step, executor, &store).await;
+            this.wake(&key);
+        });
+        Round::Rest(AT_REST)
+    }
+
+    async fn perform_now(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        step: &Step,
+        executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        self.reporter.report(key, Report::StepStarted(step));
+        let started = (self.clock)();
+        store.changed_by(&step.action);
+        let result = executor.perform(&step.action).await;
+        store.changed_by(&step.action);
+        let finished = (self.clock)();
+        self.note_build(key, app, &step.action, &result, started, finished);
+        match result {
+            Ok(_) => {
+                self.succeeded(key, app, step, store, finished).await;
+                let took = Duration::try_from(finished.duration_since(started)).unwrap_or_default();
+                self.reporter.report(key, Report::StepDone(step, took));
+                Round::Again
+            }
+            Err(error @ EngineError::Unreachable { .. }) => {
+                self.reporter.report(key, Report::StepFailed(step, &error.to_string()));
+                Round::Again
+            }
+            Err(error) => {
+                let failure = failure::failure_of(&step.action, &error, finished);
+                self.reporter.report(key, Report::StepFailed(step, &failure.message));
+                self.publish(key, app, events::of_failure(&failure)).await;
+                let uid = app.uid().unwrap_or_default();
+                self.known.update(key, &uid, |known| known.attempts.failed(&step.action, failure));
+                Round::Again
+            }
+        }
+    }
+
+    async fn succeeded(&self, key: &AppKey, app: &ContainerApp, step: &Step, store: &EngineStore, now: Timestamp) {
+        self.known.update(key, &app.uid().unwrap_or_default(), |known| {
+            known.attempts.succeeded(&step.action);
+            if let Action::PushImage { reference, .. } = &step.action {
+                known.pushed_at.insert(reference.clone(), now);
+            }
+        });
+        let pulled = match &step.action {
+            Action::PullImage { reference } => {
+                let images = store.images().await.ok();
+                images.and_then(|images| images.iter().find(|image| image.has(reference)).cloned())
+            }
+            _ => None,
+        };
+        if let Some(event) = events::of_step(step, pulled.as_ref()) {
+            self.publish(key, app, event).await;
+        }
+    }
+
+    fn note_build(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        action: &Action,
+        result: &Result<Outcome, EngineError>,
+        started: Timestamp,
+        finished: Timestamp,
+    ) {
+        if !matches!(action, Action::BuildImage { .. }) {
+            return;
+        }
+        let (report, build_failure) = match result {
+            Ok(Outcome { build }) => (build.clone().unwrap_or_default(), None),
+            Err(EngineError::BuildFailed(failed)) => (failed.report.clone(), Some(failed.failure.clone())),
+            Err(_) => return,
+        };
+        let build = BuildStatus {
+            started_at: Some(Time(started)),
+            finished_at: Some(Time(finished)),
+            steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
+            cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
+            failure: build_failure,
+        };
+        self.known.update(key, &app.uid().unwrap_or_default(), |known| known.build = Some(build));
+    }
+
+    /// Writes the status when it says something new. [`Round::Again`] when the resource has changed meanwhile.
+    pub(super) async fn tell(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        new: &ContainerAppStatus,
+    ) -> Result<Round, ReconcileError> {
+        if app.status.as_ref() == Some(new) {
+            return Ok(Round::Rest(AT_REST));
+        }
+        match self.resources.write_status(app, new).await {
+            Ok(()) => {}
+            Err(ResourceError::Conflict) => return Ok(Round::Again),
+            Err(error) => return Err(ReconcileError::Failed(error.to_string())),
+        }
+        if let Some(event) = events::of_status(app.status.as_ref(), new) {
+            self.publish(key, app, event).await;
+        }
+        self.reporter.report(key, Report::Status(new));
+        Ok(Round::Rest(AT_REST))
+    }
+
+    pub(super) async fn tell_block(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        block: &Block,
+    ) -> Result<Round, ReconcileError> {
+        let uid = app.uid().unwrap_or_default();
+        // What is under way may be just what is forbidden now.
+        if block.is_terminal {
+            self.tasks.cancel(&uid).await;
+        }
+        self.known.update(key, &uid, |known| {
+            known.engine.clone_from(&app.spec.engine);
+            known.is_waiting = true;
+        });
+        let telling = Telling {
+            engine: app.spec.engine.clone(),
+            generation: app.metadata.generation.unwrap_or(0),
+            ..Telling::default()
+        };
+        let old = app.status.clone().unwrap_or_default();
+        let new = status(&old, &telling, Outlook::Blocked(block), (self.clock)());
+        match self.tell(key, app, &new).await? {
+            Round::Again => Ok(Round::Again),
+            Round::Rest(_) => Ok(Round::Rest(block.look_again)),
+        }
+    }
+
+    /// A resource that cannot be understood: it alone is stalled.
+    async fn tell_invalid(&self, key: &AppKey, app: &ContainerApp, message: &str) -> Result<Round, ReconcileError> {
+        warn!(%key, message, "the resource cannot be understood");
+        let block = Block::terminal(crate::app::Part::Container, crate::app::Reason::InvalidSpec, message);
+        self.tell_block(key, app, &block).await?;
+        Ok(Round::Rest(AT_REST))
+    }
+
+    pub(super) fn after_write(written: Result<(), ResourceError>) -> Result<Round, ReconcileError> {
+        match written {
+            Ok(()) | Err(ResourceError::Conflict) => Ok(Round::Again),
+            Err(error) => Err(ReconcileError::Failed(error.to_string())),
+        }
+    }
+
+    pub(super) async fn forget(&self, key: &AppKey) {
+        if let Some(uid) = self.known.forget(key) {
+            self.tasks.cancel(&uid).await;
+        }
+    }
+
+    async fn publish(&self, key: &AppKey, app: &ContainerApp, event: super::Event) {
+        self.reporter.report(key, Report::Event(&event));
+        self.resources.publish(app, event).await;
+    }
+
+    pub(super) fn progress_of(&self, key: &AppKey, step: &Step) -> crate::engine::ProgressSink {
+        let (reporter, key, step) = (Arc::clone(&self.reporter), key.clone(), step.clone());
+        Arc::new(move |progress| reporter.report(&key, Report::Progress(&step, &progress)))
+    }
+}
+
+/// Whether a status must be written before a short step: the step will make what only the status remembers, or the
+/// resource is not ready any more.
+fn intends_more(old: &ContainerAppStatus, new: &ContainerAppStatus) -> bool {
+    let ready = |status: &ContainerAppStatus| {
+        status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone())
+    };
+    old.local_references != new.local_references || old.rolled_back != new.rolled_back || ready(old) != ready(new)
+}

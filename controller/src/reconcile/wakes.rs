@@ -1,0 +1,41 @@
+//! Which resources are looked at again when something happens on an engine.
+
+use std::collections::BTreeSet;
+
+use tracing::info;
+
+use super::{AppKey, Reconciler};
+use crate::engine::EngineEvent;
+
+impl Reconciler {
+    /// Asks for a look at this resource.
+    pub(super) fn wake(&self, key: &AppKey) {
+        // Without a receiver the driver has ended, and nobody looks any more.
+        let _ = self.wakes.send(key.clone());
+    }
+
+    /// Asks for a look at the resources on an engine; only at those that wait for something, if so asked.
+    pub(super) fn wake_on_engine(&self, engine: &str, only_waiting: bool) {
+        for key in self.known.on_engine(engine, only_waiting) {
+            self.wake(&key);
+        }
+    }
+
+    /// Something has happened to a thing on an engine. Its owner looks; if it is nobody's, then whoever waits may have
+    /// waited for just that: a port or a name that is free again.
+    pub(super) fn wake_by_event(&self, engine: &str, event: &EngineEvent) {
+        match event.owner_uid.as_deref().and_then(|uid| self.known.key_of(uid)) {
+            Some(key) => self.wake(&key),
+            None => self.wake_on_engine(engine, true),
+        }
+    }
+
+    /// A relist has found that the containers of these owners have changed, and no event has told.
+    pub(super) fn wake_by_drift(&self, engine: &str, uids: &BTreeSet<String>) {
+        for key in uids.iter().filter_map(|uid| self.known.key_of(uid)) {
+            info!(engine, %key, "a relist has found a change that no event has told");
+            self.wake(&key);
+        }
+        self.wake_on_engine(engine, true);
+    }
+}

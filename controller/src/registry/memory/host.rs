@@ -1,0 +1,129 @@
+//! One host of the registries in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{MemoryImage, MemoryLayer, Refusal, belong_to};
+use crate::app::{Credentials, Digest, ImageReference, RemoteImage};
+
+/// The host of private tags: no such host exists.
+const NOWHERE: &str = "longshore.local";
+
+/// What a tag holds.
+#[derive(Clone)]
+pub(crate) struct Published {
+    /// The image; of an index, that of the platform that everything here runs on.
+    pub(crate) image: MemoryImage,
+    /// How the registry calls it.
+    pub(crate) remote: RemoteImage,
+}
+
+/// What became of a layer that was to be pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LayerFate {
+    /// The repository held it.
+    Existed(MemoryLayer),
+    /// Another repository of the host held it.
+    Mounted {
+        /// The layer.
+        layer: MemoryLayer,
+        /// The path of that repository.
+        from: String,
+    },
+    /// It was sent.
+    Sent(MemoryLayer),
+}
+
+/// One host.
+pub(super) struct Host {
+    name: String,
+    tags: BTreeMap<ImageReference, Published>,
+    /// Which repositories, by their paths, hold which layers.
+    holders: BTreeMap<Digest, BTreeSet<String>>,
+    pub(super) user: Option<(String, String)>,
+    pub(super) is_away: bool,
+    pub(super) requests: usize,
+    pub(super) layers_sent: usize,
+    pub(super) misdirected: usize,
+}
+
+impl Host {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            tags: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            user: None,
+            is_away: name == NOWHERE,
+            requests: 0,
+            layers_sent: 0,
+            misdirected: 0,
+        }
+    }
+
+    /// Counts a request and lets it in, or not.
+    pub(super) fn admit(
+        &mut self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<(), Refusal> {
+        self.requests += 1;
+        if self.is_away {
+            let name = &self.name;
+            return Err(Refusal::Away(format!(
+                "the registry {name} does not answer: dial tcp: lookup {name}: no such host"
+            )));
+        }
+        if credentials.is_some_and(|credentials| credentials.host != self.name) {
+            self.misdirected += 1;
+        }
+        match (&self.user, credentials) {
+            (Some(_), None) => Err(Refusal::Denied(format!("{reference}: no basic auth credentials"))),
+            (Some(user), Some(shown)) if !belong_to(shown, user) => {
+                Err(Refusal::Denied(format!("{reference}: unauthorized: authentication required")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn published(&self, reference: &ImageReference) -> Option<&Published> {
+        self.tags.get(reference)
+    }
+
+    /// What is there from the beginning: nobody sends it.
+    pub(super) fn put(&mut self, reference: &ImageReference, published: Published) {
+        self.hold(reference, &published.image);
+        self.tags.insert(reference.clone(), published);
+    }
+
+    pub(super) fn remove(&mut self, reference: &ImageReference) {
+        self.tags.remove(reference);
+    }
+
+    pub(super) fn publish(&mut self, reference: &ImageReference, published: Published) -> Vec<LayerFate> {
+        let fates: Vec<LayerFate> =
+            published.image.layers.iter().map(|layer| self.fate(reference.path(), layer)).collect();
+        let sent = fates.iter().filter(|fate| matches!(fate, LayerFate::Sent(_)));
+        self.layers_sent += sent.count();
+        self.put(reference, published);
+        fates
+    }
+
+    fn fate(&self, path: &str, layer: &MemoryLayer) -> LayerFate {
+        let layer = layer.clone();
+        match self.holders.get(&layer.digest) {
+            Some(holders) if holders.contains(path) => LayerFate::Existed(layer),
+            Some(holders) => match holders.first() {
+                Some(from) => LayerFate::Mounted { layer, from: from.clone() },
+                None => LayerFate::Sent(layer),
+            },
+            None => LayerFate::Sent(layer),
+        }
+    }
+
+    fn hold(&mut self, reference: &ImageReference, image: &MemoryImage) {
+        for layer in &image.layers {
+            let holders = self.holders.entry(layer.digest.clone()).or_default();
+            holders.insert(reference.path().to_owned());
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! All registries there are, in memory: what the engine in memory pulls from and pushes to.
+//!
+//! # Guarantees
+//! A host holds repositories, a repository holds tags and layers. A layer that the repository holds is not sent again,
+//! one that another repository of the host holds is mounted, as in the distribution specification's
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs>.
+
+mod error;
+mod host;
+mod image;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+
+use super::{Registry, RegistryError};
+use crate::app::{Credentials, ImageReference, RemoteImage};
+
+pub(crate) use error::Refusal;
+pub(crate) use host::{LayerFate, Published};
+pub use image::{ManifestFormat, MemoryImage, MemoryLayer};
+
+use host::Host;
+
+/// Registries in memory. Every host exists and is empty and open at first, but for `longshore.local`, which nobody may
+/// ever reach. Clones are the same registries.
+#[derive(Clone, Default)]
+pub struct MemoryRegistry {
+    hosts: Arc<Mutex<BTreeMap<String, Host>>>,
+}
+
+impl MemoryRegistry {
+    /// Puts an image of one platform under a tag, as if someone had pushed it.
+    pub fn put(&self, reference: &ImageReference, image: &MemoryImage) -> RemoteImage {
+        self.publish(
+            reference,
+            Published {
+                remote: RemoteImage { manifest: image.manifest(ManifestFormat::Oci), config: Some(image.config()) },
+                image: image.clone(),
+            },
+        )
+    }
+
+    /// Puts an index of several platforms under a tag, one of which is this image.
+    pub fn put_index(&self, reference: &ImageReference, image: &MemoryImage) -> RemoteImage {
+        self.publish(
+            reference,
+            Published { remote: RemoteImage { manifest: image.index(), config: None }, image: image.clone() },
+        )
+    }
+
+    /// Takes a tag away.
+    pub fn remove(&self, reference: &ImageReference) {
+        self.with_host(reference.host(), |host| host.remove(reference));
+    }
+
+    /// Lets a host refuse everyone but this user.
+    pub fn require(&self, host: &str, username: &str, password: &str) {
+        self.with_host(host, |host| {
+            host.user = Some((username.to_owned(), password.to_owned()));
+        });
+    }
+
+    /// Lets a host answer to nobody, or to everyone again.
+    pub fn set_available(&self, host: &str, is_available: bool) {
+        self.with_host(host, |host| host.is_away = !is_available);
+    }
+
+    /// What a tag holds, without a request.
+    pub fn tagged(&self, reference: &ImageReference) -> Option<RemoteImage> {
+        self.with_host(reference.host(), |host| host.published(reference).map(|published| published.remote.clone()))
+    }
+
+    /// How often a host was asked for something, refused requests included.
+    pub fn requests(&self, host: &str) -> usize {
+        self.with_host(host, |host| host.requests)
+    }
+
+    /// How many layers were sent to a host.
+    pub fn layers_sent(&self, host: &str) -> usize {
+        self.with_host(host, |host| host.layers_sent)
+    }
+
+    /// How often a host was shown credentials that were meant for another.
+    pub fn misdirected_credentials(&self, host: &str) -> usize {
+        self.with_host(host, |host| host.misdirected)
+    }
+
+    /// What an engine gets that pulls a reference.
+    pub(crate) fn fetch(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Published, Refusal> {
+        self.with_host(reference.host(), |host| {
+            host.admit(reference, credentials)?;
+            host.published(reference).cloned().ok_or_else(|| Refusal::Missing(reference.clone()))
+        })
+    }
+
+    /// Takes what an engine pushes, and tells what became of each layer.
+    pub(crate) fn receive(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+        published: Published,
+    ) -> Result<Vec<LayerFate>, Refusal> {
+        self.with_host(reference.host(), |host| {
+            host.admit(reference, credentials)?;
+            Ok(host.publish(reference, published))
+        })
+    }
+
+    fn publish(&self, reference: &ImageReference, published: Published) -> RemoteImage {
+        let remote = published.remote.clone();
+        self.with_host(reference.host(), |host| host.put(reference, published));
+        remote
+    }
+
+    fn with_host<T>(&self, name: &str, use_it: impl FnOnce(&mut Host) -> T) -> T {
+        use_it(self.lock().entry(name.to_owned()).or_insert_with(|| Host::new(name)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Host>> {
+        // A test that failed while it held the lock left nothing half done.
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Registry for MemoryRegistry {
+    async fn look_up(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<RemoteImage>, RegistryError> {
+        match self.fetch(reference, credentials) {
+            Ok(published) => Ok(Some(published.remote)),
+            Err(Refusal::Missing(_)) => Ok(None),
+            Err(Refusal::Away(message)) => Err(RegistryError::Unavailable(message)),
+            Err(Refusal::Denied(message)) => Err(RegistryError::Denied(message)),
+        }
+    }
+}
+
+/// Whether these are the credentials of this user.
+fn belong_to(credentials: &Credentials, (username, password): &(String, String)) -> bool {
+    credentials.username == *username && credentials.password.expose_secret() == password
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! What tests need instead of the real world: an engine, registries and resources in memory, a clock that stands
+//! still, and a harness that lets a process die at any of its effects. It is there with the feature `testing`.
+
+pub mod crash;
+mod engines;
+mod resources;
+
+pub use crate::engine::memory::{Gate, MemoryEngine, Operation, TestClock};
+pub use crate::registry::memory::{ManifestFormat, MemoryImage, MemoryLayer, MemoryRegistry};
+pub use engines::MemoryEngines;
+pub use resources::{MemoryResources, ResourceOperation};
+
+#[cfg(test)]
+mod scenario_tests;

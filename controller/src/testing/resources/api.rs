@@ -1,0 +1,67 @@
+//! The contract of resources, kept by the resources in memory.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+
+use super::state::key_of;
+use super::{MemoryResources, ResourceOperation};
+use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+
+#[async_trait]
+impl Resources for MemoryResources {
+    async fn app(&self, key: &AppKey) -> Result<Option<ContainerApp>, ResourceError> {
+        let mut state = self.state();
+        state.failure(ResourceOperation::App)?;
+        state.read(key)
+    }
+
+    async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
+        let mut state = self.state();
+        state.failure(ResourceOperation::Engine)?;
+        Ok(state.engine(name))
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError> {
+        let mut state = self.state();
+        state.failure(ResourceOperation::Secret)?;
+        Ok(state.secret(namespace, name))
+    }
+
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapData>, ResourceError> {
+        let mut state = self.state();
+        state.failure(ResourceOperation::ConfigMap)?;
+        Ok(state.config_map(namespace, name))
+    }
+
+    fn context_root(&self, _key: &AppKey) -> Option<PathBuf> {
+        self.state().context_root.clone()
+    }
+
+    async fn hold(&self, app: &ContainerApp) -> Result<(), ResourceError> {
+        let mut state = self.state();
+        state.writes.push(format!("hold {}", key_of(app)));
+        state.failure(ResourceOperation::Hold)?;
+        state.hold(app)
+    }
+
+    async fn release(&self, app: &ContainerApp) -> Result<(), ResourceError> {
+        let mut state = self.state();
+        state.writes.push(format!("release {}", key_of(app)));
+        state.failure(ResourceOperation::Release)?;
+        state.release(app);
+        Ok(())
+    }
+
+    async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
+        let mut state = self.state();
+        state.writes.push(format!("write status of {}", key_of(app)));
+        state.failure(ResourceOperation::WriteStatus)?;
+        state.write_status(app, status)
+    }
+
+    async fn publish(&self, app: &ContainerApp, event: Event) {
+        self.state().events.push((key_of(app), event));
+    }
+}

@@ -1,0 +1,84 @@
+//! What every engine must do, whatever it is: one suite for Docker Engines and for the engine in memory.
+//!
+//! Each behaviour is a function that takes a [`Fixture`]; [`engine_contract!`](crate::engine_contract!) makes a test
+//! of each. They run side by side, on an engine that others use too, and leave nothing behind but the base image.
+
+mod builds;
+mod containers;
+mod images;
+mod observation;
+mod registry;
+mod scene;
+
+pub use builds::*;
+pub use containers::*;
+pub use images::*;
+pub use observation::*;
+pub use registry::*;
+pub use scene::{Fixture, Scene};
+
+/// Makes a test of each behaviour. It takes the path of a function that gives a fixture.
+#[macro_export]
+macro_rules! engine_contract {
+    ($fixture:path) => {
+        $crate::engine_contract!(@tests $fixture;
+            a_container_is_made_as_asked
+            a_name_is_reserved
+            a_renamed_container_has_its_new_name_alone
+            renaming_a_container_to_its_own_name_is_well
+            an_image_that_is_not_there_makes_no_container
+            a_published_port_is_the_one_that_was_asked_for
+            a_taken_port_refuses_the_start_and_leaves_the_container_created
+            starting_a_running_container_is_well
+            starting_a_container_that_is_gone_is_not_found
+            stopping_a_stopped_container_is_well
+            stopping_a_container_that_is_gone_is_well
+            a_running_container_is_not_removed
+            removing_a_container_that_is_gone_is_well
+            an_exit_code_is_told
+            a_missing_program_refuses_the_start_and_leaves_the_container_created
+            a_container_that_is_gone_is_not_inspected
+
+            an_image_is_found_by_every_tag
+            a_reference_moves_to_the_image_that_it_is_given_to
+            the_last_reference_takes_the_image_with_it
+            removing_a_reference_that_is_gone_is_well
+            an_image_in_use_keeps_its_last_reference
+            an_image_in_use_loses_its_other_references
+
+            a_build_tells_its_steps
+            a_built_image_has_its_labels
+            the_same_context_builds_from_the_cache
+            an_edit_that_keeps_the_length_is_built_from_its_step_on
+            a_target_and_its_arguments_are_honoured
+            a_failing_step_names_itself
+            a_broken_dockerfile_is_the_builds_fault
+            a_missing_base_image_is_named
+            a_context_that_breaks_off_is_told_as_such
+
+            a_pulled_image_is_known_by_its_registrys_digest
+            what_was_pushed_is_what_is_pulled
+            only_the_tag_that_is_named_is_pushed
+            a_push_without_credentials_is_denied
+            a_push_with_a_wrong_password_is_denied
+            credentials_for_another_host_are_not_shown
+            pushing_what_the_engine_does_not_have_is_not_found
+            an_image_that_the_registry_does_not_have_is_not_found
+            a_registry_that_does_not_answer_is_unavailable
+
+            logs_carry_both_streams
+            the_tail_of_a_log_is_its_last_lines
+            a_followed_log_ends_with_the_container
+            the_log_of_a_container_that_is_gone_is_not_found
+            events_name_the_owner
+        );
+    };
+    (@tests $fixture:path; $($behaviour:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $behaviour() {
+                $crate::engine_contract::$behaviour($fixture()).await;
+            }
+        )*
+    };
+}

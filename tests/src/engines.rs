@@ -1,0 +1,115 @@
+//! The lab's Docker Engines, seen from outside: with the docker client, as a person would.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::programs::{lab_variable, run};
+
+/// One of the lab's engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabEngine {
+    /// Docker Engine 20.10, with the graph driver's image store.
+    Engine20,
+    /// Docker Engine 29, with containerd's.
+    Engine29,
+}
+
+impl LabEngine {
+    /// Its address, `unix:///…`.
+    pub fn endpoint(self) -> String {
+        lab_variable(match self {
+            Self::Engine20 => "LONGSHORE_LAB_ENGINE20",
+            Self::Engine29 => "LONGSHORE_LAB_ENGINE29",
+        })
+    }
+
+    /// The lab's word for it.
+    pub fn component(self) -> &'static str {
+        match self {
+            Self::Engine20 => "engine20",
+            Self::Engine29 => "engine29",
+        }
+    }
+
+    /// What `docker` says of this engine.
+    pub fn docker(self, arguments: &[&str]) -> Result<String, String> {
+        let endpoint = self.endpoint();
+        let arguments = [&["-H", &endpoint], arguments].concat();
+        run(&lab_variable("LONGSHORE_LAB_DOCKER"), &arguments, "")
+    }
+
+    /// The names of all containers, those that have ended included.
+    pub fn containers(self) -> Vec<String> {
+        lines(&self.docker(&["ps", "--all", "--format", "{{.Names}}"]).expect("docker ps answers"))
+    }
+
+    /// The references of all images.
+    pub fn images(self) -> Vec<String> {
+        let format = "{{.Repository}}:{{.Tag}}";
+        lines(&self.docker(&["images", "--format", format]).expect("docker images answers"))
+    }
+
+    /// Removes a container by force, as somebody would behind our back; one that is gone is well.
+    pub fn remove_by_hand(self, name: &str) {
+        let _ = self.docker(&["rm", "--force", name]);
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What is answered to `GET /` on a port of this machine; `None` when nothing listens or answers.
+pub fn answer_on_port(port: u16) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let body = answer.split_once("\r\n\r\n")?.1;
+    Some(body.trim().to_owned())
+}
+
+/// The digest that the lab's gcr.io holds under a tag, asked directly; `None` when it holds nothing there.
+pub fn digest_in_registry(repository: &str, tag: &str) -> Option<String> {
+    let user = format!("{}:{}", lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
+    let accept = "Accept: application/vnd.docker.distribution.manifest.v2+json, \
+                  application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+                  application/vnd.docker.distribution.manifest.list.v2+json";
+    let address = format!("https://gcr.io/v2/{repository}/manifests/{tag}");
+    let authority = lab_variable("LONGSHORE_LAB_CA");
+    let arguments = [
+        "--silent",
+        "--fail",
+        "--noproxy",
+        "*",
+        "--head",
+        "--cacert",
+        &authority,
+        "--user",
+        &user,
+        "--header",
+        accept,
+        &address,
+    ];
+    let headers = run("curl", &arguments, "").ok()?;
+    headers.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("Docker-Content-Digest").then(|| value.trim().to_owned())
+    })
+}
+
+/// A Secret with the credentials of the lab's gcr.io, as YAML.
+pub fn registry_secret(name: &str, password: &str) -> String {
+    let user = lab_variable("LONGSHORE_LAB_GCR_USER");
+    let configuration = serde_json::json!({"auths": {"gcr.io": {"username": user, "password": password}}});
+    serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {"name": name},
+        "stringData": {".dockerconfigjson": configuration.to_string()},
+    })
+    .to_string()
+}

@@ -1,0 +1,31 @@
+//! The lab: the real components that tests run against. `tests/lab/lab env` prints where they are.
+
+use std::sync::Arc;
+
+use longshore::app::{BuilderKind, Credentials};
+use longshore::engine::docker::DockerEngine;
+
+use crate::engine_contract::Fixture;
+use crate::lab_variable;
+
+/// The engine at the endpoint that this variable holds.
+pub fn engine(variable_name: &str) -> DockerEngine {
+    let endpoint = lab_variable(variable_name);
+    DockerEngine::connect(&endpoint, None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A fixture of an engine of the lab that builds with this builder.
+pub fn fixture(variable_name: &str, builder: BuilderKind) -> Fixture {
+    Fixture {
+        engine: Arc::new(engine(variable_name).with_builder(builder)),
+        base_image: "busybox:latest".to_owned(),
+        repository: "gcr.io/longshore-contract".to_owned(),
+        credentials: Credentials {
+            host: "gcr.io".to_owned(),
+            username: lab_variable("LONGSHORE_LAB_GCR_USER"),
+            password: lab_variable("LONGSHORE_LAB_GCR_PASSWORD").into(),
+        },
+        // Nothing listens on the port for "discard".
+        dead_registry: "127.0.0.1:9".to_owned(),
+    }
+}

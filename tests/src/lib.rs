@@ -1,0 +1,28 @@
+//! What the tests share: the lab's components, and things made for one test and removed after it.
+//!
+//! Every function here ends the test with a sentence when the lab is not there: a test that cannot look has not passed.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a test fails, and each says what is missing")]
+
+mod controller;
+pub mod engine_contract;
+pub mod lab;
+mod engines;
+mod installation;
+mod kubernetes;
+mod namespace;
+mod programs;
+mod wait;
+
+pub use controller::{Controller, longshore, longshore_binary};
+pub use engines::{LabEngine, answer_on_port, digest_in_registry, registry_secret};
+pub use installation::{Installation, Rights};
+pub use kubernetes::{administrator, client_with_token, install_crds};
+pub use namespace::with_temp_namespace;
+pub use programs::{corrupt, from_repository, helm, kubectl, lab_variable};
+pub use wait::eventually;
+
+/// A name that no other test, in this process or another, has.
+pub fn unique_name(prefix: &str) -> String {
+    format!("{prefix}-{:08x}", rand::random::<u32>())
+}

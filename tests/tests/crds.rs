@@ -1,0 +1,226 @@
+//! What the API server accepts, refuses and shows, by the CRDs alone.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use kube::api::{Api, DynamicObject, PostParams};
+use kube::core::ApiResource;
+use kube::{Client, ResourceExt};
+use longshore_crds::{ContainerApp, ContainerEngine};
+use longshore_tests::{administrator, install_crds, kubectl, with_temp_namespace};
+use serde_json::{Value, json};
+
+/// What the API server answers to this spec, in its words; nothing when it accepts it.
+async fn answer(client: &Client, namespace: &str, spec: &Value) -> Option<String> {
+    let object = json!({
+        "apiVersion": "longshore.dev/v1alpha1", "kind": "ContainerApp",
+        "metadata": {"name": "app"}, "spec": spec,
+    });
+    let apps: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<ContainerApp>(&()));
+    try_out(&apps, object).await
+}
+
+async fn engine_answer(client: &Client, spec: &Value) -> Option<String> {
+    let object = json!({
+        "apiVersion": "longshore.dev/v1alpha1", "kind": "ContainerEngine",
+        "metadata": {"name": "an-engine-that-is-only-tried-out"}, "spec": spec,
+    });
+    try_out(&Api::all_with(client.clone(), &ApiResource::erase::<ContainerEngine>(&())), object).await
+}
+
+async fn try_out(api: &Api<DynamicObject>, object: Value) -> Option<String> {
+    let object = serde_json::from_value(object).unwrap();
+    match api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await {
+        Ok(_) => None,
+        Err(kube::Error::Api(status)) => Some(status.message),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn accepts(client: &Client, namespace: &str, spec: Value) {
+    let answer = answer(client, namespace, &spec).await;
+    assert_eq!(answer, None, "{spec}");
+}
+
+async fn rejects(client: &Client, namespace: &str, because: &str, spec: Value) {
+    let answer = answer(client, namespace, &spec).await;
+    let answer = answer.unwrap_or_else(|| panic!("accepted: {spec}"));
+    assert!(answer.contains(because), "expected {because:?} in: {answer}");
+}
+
+fn built_from(context: &Value) -> Value {
+    json!({"image": {"name": "web", "build": {"context": context}}})
+}
+
+fn run_with(run: &Value) -> Value {
+    json!({"image": {"name": "web"}, "run": run})
+}
+
+#[tokio::test]
+async fn the_whole_of_the_shortest_resource_is_an_image_name_and_never() {
+    with_temp_namespace(|client, namespace| async move {
+        let spec = json!({"image": {"name": "hello-world"}, "run": {"restartPolicy": "Never"}});
+        accepts(&client, &namespace, spec).await;
+        accepts(&client, &namespace, json!({"image": {"name": "hello-world"}})).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_resource_that_builds_pushes_and_runs_is_accepted() {
+    with_temp_namespace(|client, namespace| async move {
+        let spec = json!({
+            "image": {
+                "name": "node-app", "tags": ["0.2", "latest"],
+                "build": {"context": {"inline": {"Dockerfile": "FROM node:6"}}, "args": {"VERSION": "0.2"}},
+            },
+            "push": [{"to": "gcr.io/my-project/node-app", "secretRef": {"name": "gcr"}}],
+            "run": {
+                "containerName": "my-app-2",
+                "ports": [{"hostPort": 8080, "containerPort": 80}],
+                "env": [{"name": "A", "value": "b"}, {"name": "C", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            },
+        });
+        accepts(&client, &namespace, spec).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_build_context_has_exactly_one_source_and_it_is_not_the_controllers_disk() {
+    with_temp_namespace(|client, namespace| async move {
+        let one = "a build context needs exactly one source: inline, configMap or path";
+        let two = json!({"inline": {"Dockerfile": "FROM scratch"}, "configMap": {"name": "source"}});
+        rejects(&client, &namespace, one, built_from(&two)).await;
+        rejects(&client, &namespace, one, built_from(&json!({}))).await;
+        let path = "path is read from the machine that runs longshore up; in a cluster use inline or configMap";
+        rejects(&client, &namespace, path, built_from(&json!({"path": "/etc"}))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_no_meaning_together_is_refused() {
+    with_temp_namespace(|client, namespace| async move {
+        rejects(
+            &client,
+            &namespace,
+            "an image that is pulled has one tag; several tags need a build section",
+            json!({"image": {"name": "web", "tags": ["1", "2"]}}),
+        )
+        .await;
+        let build = json!({"context": {"inline": {"Dockerfile": "FROM scratch"}}});
+        rejects(
+            &client,
+            &namespace,
+            "pullPolicy is for an image that is pulled",
+            json!({"image": {"name": "web", "pullPolicy": "Never", "build": build}}),
+        )
+        .await;
+        rejects(
+            &client,
+            &namespace,
+            "pullSecrets are for an image that is pulled",
+            json!({"image": {"name": "web", "pullSecrets": [{"name": "s"}], "build": build}}),
+        )
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_environment_variable_has_one_value() {
+    with_temp_namespace(|client, namespace| async move {
+        let key = json!({"name": "s", "key": "k"});
+        let both = json!({"env": [{"name": "A", "value": "b", "valueFrom": {"secretKeyRef": key}}]});
+        let either = "an environment variable has either value or valueFrom, not both";
+        rejects(&client, &namespace, either, run_with(&both)).await;
+        let two = json!({"env": [{"name": "A", "valueFrom": {"secretKeyRef": key, "configMapKeyRef": key}}]});
+        let exactly_one = "valueFrom needs exactly one of secretKeyRef and configMapKeyRef";
+        rejects(&client, &namespace, exactly_one, run_with(&two)).await;
+        rejects(&client, &namespace, exactly_one, run_with(&json!({"env": [{"name": "A", "valueFrom": {}}]}))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fields_have_their_limits() {
+    with_temp_namespace(|client, namespace| async move {
+        let port = |port: Value| run_with(&json!({"ports": [{"hostPort": port, "containerPort": 80}]}));
+        rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(0))).await;
+        rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(70000))).await;
+        rejects(&client, &namespace, "hostPort", port(json!("eighty"))).await;
+        rejects(&client, &namespace, "spec.image.name", json!({"image": {"name": ""}})).await;
+        rejects(&client, &namespace, "spec.image", json!({})).await;
+        rejects(&client, &namespace, "spec.run.restartPolicy", run_with(&json!({"restartPolicy": "Sometimes"}))).await;
+        rejects(&client, &namespace, "spec.run.workingDir", run_with(&json!({"workingDir": "app"}))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_engines_policy_must_make_sense() {
+    let client = administrator().await;
+    install_crds(&client).await;
+    assert_eq!(engine_answer(&client, &json!({"endpoint": "unix:///var/run/docker.sock"})).await, None);
+    let refused = [
+        (json!({"endpoint": "http://a:1"}), "spec.endpoint"),
+        (
+            json!({"endpoint": "unix:///run/docker.sock", "tlsSecretRef": {"name": "s"}}),
+            "tlsSecretRef is for a tcp:// endpoint",
+        ),
+        (
+            json!({"endpoint": "tcp://a:2376", "hostPorts": [{"from": 9000, "to": 8000}]}),
+            "a range of host ports begins at or below its end",
+        ),
+    ];
+    for (spec, because) in refused {
+        let answer = engine_answer(&client, &spec).await.unwrap_or_default();
+        assert!(answer.contains(because), "{spec}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_resource_does_not_read_as_ready() {
+    with_temp_namespace(|client, namespace| async move {
+        let apps: Api<ContainerApp> = Api::namespaced(client, &namespace);
+        let spec = serde_json::from_value(json!({"image": {"name": "web"}, "suspend": true})).unwrap();
+        let made = apps.create(&PostParams::default(), &ContainerApp::new("web", spec)).await.unwrap();
+        assert_eq!(made.status.map(|status| status.observed_generation), Some(-1));
+        assert_eq!(made.spec.engine, "default");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn kubectl_explains_every_field_down_to_the_ports() {
+    let client = administrator().await;
+    install_crds(&client).await;
+    for (field, expected) in [
+        ("capp.spec.run.ports", "hostPort"),
+        ("capp.spec.image.build.context", "inline"),
+        ("capp.status.container", "logTail"),
+        ("ceng.spec", "allowedNamespaces"),
+    ] {
+        // kubectl learns of new kinds from a document that the API server makes in its own time.
+        longshore_tests::eventually(field, || async {
+            kubectl(&["explain", field], "").is_ok_and(|text| text.contains(expected))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn kubectl_lists_resources_with_their_verdict() {
+    with_temp_namespace(|client, namespace| async move {
+        let apps: Api<ContainerApp> = Api::namespaced(client, &namespace);
+        let spec = serde_json::from_value(json!({"image": {"name": "web"}, "suspend": true})).unwrap();
+        let made = apps.create(&PostParams::default(), &ContainerApp::new("web", spec)).await.unwrap();
+        let list = kubectl(&["--namespace", &namespace, "get", "capp"], "").unwrap();
+        let header = list.lines().next().unwrap_or_default();
+        let columns: Vec<&str> = header.split_whitespace().collect();
+        assert_eq!(columns, ["NAME", "READY", "STATUS", "IMAGE", "PORTS", "ENGINE", "AGE"]);
+        assert!(list.contains(&made.name_any()), "{list}");
+    })
+    .await;
+}
