@@ -32,14 +32,13 @@ pub enum ContextSource {
 
 /// How large a context may be, after `.dockerignore`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContextLimits {
+pub(super) struct ContextLimits {
     /// The bytes of all files together.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// The number of files, folders and links.
-    pub files: u64,
+    pub(super) files: u64,
 }
 
-/// 2 GiB and 200,000 files.
 impl Default for ContextLimits {
     fn default() -> Self {
         Self { bytes: 2 << 30, files: 200_000 }
@@ -47,7 +46,8 @@ impl Default for ContextLimits {
 }
 
 /// Reads contexts. It remembers the digests of files that it has read, by size, times and inode, so that reading an
-/// unchanged folder again reads no file. Clones share what is remembered.
+/// unchanged folder again reads no file. Clones share what is remembered. A context may have 2 GiB and 200,000 files,
+/// folders and links, after `.dockerignore`.
 #[derive(Clone, Debug, Default)]
 pub struct ContextReader {
     cache: Arc<ContentCache>,
@@ -64,8 +64,8 @@ pub struct ReadContext {
 }
 
 impl ContextReader {
-    /// A reader with limits of its own.
-    pub fn with_limits(limits: ContextLimits) -> Self {
+    #[cfg(test)]
+    pub(super) fn with_limits(limits: ContextLimits) -> Self {
         Self { cache: Arc::default(), limits }
     }
 

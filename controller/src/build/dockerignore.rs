@@ -13,7 +13,7 @@ const MOST_PATTERNS: usize = 2_000;
 
 /// The patterns of a `.dockerignore` file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IgnoreRules {
+pub(super) struct IgnoreRules {
     rules: Vec<Rule>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Verdict {
 
 impl IgnoreRules {
     /// Reads the rules. `file` is what errors call the file.
-    pub fn parse(file: &str, content: &[u8]) -> Result<Self, ContextError> {
+    pub(super) fn parse(file: &str, content: &[u8]) -> Result<Self, ContextError> {
         let error = |line: usize, problem: &'static str| ContextError::Ignore { file: file.to_owned(), line, problem };
         let text = str::from_utf8(content).map_err(|problem| {
             let lines_before = content[..problem.valid_up_to()].split(|byte| *byte == b'\n').count();
@@ -53,7 +53,7 @@ impl IgnoreRules {
     }
 
     /// Whether a path is left out.
-    pub fn excludes(&self, path: &ContextPath) -> bool {
+    pub(super) fn excludes(&self, path: &ContextPath) -> bool {
         let of_folder = path.folders().fold(None, |above, folder| Some(self.judge(&folder, above.as_ref())));
         self.judge(path, of_folder.as_ref()).excluded
     }

@@ -31,7 +31,6 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use context::{ContextLimits, ContextReader, ContextSource, ReadContext};
-pub use dockerignore::IgnoreRules;
+pub use context::{ContextReader, ContextSource, ReadContext};
 pub use error::ContextError;
 pub use path::{ContextPath, PathProblem};

@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry as Place;
 
 use bytes::Bytes;
 
+use super::context::ContextLimits;
 use super::digest::ContentDigest;
-use super::{ContextError, ContextLimits, ContextPath};
+use super::{ContextError, ContextPath};
 
 /// What a context holds, in the order of the paths' bytes, so that a folder comes before what is in it.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::app::ContextDigest;
-use crate::build::ContextLimits;
+use crate::build::context::ContextLimits;
 
 const APP: &[(&str, &str)] =
     &[("Dockerfile", "FROM node:6\nWORKDIR /app\nADD . /app\n"), ("src/app.js", "console.log('Hello World')\n")];
