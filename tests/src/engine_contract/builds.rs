@@ -155,7 +155,7 @@ pub async fn a_broken_dockerfile_is_the_builds_fault(fixture: Fixture) {
 /// The base image that is nowhere is the one that the message names.
 pub async fn a_missing_base_image_is_named(fixture: Fixture) {
     play(fixture, async |scene| {
-        let missing = scene.reference("missing");
+        let missing = scene.missing_reference();
         let error = failure(&scene, &format!("FROM {missing}\n")).await;
         let EngineError::BuildFailed(failed) = error else {
             panic!("a missing base image is the build's fault: {error:?}");
