@@ -45,5 +45,6 @@ fn fixture(kind: ImageStore) -> Fixture {
             password: "secret".to_owned().into(),
         },
         dead_registry: DEAD_REGISTRY.to_owned(),
+        open_registry: "127.0.0.1:5000".to_owned(),
     }
 }
