@@ -73,10 +73,13 @@ impl Host {
                 "the registry {name} does not answer: dial tcp: lookup {name}: no such host"
             )));
         }
-        if credentials.is_some_and(|credentials| credentials.host != self.name) {
-            self.misdirected += 1;
-        }
-        match (&self.user, credentials) {
+        // Credentials for another host are nobody's here, and someone should not have shown them.
+        let (shown, misdirected) = match credentials {
+            Some(credentials) if credentials.host != self.name => (None, 1),
+            shown => (shown, 0),
+        };
+        self.misdirected += misdirected;
+        match (&self.user, shown) {
             (Some(_), None) => Err(Refusal::Denied(format!("{reference}: no basic auth credentials"))),
             (Some(user), Some(shown)) if !belong_to(shown, user) => {
                 Err(Refusal::Denied(format!("{reference}: unauthorized: authentication required")))

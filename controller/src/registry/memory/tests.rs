@@ -77,10 +77,12 @@ fn layers_that_a_host_holds_are_not_sent_again() {
 }
 
 #[tokio::test]
-async fn credentials_of_another_host_are_noticed() {
+async fn credentials_of_another_host_are_noticed_and_let_nobody_in() {
     let registry = MemoryRegistry::default();
+    registry.require("gcr.io.evil.example", "_json_key", "secret");
     let app = reference("gcr.io.evil.example/project/app:1");
-    let _ = registry.look_up(&app, Some(&credentials("gcr.io", "secret"))).await;
+    let found = registry.look_up(&app, Some(&credentials("gcr.io", "secret"))).await;
+    assert!(matches!(found, Err(RegistryError::Denied(_))), "{found:?}");
     assert_eq!(registry.misdirected_credentials("gcr.io.evil.example"), 1);
     assert_eq!(registry.misdirected_credentials("gcr.io"), 0);
 }

@@ -100,7 +100,7 @@ async fn a_failing_step_is_named_with_its_exit_code_and_what_it_printed() {
     let failed = failure_of("FROM node:6\nRUN echo compiling; exit 7\nRUN true\n").await;
     assert_eq!(failed.failure.step.as_deref(), Some("RUN echo compiling; exit 7"));
     assert_eq!(failed.failure.exit_code, Some(7));
-    assert_eq!(failed.failure.log_tail, "compiling\n");
+    assert_eq!(failed.failure.log_tail, "compiling");
     assert_eq!(failed.report.steps, 3);
 }
 
@@ -135,7 +135,11 @@ async fn a_base_that_is_not_here_comes_from_the_registry() {
     let world = world(ImageStore::Containerd);
     let files = [("Dockerfile", DOCKERFILE), ("app.js", "hello")];
     let missing = build(&world, &files, "app").await;
-    assert!(matches!(missing, Err(EngineError::ImageNotFound(_))), "{missing:?}");
+    assert!(matches!(missing, Err(EngineError::BuildFailed(_))), "{missing:?}");
+    world.registry.set_available("docker.io", false);
+    let away = build(&world, &files, "app").await;
+    assert!(matches!(away, Err(EngineError::RegistryUnavailable(_))), "{away:?}");
+    world.registry.set_available("docker.io", true);
 
     world.registry.put_index(&reference("node:6"), &MemoryImage::new("node"));
     let first = build(&world, &files, "app").await.unwrap();

@@ -1,19 +1,22 @@
 //! How the engine in memory builds.
 
+mod configuration;
+mod failure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-use longshore_crds::BuildFailure;
 
 use super::api::Cancellation;
 use super::context::{Context, Selection};
 use super::dockerfile::{Dockerfile, Instruction, expand};
 use super::images::{Images, Origin};
-use super::program::{End, Program, words};
+use super::program::{End, Program};
 use super::{MemoryEngine, Operation};
 use crate::app::{Digest, ImageReference};
-use crate::engine::{BuildFailed, BuildReport, BuildRequest, EngineError, Progress, ProgressSink, StepState};
+use crate::engine::{BuildReport, BuildRequest, EngineError, Progress, ProgressSink, StepState};
 use crate::registry::memory::{MemoryImage, MemoryLayer, MemoryRegistry};
+
+use failure::broken;
 
 impl MemoryEngine {
     pub(super) async fn build(
@@ -114,9 +117,9 @@ impl<'a> Build<'a> {
             .inputs
             .context
             .text(path)
-            .ok_or_else(|| broken(format!("failed to read dockerfile: open {path}: no such file or directory")))?;
-        let dockerfile = Dockerfile::parse(&text).map_err(broken)?;
-        let target = dockerfile.target(self.inputs.target.as_deref()).map_err(broken)?;
+            .ok_or_else(|| broken(&format!("failed to read dockerfile: open {path}: no such file or directory")))?;
+        let dockerfile = Dockerfile::parse(&text).map_err(|cause| broken(&cause))?;
+        let target = dockerfile.target(self.inputs.target.as_deref()).map_err(|cause| broken(&cause))?;
         let arguments = self.arguments(&dockerfile.arguments);
         let needed = dockerfile.needed_for(target);
         self.report.steps = needed.iter().map(|stage| steps_of(&dockerfile, *stage, &arguments)).sum();
@@ -125,7 +128,7 @@ impl<'a> Build<'a> {
             let done = self.stage(&dockerfile, stage, &arguments, &built)?;
             built.insert(stage, done);
         }
-        built.remove(&target).map(|built| built.image).ok_or_else(|| broken("the target was not built".to_owned()))
+        built.remove(&target).map(|built| built.image).ok_or_else(|| broken("the target was not built"))
     }
 
     /// The values of `ARG`s.
@@ -174,7 +177,7 @@ impl<'a> Build<'a> {
             } else if instruction.keyword == "ARG" {
                 self.declare(&expand(&instruction.rest, &built.variables), arguments, &mut built.variables);
             } else {
-                set(instruction, &mut built);
+                configuration::set(instruction, &mut built);
             }
         }
         Ok(built)
@@ -186,12 +189,18 @@ impl<'a> Build<'a> {
             return Ok(Built::on(MemoryImage::default()));
         }
         let reference: ImageReference =
-            base.parse().map_err(|error: crate::app::ReferenceError| broken(error.to_string()))?;
+            base.parse().map_err(|error: crate::app::ReferenceError| broken(&error.to_string()))?;
         let number = self.begin(from);
         let local = self.images.find(&reference).and_then(|id| self.images.content(id));
         let built = match local {
             Some(image) => Built::on(image.clone()),
-            None => Built::on(self.inputs.registry.fetch(&reference, None)?.image),
+            None => match self.inputs.registry.fetch(&reference, None) {
+                Ok(published) => Built::on(published.image),
+                Err(refusal) => {
+                    self.tell(number, from, StepState::Failed);
+                    return Err(failure::without_base(from, base, refusal, &self.report));
+                }
+            },
         };
         let is_here = local.is_some() || self.cache.contains(&built.key);
         self.finish(number, from, &built.key, is_here);
@@ -202,7 +211,7 @@ impl<'a> Build<'a> {
         let number = self.begin(instruction);
         let text = expand(&instruction.rest, &built.variables);
         let selection = match (instruction.keyword.as_str(), &from) {
-            ("COPY" | "ADD", None) => self.files(instruction, &text)?,
+            ("COPY" | "ADD", None) => self.files(instruction, &text, number)?,
             _ => None,
         };
         let variables = if instruction.keyword == "RUN" { built.variables.clone() } else { BTreeMap::new() };
@@ -223,15 +232,21 @@ impl<'a> Build<'a> {
     }
 
     /// The files that `COPY` or `ADD` takes from the context; `None` when it takes none, as of a URL.
-    fn files(&mut self, instruction: &Instruction, text: &str) -> Result<Option<Selection>, EngineError> {
+    fn files(
+        &mut self,
+        instruction: &Instruction,
+        text: &str,
+        number: usize,
+    ) -> Result<Option<Selection>, EngineError> {
         let words = text.split_whitespace().skip_while(|word| word.starts_with("--"));
         let words: Vec<&str> = words.collect();
         let sources = words.split_last().map_or(&[][..], |(_, sources)| sources);
         let mut all: Option<Selection> = None;
         for source in sources.iter().filter(|source| !source.contains("://")) {
             let Some(selection) = self.inputs.context.select(source) else {
-                let message = format!("failed to compute cache key: \"/{source}\": not found");
-                return Err(self.failed(instruction, message, None, ""));
+                self.tell(number, instruction, StepState::Failed);
+                let cause = format!("failed to compute cache key: \"/{source}\": not found");
+                return Err(failure::refused(instruction, &cause, &self.report));
             };
             all = Some(match all {
                 None => selection,
@@ -255,9 +270,7 @@ impl<'a> Build<'a> {
         match program.end {
             Some(End { exit_code, .. }) if exit_code != 0 => {
                 self.tell(number, instruction, StepState::Failed);
-                let message =
-                    format!("process \"/bin/sh -c {script}\" did not complete successfully: exit code: {exit_code}");
-                Err(self.failed(instruction, message, Some(exit_code), &printed))
+                Err(failure::exited(instruction, exit_code, &printed, &self.report))
             }
             _ => Ok(()),
         }
@@ -283,20 +296,6 @@ impl<'a> Build<'a> {
     fn tell(&mut self, number: usize, instruction: &Instruction, state: StepState) {
         self.told.push(Progress::BuildStep { number, total: self.report.steps, name: instruction.text.clone(), state });
     }
-
-    fn failed(
-        &self,
-        instruction: &Instruction,
-        message: String,
-        exit_code: Option<i64>,
-        log_tail: &str,
-    ) -> EngineError {
-        EngineError::BuildFailed(BuildFailed {
-            message,
-            failure: BuildFailure { step: Some(instruction.text.clone()), exit_code, log_tail: log_tail.to_owned() },
-            report: self.report.clone(),
-        })
-    }
 }
 
 impl Built {
@@ -317,53 +316,4 @@ fn steps_of(dockerfile: &Dockerfile, index: usize, arguments: &BTreeMap<String, 
     let has_base = base != "scratch" && dockerfile.stage_before(index, &base).is_none();
     let steps = stage.instructions.iter().filter(|instruction| instruction.is_step());
     usize::from(has_base) + steps.count()
-}
-
-/// An instruction that changes only the configuration.
-fn set(instruction: &Instruction, built: &mut Built) {
-    let text = expand(&instruction.rest, &built.variables);
-    built.image.history.push(format!("{} {text}", instruction.keyword));
-    match instruction.keyword.as_str() {
-        "CMD" => {
-            built.image.command = exec_form(&text);
-            built.has_command = true;
-        }
-        "ENTRYPOINT" => {
-            built.image.entrypoint = exec_form(&text);
-            // An entry point does away with a command that comes from the base.
-            if !built.has_command {
-                built.image.command.clear();
-            }
-        }
-        "ENV" => {
-            let pairs = pairs(&text);
-            built.variables.extend(pairs.clone());
-            built.image.env.extend(pairs);
-        }
-        "LABEL" => built.image.labels.extend(pairs(&text)),
-        _ => {}
-    }
-}
-
-/// A command in its exec form; the shell form is a script for `/bin/sh -c`.
-fn exec_form(text: &str) -> Vec<String> {
-    let shell_form = || ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
-    serde_json::from_str(text).unwrap_or_else(|_| shell_form())
-}
-
-/// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`.
-fn pairs(text: &str) -> Vec<(String, String)> {
-    match text.split_once(char::is_whitespace) {
-        Some((key, value)) if !key.contains('=') => vec![(key.to_owned(), value.trim().to_owned())],
-        _ => words(text)
-            .iter()
-            .filter_map(|word| word.split_once('='))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect(),
-    }
-}
-
-/// A build that fails before any of its steps.
-fn broken(message: String) -> EngineError {
-    EngineError::BuildFailed(BuildFailed { message, failure: BuildFailure::default(), report: BuildReport::default() })
 }
