@@ -44,7 +44,7 @@ fn fixture(kind: ImageStore) -> Fixture {
             username: "_json_key".to_owned(),
             password: "secret".to_owned().into(),
         },
-        open_registry: "docker.io".to_owned(),
+        open_registry: "open.example".to_owned(),
         dead_registry: DEAD_REGISTRY.to_owned(),
     }
 }
