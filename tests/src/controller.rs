@@ -41,6 +41,11 @@ impl Controller {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// The release's name, which is part of what marks its things on an engine.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
     /// The process's ID.
     pub fn id(&self) -> u32 {
         self.process.id()
