@@ -14,7 +14,7 @@ pub async fn a_build_tells_its_steps(fixture: Fixture) {
         let dockerfile = scene.dockerfile("WORKDIR /app\nADD . /app\nRUN echo building\nCMD [\"sh\"]");
         let files = [("Dockerfile", dockerfile.as_str()), ("own", own.as_str())];
         let (sink, told) = kept();
-        let report = scene.engine().build_image(scene.build_request("steps", &files), sink).await;
+        let report = scene.try_build(|| scene.build_request("steps", &files), sink).await;
         let report = report.expect("a build");
         let told = told.lock().expect("the progress").clone();
 
@@ -42,9 +42,11 @@ pub async fn a_built_image_has_its_labels(fixture: Fixture) {
     play(fixture, async |scene| {
         let dockerfile = scene.dockerfile("WORKDIR /labelled");
         let labels = BTreeMap::from([("dev.longshore.contract".to_owned(), scene.name("label"))]);
-        let request =
-            BuildRequest { labels: labels.clone(), ..scene.build_request("labelled", &[("Dockerfile", &dockerfile)]) };
-        let report = scene.engine().build_image(request, ignored()).await;
+        let request = || BuildRequest {
+            labels: labels.clone(),
+            ..scene.build_request("labelled", &[("Dockerfile", &dockerfile)])
+        };
+        let report = scene.try_build(request, ignored()).await;
         // The labels are none of the Dockerfile's steps.
         assert_eq!(report.expect("a build").steps, 2);
         let image = scene.image(&scene.reference("labelled")).await.expect("the image");
@@ -97,12 +99,12 @@ pub async fn a_target_and_its_arguments_are_honoured(fixture: Fixture) {
         let dockerfile = format!(
             "FROM {base} AS wanted\nARG GREETING\nENV GREETING=$GREETING\nFROM {base} AS unwanted\nRUN exit 7\n"
         );
-        let request = BuildRequest {
+        let request = || BuildRequest {
             target: Some("wanted".to_owned()),
             args: BTreeMap::from([("GREETING".to_owned(), "Welcome to Cloud".to_owned())]),
             ..scene.build_request("target", &[("Dockerfile", &dockerfile)])
         };
-        let built = scene.engine().build_image(request, ignored()).await;
+        let built = scene.try_build(request, ignored()).await;
         built.expect("a build");
 
         let image = scene.image(&scene.reference("target")).await.expect("the image");
@@ -120,8 +122,8 @@ pub async fn a_failing_step_names_itself(fixture: Fixture) {
         let instruction = format!("RUN echo {}; exit 7", scene.name("reason"));
         let dockerfile = scene.dockerfile(&format!("WORKDIR /app\n{instruction}"));
         let (sink, told) = kept();
-        let request = scene.build_request("failing", &[("Dockerfile", &dockerfile)]);
-        let built = scene.engine().build_image(request, sink).await;
+        let request = || scene.build_request("failing", &[("Dockerfile", &dockerfile)]);
+        let built = scene.try_build(request, sink).await;
         let Err(EngineError::BuildFailed(failed)) = built else {
             panic!("the build fails by its own fault: {built:?}");
         };
@@ -186,8 +188,8 @@ pub async fn a_context_that_breaks_off_is_told_as_such(fixture: Fixture) {
 
 /// How a build of this Dockerfile alone fails.
 async fn failure(scene: &Scene, dockerfile: &str) -> EngineError {
-    let request = scene.build_request("broken", &[("Dockerfile", dockerfile)]);
-    let built = scene.engine().build_image(request, ignored()).await;
+    let request = || scene.build_request("broken", &[("Dockerfile", dockerfile)]);
+    let built = scene.try_build(request, ignored()).await;
     built.expect_err("a build that fails")
 }
 

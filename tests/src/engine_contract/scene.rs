@@ -155,9 +155,26 @@ impl Scene {
 
     /// Builds an image of these files, which has this reference.
     pub async fn build(&self, tag: &str, files: &[(&str, &str)]) -> BuildReport {
-        let request = self.build_request(tag, files);
-        let built = self.engine().build_image(request, ignored()).await;
+        let built = self.try_build(|| self.build_request(tag, files), ignored()).await;
         built.expect("a build")
+    }
+
+    /// Builds what is asked for. [`EngineError::Other`] is for what passes by itself, and tried again as a reconciler
+    /// would: the classic builder of an engine with containerd's image store trips over any image that somebody removes
+    /// while it looks through its cache, and here many build and remove at once.
+    pub async fn try_build(
+        &self,
+        request: impl Fn() -> BuildRequest,
+        progress: ProgressSink,
+    ) -> Result<BuildReport, EngineError> {
+        let mut tries = 10;
+        loop {
+            tries -= 1;
+            match self.engine().build_image(request(), Arc::clone(&progress)).await {
+                Err(EngineError::Other(_)) if tries > 0 => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// A build of these files.

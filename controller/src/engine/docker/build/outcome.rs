@@ -20,6 +20,9 @@ const PASSING: &[&str] = &[
     "too many open files",
     "context canceled",
     "transport is closing",
+    // The classic builder with containerd's image store, when any image is removed while it looks through its cache.
+    "unable to find image \"sha256:",
+    "No such image: sha256:",
 ];
 
 /// Where a build stood when it failed.
@@ -111,6 +114,15 @@ mod tests {
         assert!(matches!(error, EngineError::RegistryUnavailable(_)), "{error}");
         let error = broken.into_error("docker.io/library/node:6: not found", BuildReport::default());
         assert!(matches!(error, EngineError::BuildFailed(_)), "{error}");
+    }
+
+    #[test]
+    fn a_cache_that_somebody_empties_is_not_the_builds_fault() {
+        let broken = Broken { step: Some("WORKDIR /app".to_owned()), ..Broken::default() };
+        let message =
+            r#"unable to find image "sha256:6368a889f17c6bebad65638a5d4959261de6ed24f34704dd4fb25b3ca35f0c4c""#;
+        let error = broken.into_error(message, BuildReport::default());
+        assert!(matches!(error, EngineError::Other(_)), "{error}");
     }
 
     #[test]
