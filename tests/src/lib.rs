@@ -6,10 +6,10 @@
 
 mod controller;
 pub mod engine_contract;
-pub mod lab;
 mod engines;
 mod installation;
 mod kubernetes;
+pub mod lab;
 mod namespace;
 mod programs;
 mod wait;

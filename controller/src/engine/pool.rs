@@ -1,62 +1,71 @@
-//! The engines in use: one connection for each address, shared by all resources.
+//! One connection for each engine, shared by all resources.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use longshore_crds::ContainerEngine;
-use tokio::sync::Mutex;
 
-use super::docker::{DockerEngine, TlsKeys};
+use super::docker::{DockerEngine, TlsMaterial};
 use super::{Engine, EngineError, Engines};
 use crate::app::Digest;
 use crate::reconcile::Resources;
 
-/// Connections to engines, by what they are described by.
+/// Connections to Docker Engines.
+///
+/// Engines of the same endpoint and certificates are one connection. When the content of a TLS Secret changes, the
+/// next call for its engine connects anew.
 pub struct EnginePool {
     resources: Arc<dyn Resources>,
-    /// The namespace of the Secrets with the keys for TLS: the controller's own.
     namespace: String,
-    engines: Mutex<HashMap<(String, Option<Digest>), Arc<DockerEngine>>>,
+    connections: Mutex<HashMap<String, Pooled>>,
+}
+
+struct Pooled {
+    certificates: Option<Digest>,
+    engine: Arc<dyn Engine>,
 }
 
 impl EnginePool {
-    /// A pool whose engines' TLS Secrets lie in this namespace.
+    /// A pool that reads TLS Secrets from this namespace, the controller's own.
     pub fn new(resources: Arc<dyn Resources>, namespace: impl Into<String>) -> Self {
-        Self { resources, namespace: namespace.into(), engines: Mutex::default() }
+        Self { resources, namespace: namespace.into(), connections: Mutex::new(HashMap::new()) }
     }
 
-    async fn keys(&self, secret: &str) -> Result<TlsKeys, EngineError> {
-        let found = self.resources.secret(&self.namespace, secret).await;
-        let found = found.map_err(|error| EngineError::Other(error.to_string()))?;
-        let Some(mut secret_data) = found else {
-            let message =
-                format!("the Secret {secret} with the keys for TLS does not exist in the namespace {}", self.namespace);
-            return Err(EngineError::NotFound(message));
+    /// The certificates of an engine, where it names a Secret. An engine that is not reached for want of its Secret
+    /// is not reached: it is tried again like one that does not answer.
+    async fn certificates(&self, engine: &ContainerEngine) -> Result<Option<TlsMaterial>, EngineError> {
+        let Some(reference) = &engine.spec.tls_secret_ref else {
+            return Ok(None);
         };
-        let mut take = |key: &str| {
-            let missing = || EngineError::NotFound(format!("the Secret {secret} has no key {key}"));
-            secret_data.data.remove(key).ok_or_else(missing)
-        };
-        Ok(TlsKeys { authority: take("ca.crt")?, certificate: take("tls.crt")?, key: take("tls.key")? })
+        let name = format!("the TLS Secret {}/{}", self.namespace, reference.name);
+        let unreachable =
+            |message: String| EngineError::Unreachable { endpoint: engine.spec.endpoint.clone(), message };
+        let secret = self
+            .resources
+            .secret(&self.namespace, &reference.name)
+            .await
+            .map_err(|error| unreachable(format!("{name} cannot be read: {error}")))?
+            .ok_or_else(|| unreachable(format!("{name} does not exist")))?;
+        TlsMaterial::from_secret(&secret.data).map(Some).map_err(|error| unreachable(format!("{name}: {error}")))
     }
 }
 
 #[async_trait]
 impl Engines for EnginePool {
     async fn connect(&self, engine: &ContainerEngine) -> Result<Arc<dyn Engine>, EngineError> {
-        let keys = match &engine.spec.tls_secret_ref {
-            Some(reference) => Some(self.keys(&reference.name).await?),
-            None => None,
-        };
-        let identity = keys.as_ref().map(|keys| Digest::of([&*keys.authority, &keys.certificate, &keys.key].concat()));
-        let mut engines = self.engines.lock().await;
-        let key = (engine.spec.endpoint.clone(), identity);
-        if let Some(connected) = engines.get(&key) {
-            return Ok(Arc::clone(connected) as Arc<dyn Engine>);
+        let endpoint = &engine.spec.endpoint;
+        let material = self.certificates(engine).await?;
+        let certificates = material.as_ref().map(TlsMaterial::digest);
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pooled) = connections.get(endpoint)
+            && pooled.certificates == certificates
+        {
+            return Ok(Arc::clone(&pooled.engine));
         }
-        let connected = Arc::new(DockerEngine::connect(&engine.spec.endpoint, keys.as_ref())?);
-        engines.insert(key, Arc::clone(&connected));
-        Ok(connected)
+        let engine: Arc<dyn Engine> = Arc::new(DockerEngine::connect(endpoint, material.as_ref())?);
+        let pooled = Pooled { certificates, engine: Arc::clone(&engine) };
+        connections.insert(endpoint.clone(), pooled);
+        Ok(engine)
     }
 }

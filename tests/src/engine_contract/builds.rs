@@ -14,10 +14,7 @@ pub async fn a_build_tells_its_steps(fixture: Fixture) {
         let dockerfile = scene.dockerfile("WORKDIR /app\nADD . /app\nRUN echo building\nCMD [\"sh\"]");
         let files = [("Dockerfile", dockerfile.as_str()), ("own", own.as_str())];
         let (sink, told) = kept();
-        let report = scene
-            .engine()
-            .build_image(scene.build_request("steps", &files), sink)
-            .await;
+        let report = scene.engine().build_image(scene.build_request("steps", &files), sink).await;
         let report = report.expect("a build");
         let told = told.lock().expect("the progress").clone();
 
@@ -28,9 +25,7 @@ pub async fn a_build_tells_its_steps(fixture: Fixture) {
             let is_over = matches!(last, Some(StepState::Done { .. } | StepState::Cached));
             assert!(is_over, "{step}: {states:?}");
         }
-        assert!(told.contains(&Progress::BuildLog {
-            line: "building".to_owned()
-        }));
+        assert!(told.contains(&Progress::BuildLog { line: "building".to_owned() }));
         let sent = told.iter().filter_map(|progress| match progress {
             Progress::ContextSent { bytes } => Some(*bytes),
             _ => None,
@@ -47,17 +42,12 @@ pub async fn a_built_image_has_its_labels(fixture: Fixture) {
     play(fixture, async |scene| {
         let dockerfile = scene.dockerfile("WORKDIR /labelled");
         let labels = BTreeMap::from([("dev.longshore.contract".to_owned(), scene.name("label"))]);
-        let request = BuildRequest {
-            labels: labels.clone(),
-            ..scene.build_request("labelled", &[("Dockerfile", &dockerfile)])
-        };
+        let request =
+            BuildRequest { labels: labels.clone(), ..scene.build_request("labelled", &[("Dockerfile", &dockerfile)]) };
         let report = scene.engine().build_image(request, ignored()).await;
         // The labels are none of the Dockerfile's steps.
         assert_eq!(report.expect("a build").steps, 2);
-        let image = scene
-            .image(&scene.reference("labelled"))
-            .await
-            .expect("the image");
+        let image = scene.image(&scene.reference("labelled")).await.expect("the image");
         for (name, value) in &labels {
             assert_eq!(image.labels.get(name), Some(value));
         }
@@ -76,13 +66,7 @@ pub async fn the_same_context_builds_from_the_cache(fixture: Fixture) {
         assert_eq!(first.steps, 3);
         assert!(first.cached_steps < 3, "{first:?}");
         let again = scene.build("again", &files).await;
-        assert_eq!(
-            again,
-            BuildReport {
-                steps: 3,
-                cached_steps: 3
-            }
-        );
+        assert_eq!(again, BuildReport { steps: 3, cached_steps: 3 });
     })
     .await;
 }
@@ -97,10 +81,7 @@ pub async fn an_edit_that_keeps_the_length_is_built_from_its_step_on(fixture: Fi
         };
         built("before", &scene.name("Hello")).await;
         let report = built("after", &scene.name("Cloud")).await;
-        let expected = BuildReport {
-            steps: 3,
-            cached_steps: 2,
-        };
+        let expected = BuildReport { steps: 3, cached_steps: 2 };
         assert_eq!(report, expected);
         let image = async |tag: &str| scene.image(&scene.reference(tag)).await;
         let (before, after) = (image("before").await, image("after").await);
@@ -179,11 +160,7 @@ pub async fn a_missing_base_image_is_named(fixture: Fixture) {
         let EngineError::BuildFailed(failed) = error else {
             panic!("a missing base image is the build's fault: {error:?}");
         };
-        assert!(
-            failed.message.contains(&missing.to_string()),
-            "{}",
-            failed.message
-        );
+        assert!(failed.message.contains(&missing.to_string()), "{}", failed.message);
     })
     .await;
 }
@@ -197,10 +174,8 @@ pub async fn a_context_that_breaks_off_is_told_as_such(fixture: Fixture) {
             Ok(whole[..whole.len() / 2].to_vec().into()),
             Err(std::io::Error::other("app.js changed while it was read")),
         ];
-        let request = BuildRequest {
-            context: futures::stream::iter(pieces).boxed(),
-            ..scene.build_request("cut", &[])
-        };
+        let request =
+            BuildRequest { context: futures::stream::iter(pieces).boxed(), ..scene.build_request("cut", &[]) };
         let built = scene.engine().build_image(request, ignored()).await;
         let Err(EngineError::Context(message)) = built else {
             panic!("the context is what is wrong: {built:?}");
@@ -221,9 +196,7 @@ async fn failure(scene: &Scene, dockerfile: &str) -> EngineError {
 fn states_of(told: &[Progress], step_number: usize, step: &str) -> Vec<StepState> {
     told.iter()
         .filter_map(|progress| match progress {
-            Progress::BuildStep {
-                number, name, state, ..
-            } if *number == step_number && name == step => Some(*state),
+            Progress::BuildStep { number, name, state, .. } if *number == step_number && name == step => Some(*state),
             _ => None,
         })
         .collect()

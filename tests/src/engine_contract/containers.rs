@@ -23,17 +23,11 @@ pub async fn a_container_is_made_as_asked(fixture: Fixture) {
         assert_eq!(container.image, scene.base_image().await.id);
         assert_eq!(container.state, ContainerState::Created);
         assert_eq!(container.ports, []);
-        assert_eq!(
-            container.labels.get(longshore::app::labels::OWNER_UID),
-            Some(&scene.name("owner"))
-        );
+        assert_eq!(container.labels.get(longshore::app::labels::OWNER_UID), Some(&scene.name("owner")));
         let detail = container.detail.expect("a detail");
         assert_eq!(detail.asked_ports, [port]);
         assert_eq!((detail.command, detail.args), (spec.command, spec.args));
-        assert_eq!(
-            detail.env.get("GREETING").map(String::as_str),
-            Some("Hello = World")
-        );
+        assert_eq!(detail.env.get("GREETING").map(String::as_str), Some("Hello = World"));
         assert_eq!((detail.exit_code, detail.error.as_str()), (0, ""));
         assert_eq!((detail.started_at, detail.finished_at), (None, None));
 
@@ -57,10 +51,7 @@ pub async fn a_name_is_reserved(fixture: Fixture) {
         let image = scene.base_image().await.id;
         let created = scene.try_create("taken", image, server()).await;
         assert_eq!(created, Err(taken.clone()));
-        let renamed = scene
-            .engine()
-            .rename_container(&other, &scene.name("taken"))
-            .await;
+        let renamed = scene.engine().rename_container(&other, &scene.name("taken")).await;
         assert_eq!(renamed, Err(taken));
     })
     .await;
@@ -92,9 +83,7 @@ pub async fn renaming_a_container_to_its_own_name_is_well(fixture: Fixture) {
 pub async fn an_image_that_is_not_there_makes_no_container(fixture: Fixture) {
     play(fixture, async |scene| {
         let nobodys = Digest::of(scene.name("image")).to_string();
-        let created = scene
-            .try_create("app", nobodys.parse().expect("an ID"), server())
-            .await;
+        let created = scene.try_create("app", nobodys.parse().expect("an ID"), server()).await;
         assert!(matches!(created, Err(EngineError::NotFound(_))), "{created:?}");
     })
     .await;
@@ -206,9 +195,7 @@ pub async fn removing_a_container_that_is_gone_is_well(fixture: Fixture) {
 pub async fn an_exit_code_is_told(fixture: Fixture) {
     play(fixture, async |scene| {
         let id = scene.run("app", script("exit 3")).await;
-        let ended = scene
-            .until(&id, |container| container.state == ContainerState::Exited)
-            .await;
+        let ended = scene.until(&id, |container| container.state == ContainerState::Exited).await;
         let detail = ended.detail.expect("a detail");
         assert_eq!(detail.exit_code, 3);
         assert!(detail.started_at.is_some() && detail.finished_at >= detail.started_at);
@@ -219,11 +206,7 @@ pub async fn an_exit_code_is_told(fixture: Fixture) {
 /// A command that is not in the image is no reason to call the container ended: it never ran.
 pub async fn a_missing_program_refuses_the_start_and_leaves_the_container_created(fixture: Fixture) {
     play(fixture, async |scene| {
-        let spec = ContainerSpec {
-            command: vec!["/missing/server".to_owned()],
-            args: Vec::new(),
-            ..server()
-        };
+        let spec = ContainerSpec { command: vec!["/missing/server".to_owned()], args: Vec::new(), ..server() };
         let id = scene.create("app", spec).await;
         let Err(EngineError::Other(message)) = scene.engine().start_container(&id).await else {
             panic!("a missing program refuses the start");

@@ -8,11 +8,7 @@ use super::scene::{Fixture, play, server};
 pub async fn an_image_is_found_by_every_tag(fixture: Fixture) {
     play(fixture, async |scene| {
         let base = scene.base_image().await;
-        let references = [
-            scene.reference("one"),
-            scene.reference("two"),
-            scene.remote_reference("three"),
-        ];
+        let references = [scene.reference("one"), scene.reference("two"), scene.remote_reference("three")];
         for reference in &references {
             assert_eq!(scene.engine().tag_image(&base.id, reference).await, Ok(()));
         }
@@ -33,10 +29,7 @@ pub async fn a_reference_moves_to_the_image_that_it_is_given_to(fixture: Fixture
         scene.build("built", &[("Dockerfile", &dockerfile)]).await;
         let reference = scene.reference("moving");
         assert_eq!(scene.engine().tag_image(&base.id, &reference).await, Ok(()));
-        let built = scene
-            .image(&scene.reference("built"))
-            .await
-            .expect("what was built");
+        let built = scene.image(&scene.reference("built")).await.expect("what was built");
         assert_eq!(scene.engine().tag_image(&built.id, &reference).await, Ok(()));
         assert_eq!(scene.image(&reference).await.expect("the image").id, built.id);
         assert_ne!(built.id, base.id);
@@ -69,10 +62,7 @@ pub async fn the_last_reference_takes_the_image_with_it(fixture: Fixture) {
 /// Removing is done when the reference is gone.
 pub async fn removing_a_reference_that_is_gone_is_well(fixture: Fixture) {
     play(fixture, async |scene| {
-        assert_eq!(
-            scene.engine().remove_image(&scene.reference("nothing")).await,
-            Ok(())
-        );
+        assert_eq!(scene.engine().remove_image(&scene.reference("nothing")).await, Ok(()));
     })
     .await;
 }
@@ -85,10 +75,7 @@ pub async fn an_image_in_use_keeps_its_last_reference(fixture: Fixture) {
         let reference = scene.reference("used");
         let image = scene.image(&reference).await.expect("what was built");
         let created = scene.try_create("app", image.id.clone(), server()).await;
-        assert_eq!(
-            scene.inspect(&created.expect("a container")).await.image,
-            image.id
-        );
+        assert_eq!(scene.inspect(&created.expect("a container")).await.image, image.id);
 
         let removed = scene.engine().remove_image(&reference).await;
         assert!(matches!(removed, Err(EngineError::Conflict(_))), "{removed:?}");

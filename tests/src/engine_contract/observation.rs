@@ -24,10 +24,7 @@ pub async fn logs_carry_both_streams(fixture: Fixture) {
 pub async fn the_tail_of_a_log_is_its_last_lines(fixture: Fixture) {
     play(fixture, async |scene| {
         let id = ended(&scene, "echo one; echo two; echo three").await;
-        let options = LogOptions {
-            tail: Some(2),
-            ..LogOptions::default()
-        };
+        let options = LogOptions { tail: Some(2), ..LogOptions::default() };
         let (out, _) = printed(&scene, &id, &options).await;
         assert_eq!(out, "two\nthree\n");
     })
@@ -39,10 +36,7 @@ pub async fn a_followed_log_ends_with_the_container(fixture: Fixture) {
     play(fixture, async |scene| {
         let id = scene.create("app", script("echo one; echo two; exit 0")).await;
         assert_eq!(scene.engine().start_container(&id).await, Ok(()));
-        let options = LogOptions {
-            follow: true,
-            ..LogOptions::default()
-        };
+        let options = LogOptions { follow: true, ..LogOptions::default() };
         let followed = tokio::time::timeout(PATIENCE, printed(&scene, &id, &options)).await;
         let (out, _) = followed.expect("the log ends");
         assert_eq!(out, "one\ntwo\n");
@@ -82,10 +76,7 @@ pub async fn events_name_the_owner(fixture: Fixture) {
                 if event.owner_uid == Some(scene.name("owner")) {
                     assert_eq!(event.subject, scene.name("app"));
                     actions.push(event.action);
-                    if ["start", "die", "destroy"]
-                        .iter()
-                        .all(|word| actions.contains(&(*word).to_owned()))
-                    {
+                    if ["start", "die", "destroy"].iter().all(|word| actions.contains(&(*word).to_owned())) {
                         return;
                     }
                 }
@@ -107,20 +98,13 @@ pub async fn events_name_the_owner(fixture: Fixture) {
 /// A container whose script has ended.
 async fn ended(scene: &Scene, text: &str) -> ContainerId {
     let id = scene.run("app", script(text)).await;
-    scene
-        .until(&id, |container| container.state == ContainerState::Exited)
-        .await;
+    scene.until(&id, |container| container.state == ContainerState::Exited).await;
     id
 }
 
 /// What a container printed to its standard output and its standard error.
 async fn printed(scene: &Scene, id: &ContainerId, options: &LogOptions) -> (String, String) {
-    let chunks: Vec<_> = scene
-        .engine()
-        .logs(id, options)
-        .try_collect()
-        .await
-        .expect("the log");
+    let chunks: Vec<_> = scene.engine().logs(id, options).try_collect().await.expect("the log");
     let text = |is_stderr: bool| {
         let pieces = chunks.iter().filter(|chunk| chunk.is_stderr == is_stderr);
         let bytes: Vec<u8> = pieces.flat_map(|chunk| chunk.bytes.to_vec()).collect();

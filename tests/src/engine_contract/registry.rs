@@ -13,10 +13,7 @@ pub async fn a_pulled_image_is_known_by_its_registrys_digest(fixture: Fixture) {
         let pulled = scene.engine().pull_image(&reference, None, sink).await;
         assert_eq!(pulled, Ok(()));
         let image = scene.image(&reference).await.expect("the image");
-        let known = image
-            .manifests
-            .iter()
-            .find(|(repository, _)| repository == reference.repository());
+        let known = image.manifests.iter().find(|(repository, _)| repository == reference.repository());
         let (_, digest) = known.expect("a digest in the repository that it was pulled from");
         let told = told.lock().expect("the progress").clone();
         let line = format!("Digest: {digest}");
@@ -39,10 +36,7 @@ pub async fn what_was_pushed_is_what_is_pulled(fixture: Fixture) {
         }
         assert_eq!(scene.image(&remote).await, None);
         let credentials = &scene.fixture.credentials;
-        let pulled = scene
-            .engine()
-            .pull_image(&remote, Some(credentials), ignored())
-            .await;
+        let pulled = scene.engine().pull_image(&remote, Some(credentials), ignored()).await;
         assert_eq!(pulled, Ok(()));
         let back = scene.image(&remote).await.expect("what was pulled");
         assert_eq!((back.id, back.target), (image.id, image.target));
@@ -59,10 +53,7 @@ pub async fn only_the_tag_that_is_named_is_pushed(fixture: Fixture) {
         assert_eq!(scene.engine().tag_image(&image.id, &other).await, Ok(()));
         push(&scene, &remote).await.expect("a push");
         let credentials = &scene.fixture.credentials;
-        let pulled = scene
-            .engine()
-            .pull_image(&other, Some(credentials), ignored())
-            .await;
+        let pulled = scene.engine().pull_image(&other, Some(credentials), ignored()).await;
         assert!(matches!(pulled, Err(EngineError::ImageNotFound(_))), "{pulled:?}");
     })
     .await;
@@ -82,10 +73,7 @@ pub async fn a_push_without_credentials_is_denied(fixture: Fixture) {
 pub async fn a_push_with_a_wrong_password_is_denied(fixture: Fixture) {
     play(fixture, async |scene| {
         let (_, remote) = image_for_the_registry(&scene).await;
-        let wrong = Credentials {
-            password: "canary~~~???".to_owned().into(),
-            ..scene.fixture.credentials.clone()
-        };
+        let wrong = Credentials { password: "canary~~~???".to_owned().into(), ..scene.fixture.credentials.clone() };
         let pushed = scene.engine().push_image(&remote, Some(&wrong), ignored()).await;
         let Err(EngineError::Denied(message)) = pushed else {
             panic!("a wrong password is denied: {pushed:?}");
@@ -100,14 +88,8 @@ pub async fn a_push_with_a_wrong_password_is_denied(fixture: Fixture) {
 pub async fn credentials_for_another_host_are_not_shown(fixture: Fixture) {
     play(fixture, async |scene| {
         let (_, remote) = image_for_the_registry(&scene).await;
-        let elsewhere = Credentials {
-            host: format!("{}.example", remote.host()),
-            ..scene.fixture.credentials.clone()
-        };
-        let pushed = scene
-            .engine()
-            .push_image(&remote, Some(&elsewhere), ignored())
-            .await;
+        let elsewhere = Credentials { host: format!("{}.example", remote.host()), ..scene.fixture.credentials.clone() };
+        let pushed = scene.engine().push_image(&remote, Some(&elsewhere), ignored()).await;
         assert!(matches!(pushed, Err(EngineError::Denied(_))), "{pushed:?}");
     })
     .await;
@@ -127,10 +109,7 @@ pub async fn an_image_that_the_registry_does_not_have_is_not_found(fixture: Fixt
     play(fixture, async |scene| {
         let credentials = &scene.fixture.credentials;
         let reference = scene.remote_reference("nothing");
-        let pulled = scene
-            .engine()
-            .pull_image(&reference, Some(credentials), ignored())
-            .await;
+        let pulled = scene.engine().pull_image(&reference, Some(credentials), ignored()).await;
         let Err(EngineError::ImageNotFound(message)) = pulled else {
             panic!("the registry does not have it: {pulled:?}");
         };
@@ -145,10 +124,7 @@ pub async fn a_registry_that_does_not_answer_is_unavailable(fixture: Fixture) {
         let text = format!("{}/{}:latest", scene.fixture.dead_registry, scene.name("image"));
         let reference = text.parse().expect("a reference");
         let pulled = scene.engine().pull_image(&reference, None, ignored()).await;
-        assert!(
-            matches!(pulled, Err(EngineError::RegistryUnavailable(_))),
-            "{pulled:?}"
-        );
+        assert!(matches!(pulled, Err(EngineError::RegistryUnavailable(_))), "{pulled:?}");
     })
     .await;
 }
@@ -157,13 +133,8 @@ pub async fn a_registry_that_does_not_answer_is_unavailable(fixture: Fixture) {
 async fn image_for_the_registry(scene: &Scene) -> (Image, ImageReference) {
     let dockerfile = scene.dockerfile("ADD own /own");
     let own = scene.name("content");
-    scene
-        .build("local", &[("Dockerfile", &dockerfile), ("own", &own)])
-        .await;
-    let image = scene
-        .image(&scene.reference("local"))
-        .await
-        .expect("what was built");
+    scene.build("local", &[("Dockerfile", &dockerfile), ("own", &own)]).await;
+    let image = scene.image(&scene.reference("local")).await.expect("what was built");
     let remote = scene.remote_reference("pushed");
     let tagged = scene.engine().tag_image(&image.id, &remote).await;
     assert_eq!(tagged, Ok(()));
@@ -174,10 +145,7 @@ async fn image_for_the_registry(scene: &Scene) -> (Image, ImageReference) {
 async fn push(scene: &Scene, reference: &ImageReference) -> Result<Vec<LayerState>, EngineError> {
     let (sink, told) = kept();
     let credentials = &scene.fixture.credentials;
-    scene
-        .engine()
-        .push_image(reference, Some(credentials), sink)
-        .await?;
+    scene.engine().push_image(reference, Some(credentials), sink).await?;
     let mut layers = std::collections::BTreeMap::new();
     for progress in told.lock().expect("the progress").drain(..) {
         if let Progress::Layer { id, state } = progress {

@@ -11,9 +11,7 @@ use futures::{FutureExt, StreamExt};
 use longshore::app::{
     Container, ContainerId, ContainerSpec, Credentials, EngineImageId, Image, ImageReference, PublishedPort,
 };
-use longshore::engine::{
-    BuildReport, BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink,
-};
+use longshore::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
 use longshore_crds::{Protocol, RestartPolicy};
 
 /// How long something may take that must happen; not how long it takes.
@@ -45,13 +43,8 @@ pub(super) async fn play<Play>(fixture: Fixture, behaviour: impl FnOnce(Arc<Scen
 where
     Play: Future<Output = ()>,
 {
-    let scene = Arc::new(Scene {
-        fixture,
-        prefix: format!("contract-{:016x}", rand::random::<u64>()),
-    });
-    let outcome = AssertUnwindSafe(behaviour(Arc::clone(&scene)))
-        .catch_unwind()
-        .await;
+    let scene = Arc::new(Scene { fixture, prefix: format!("contract-{:016x}", rand::random::<u64>()) });
+    let outcome = AssertUnwindSafe(behaviour(Arc::clone(&scene))).catch_unwind().await;
     scene.clean_up().await;
     if let Err(panic) = outcome {
         resume_unwind(panic);
@@ -76,9 +69,7 @@ impl Scene {
 
     /// A reference in the registry that nobody else has.
     pub fn remote_reference(&self, tag: &str) -> ImageReference {
-        format!("{}/{}:{tag}", self.fixture.repository, self.prefix)
-            .parse()
-            .expect("a reference")
+        format!("{}/{}:{tag}", self.fixture.repository, self.prefix).parse().expect("a reference")
     }
 
     /// The base image, which is pulled when it is not there.
@@ -215,10 +206,7 @@ pub(super) fn server() -> ContainerSpec {
 
 /// A container that runs until it is stopped, with this port.
 pub(super) fn server_on(port: PublishedPort) -> ContainerSpec {
-    ContainerSpec {
-        ports: vec![port],
-        ..server()
-    }
+    ContainerSpec { ports: vec![port], ..server() }
 }
 
 /// A port of the host that nobody listens on.
@@ -253,9 +241,7 @@ pub(super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(1);
-        archive
-            .append_data(&mut header, path, content.as_bytes())
-            .expect("an archive in memory");
+        archive.append_data(&mut header, path, content.as_bytes()).expect("an archive in memory");
     }
     archive.into_inner().expect("an archive in memory")
 }

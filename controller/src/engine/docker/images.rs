@@ -1,80 +1,140 @@
-//! Images.
+//! Images: listed, tagged and removed.
 
 use std::collections::BTreeSet;
 
-use bollard::models::{ImageInspect, ImageSummary};
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 use jiff::Timestamp;
 
-use super::DockerEngine;
+use super::connection::Connection;
+use super::failure::Failure;
 use crate::app::{ConfigDigest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, Repository};
-use crate::engine::{Engine, EngineError};
+use crate::engine::EngineError;
 
-impl DockerEngine {
-    pub(super) async fn images(&self) -> Result<Vec<Image>, EngineError> {
-        let store = self.info().await?.image_store;
-        let options = ListImagesOptionsBuilder::default().digests(true).build();
-        let images = self.docker.list_images(Some(options)).await.map_err(|error| self.error(error))?;
-        Ok(images.into_iter().filter_map(|image| from_summary(image, store)).collect())
-    }
+/// BuildKit notes the configuration's digest here, on what it puts into containerd's store.
+const CONFIG_DIGEST_ANNOTATION: &str = "config.digest";
 
-    pub(super) async fn tag(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {
-        let options = TagImageOptionsBuilder::default().repo(&full_name(reference)).tag(reference.tag()).build();
-        self.docker.tag_image(&image.to_string(), Some(options)).await.map_err(|error| self.error(error))
-    }
+/// Every image, those without a reference included.
+pub(super) async fn list(connection: &Connection, store: ImageStore) -> Result<Vec<Image>, EngineError> {
+    let options = ListImagesOptionsBuilder::default().all(true).build();
+    let listed = connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))?;
+    let images = listed.into_iter();
+    Ok(images.filter_map(|summary| from_summary(summary, store)).collect())
+}
 
-    pub(super) async fn untag(&self, reference: &ImageReference) -> Result<(), EngineError> {
-        let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
-        match self.docker.remove_image(&reference.canonical(), Some(options), None).await {
-            Ok(_) => Ok(()),
-            Err(error) => match self.error(error) {
-                EngineError::NotFound(_) | EngineError::ImageNotFound(_) => Ok(()),
-                error => Err(error),
-            },
-        }
-    }
+pub(super) async fn tag(
+    connection: &Connection,
+    image: &EngineImageId,
+    reference: &ImageReference,
+) -> Result<(), EngineError> {
+    let options =
+        TagImageOptionsBuilder::default().repo(&repository_name(reference.repository())).tag(reference.tag()).build();
+    connection.docker().tag_image(&image.to_string(), Some(options)).await.map_err(|error| connection.error(error))
+}
 
-    /// The image that a reference points at; `None` when there is none.
-    pub(super) async fn inspect_image(&self, reference: &str) -> Result<Option<ImageInspect>, EngineError> {
-        match self.docker.inspect_image(reference).await.map_err(|error| self.error(error)) {
-            Ok(image) => Ok(Some(image)),
-            Err(EngineError::NotFound(_) | EngineError::ImageNotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+/// Layers that no image needs any more go with the last reference, as they do for `docker rmi`.
+pub(super) async fn remove(connection: &Connection, reference: &ImageReference) -> Result<(), EngineError> {
+    let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
+    match connection.docker().remove_image(&reference.canonical(), Some(options), None).await.map_err(Failure::from) {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.is_not_found() => Ok(()),
+        Err(failure) => Err(connection.error(failure)),
     }
 }
 
-/// The name with its host: engines take what has none for Docker Hub's, which is the same.
-pub(super) fn full_name(reference: &ImageReference) -> String {
-    format!("{}/{}", reference.host(), reference.path())
+/// The repository in full, host included.
+pub(super) fn repository_name(repository: &Repository) -> String {
+    format!("{}/{}", repository.host(), repository.path())
 }
 
-/// `None` for an image whose ID is no digest, which no engine gives.
-fn from_summary(image: ImageSummary, store: ImageStore) -> Option<Image> {
-    let id: EngineImageId = image.id.parse().ok()?;
-    let annotated = image
+/// An image of a list; `None` for one whose ID is no digest.
+///
+/// containerd's store lists a digest with every repository that a local tag names, also one to which nothing was
+/// pushed: there [`Image::manifests`] says what would be pushed, and only a registry says what was.
+fn from_summary(summary: ImageSummary, store: ImageStore) -> Option<Image> {
+    let id: EngineImageId = summary.id.parse().ok()?;
+    let annotation = summary
         .descriptor
         .and_then(|descriptor| descriptor.annotations)
-        // BuildKit writes it on what it has built into containerd's store.
-        .and_then(|annotations| annotations.get("config.digest")?.parse::<ConfigDigest>().ok());
+        .and_then(|mut annotations| annotations.remove(CONFIG_DIGEST_ANNOTATION));
     let (config, target) = match store {
         ImageStore::GraphDriver => (Some(ConfigDigest(id.0.clone())), None),
-        ImageStore::Containerd => (annotated, Some(ManifestDigest(id.0.clone()))),
+        ImageStore::Containerd => {
+            (annotation.and_then(|digest| digest.parse().ok()), Some(ManifestDigest(id.0.clone())))
+        }
     };
     Some(Image {
-        references: image.repo_tags.iter().filter_map(|reference| reference.parse().ok()).collect(),
-        manifests: image.repo_digests.iter().filter_map(|digest| repository_digest(digest)).collect::<BTreeSet<_>>(),
-        labels: image.labels.into_iter().collect(),
-        size: image.size,
-        created_at: Timestamp::from_second(image.created).ok(),
         id,
+        references: references(&summary.repo_tags),
         config,
+        manifests: manifests(&summary.repo_digests),
         target,
+        labels: summary.labels.into_iter().collect(),
+        size: summary.size,
+        created_at: Timestamp::from_second(summary.created).ok().filter(|time| time.as_second() > 0),
     })
 }
 
-/// `gcr.io/my-project/node-app@sha256:…`
-fn repository_digest(text: &str) -> Option<(Repository, ManifestDigest)> {
-    let (name, digest) = text.split_once('@')?;
-    Some((name.parse().ok()?, digest.parse().ok()?))
+/// The tags that are references; an image without any is listed as `<none>:<none>`.
+fn references(tags: &[String]) -> Vec<ImageReference> {
+    let mut references: Vec<ImageReference> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
+    references.sort_unstable();
+    references
+}
+
+fn manifests(digests: &[String]) -> BTreeSet<(Repository, ManifestDigest)> {
+    digests
+        .iter()
+        .filter_map(|digest| {
+            let (repository, digest) = digest.split_once('@')?;
+            Some((repository.parse().ok()?, digest.parse().ok()?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:0d3300874769cbafa3830ad4506f74c10aebf10c11ecf7838361ed49fe16ab55";
+
+    fn summary(tags: &[&str], digests: &[&str]) -> ImageSummary {
+        ImageSummary {
+            id: DIGEST.to_owned(),
+            repo_tags: tags.iter().map(ToString::to_string).collect(),
+            repo_digests: digests.iter().map(ToString::to_string).collect(),
+            ..ImageSummary::default()
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_config_digest_in_a_graph_drivers_store() {
+        let image = from_summary(summary(&["busybox:latest"], &[]), ImageStore::GraphDriver).unwrap();
+        assert_eq!(image.config, Some(DIGEST.parse().unwrap()));
+        assert_eq!(image.target, None);
+    }
+
+    #[test]
+    fn an_id_is_a_manifest_digest_in_containerds_store() {
+        let image = from_summary(summary(&["busybox:latest"], &[]), ImageStore::Containerd).unwrap();
+        assert_eq!(image.config, None);
+        assert_eq!(image.target, Some(DIGEST.parse().unwrap()));
+    }
+
+    #[test]
+    fn an_image_without_references_has_none() {
+        let summary = summary(&["<none>:<none>"], &["<none>@<none>"]);
+        let image = from_summary(summary, ImageStore::GraphDriver).unwrap();
+        assert_eq!(image.references, []);
+        assert!(image.manifests.is_empty());
+    }
+
+    #[test]
+    fn a_digest_is_known_with_its_repository() {
+        let digests = [format!("gcr.io/my-project/node-app@{DIGEST}")];
+        let summary = summary(&[], &[&digests[0]]);
+        let image = from_summary(summary, ImageStore::GraphDriver).unwrap();
+        let expected = ("gcr.io/my-project/node-app".parse().unwrap(), DIGEST.parse().unwrap());
+        assert_eq!(image.manifests, BTreeSet::from([expected]));
+    }
 }

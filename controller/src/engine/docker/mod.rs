@@ -1,141 +1,123 @@
-//! A Docker Engine, through its HTTP API.
+//! Docker Engine, and what speaks its API: seen with 20.10 (graph driver) and 29 (containerd's image store).
 
 mod build;
-mod build_classic;
-mod build_trace;
+mod connection;
 mod containers;
-mod errors;
+mod endpoint;
 mod events;
+mod failure;
 mod images;
+mod info;
+mod logs;
+mod ports;
+mod tls;
 mod transfer;
-mod transport;
 
-use std::sync::Arc;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::Docker;
 use futures::stream::BoxStream;
 
 use super::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
 };
-use crate::app::{
-    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
-};
-pub use transport::TlsKeys;
-use transport::Transport;
+use crate::app::{BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference};
+use connection::Connection;
+use endpoint::Endpoint;
 
-/// Where Docker Engines listen when nobody says otherwise.
-pub const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
+pub use endpoint::default_endpoint;
+pub use tls::{TlsError, TlsMaterial};
 
-/// How long an engine may take to begin an answer. Pushes and builds answer at once and then stream.
-const TIMEOUT: Duration = Duration::from_secs(120);
-
-/// The oldest engines' API that knows BuildKit (Docker Engine 18.09).
-const FIRST_API_WITH_BUILDKIT: (u32, u32) = (1, 39);
-
-/// A Docker Engine. Clones share their connections.
-#[derive(Clone)]
+/// A Docker Engine.
+///
+/// # Guarantees
+/// A call that is dropped closes its connection, which cancels a build or a pull at the engine.
+///
+/// # Caveats
+/// The engine's answers are read without a version of the API in the request, in the newest form that it has.
 pub struct DockerEngine {
-    docker: Docker,
-    transport: Transport,
-    endpoint: Arc<str>,
-    /// What the addresses of requests begin with.
-    base: Arc<str>,
+    connection: Connection,
     builder: Option<BuilderKind>,
+    /// What it was when it was last asked: an engine changes its image store only by a restart.
+    known: RwLock<Option<EngineInfo>>,
 }
 
 impl DockerEngine {
-    /// The engine at `unix:///…` or `tcp://…`; with keys, over mutual TLS. Whether it answers shows at the first call.
-    pub fn connect(endpoint: &str, keys: Option<&TlsKeys>) -> Result<Self, EngineError> {
-        let unusable = || {
-            EngineError::Other(format!("\"{endpoint}\" is not the address of an engine: write unix:///… or tcp://…"))
-        };
-        let (scheme, address) = endpoint.split_once("://").ok_or_else(unusable)?;
-        let (transport, client_address) = match (scheme, keys) {
-            ("unix", _) => (Transport::unix(address.into()), "http://localhost".to_owned()),
-            ("tcp" | "http", None) => (Transport::tcp(), format!("http://{address}")),
-            ("tcp" | "https", Some(keys)) => (Transport::tls(keys)?, format!("https://{address}")),
-            _ => return Err(unusable()),
-        };
-        let version = bollard::API_DEFAULT_VERSION;
-        let way = transport.clone();
-        let docker = Docker::connect_with_custom_transport(
-            move |request| way.request(request),
-            Some(client_address.as_str()),
-            TIMEOUT.as_secs(),
-            version,
-        )
-        .map_err(|_| unusable())?
-        .with_request_modifier(transfer::with_url_safe_credentials);
-        Ok(Self { docker, transport, endpoint: endpoint.into(), base: client_address.into(), builder: None })
+    /// The engine at `unix:///path` or `tcp://host:port`; with `tls`, over mutual TLS. Nothing is sent yet.
+    pub fn connect(endpoint: &str, tls: Option<&TlsMaterial>) -> Result<Self, EngineError> {
+        Ok(Self {
+            connection: Connection::new(Endpoint::parse(endpoint)?, tls)?,
+            builder: None,
+            known: RwLock::new(None),
+        })
     }
 
-    /// The same engine, made to build with this builder.
+    /// The same engine, building with this builder whatever the engine offers.
     #[must_use]
-    pub fn building_with(self, builder: BuilderKind) -> Self {
+    pub fn with_builder(self, builder: BuilderKind) -> Self {
         Self { builder: Some(builder), ..self }
     }
 
-    fn error(&self, error: bollard::errors::Error) -> EngineError {
-        errors::engine_error(&self.endpoint, error)
+    async fn known_info(&self) -> Result<EngineInfo, EngineError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(info) => Ok(info),
+            None => self.info().await,
+        }
     }
 }
 
 #[async_trait]
 impl Engine for DockerEngine {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
-        let version = self.docker.version().await.map_err(|error| self.error(error))?;
-        let info = self.docker.info().await.map_err(|error| self.error(error))?;
-        let api_version = version.api_version.unwrap_or_default();
-        let is_docker = version.components.iter().flatten().any(|component| component.name == "Engine");
-        let has_buildkit = is_docker && parse_version(&api_version) >= FIRST_API_WITH_BUILDKIT;
-        let uses_containerd =
-            info.driver_status.iter().flatten().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
-        Ok(EngineInfo {
-            id: info.id.unwrap_or_default(),
-            version: version.version.unwrap_or_default(),
-            api_version,
-            image_store: if uses_containerd { ImageStore::Containerd } else { ImageStore::GraphDriver },
-            builder: self.builder.unwrap_or(if has_buildkit { BuilderKind::BuildKit } else { BuilderKind::Classic }),
-        })
+        let mut info = info::info(&self.connection).await?;
+        info.builder = self.builder.unwrap_or(info.builder);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(info.clone());
+        Ok(info)
     }
 
     async fn list_containers(&self) -> Result<Vec<Container>, EngineError> {
-        self.containers().await
+        containers::list(&self.connection).await
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
-        self.container(id).await
+        containers::inspect(&self.connection, id).await
     }
 
     async fn create_container(&self, request: &CreateContainer) -> Result<ContainerId, EngineError> {
-        self.create(request).await
+        containers::create(&self.connection, request).await
     }
 
     async fn start_container(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.start(id).await
+        containers::start(&self.connection, id).await
     }
 
     async fn stop_container(&self, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError> {
-        self.stop(id, grace_period).await
+        containers::stop(&self.connection, id, grace_period).await
     }
 
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
-        self.rename(id, name).await
+        containers::rename(&self.connection, id, name).await
     }
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.remove(id).await
+        containers::remove(&self.connection, id).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
-        self.container_logs(id, options)
+        logs::logs(&self.connection, id, options)
     }
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
-        self.images().await
+        let store = self.known_info().await?.image_store;
+        let mut images = images::list(&self.connection, store).await?;
+        if images.iter().any(|image| image.references.is_empty()) {
+            let containers = self.list_containers().await?;
+            let is_used = |image: &Image| containers.iter().any(|container| container.image == image.id);
+            images.retain(|image| !image.references.is_empty() || is_used(image));
+        }
+        Ok(images)
     }
 
     async fn pull_image(
@@ -144,18 +126,16 @@ impl Engine for DockerEngine {
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        self.pull(reference, credentials, &progress).await
+        transfer::pull(&self.connection, reference, credentials, &progress).await
     }
 
     async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {
-        match self.info().await?.builder {
-            BuilderKind::BuildKit => self.build_with_buildkit(request, &progress).await,
-            BuilderKind::Classic => self.build_with_classic_builder(request, &progress).await,
-        }
+        let builder = self.known_info().await?.builder;
+        build::build(&self.connection, builder, request, &progress).await
     }
 
     async fn tag_image(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {
-        self.tag(image, reference).await
+        images::tag(&self.connection, image, reference).await
     }
 
     async fn push_image(
@@ -164,20 +144,14 @@ impl Engine for DockerEngine {
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        self.push(reference, credentials, &progress).await
+        transfer::push(&self.connection, reference, credentials, &progress).await
     }
 
     async fn remove_image(&self, reference: &ImageReference) -> Result<(), EngineError> {
-        self.untag(reference).await
+        images::remove(&self.connection, reference).await
     }
 
     fn events(&self) -> BoxStream<'static, Result<EngineEvent, EngineError>> {
-        self.event_stream()
+        events::events(&self.connection)
     }
-}
-
-/// `1.41` as numbers; an unreadable version is older than any.
-fn parse_version(text: &str) -> (u32, u32) {
-    let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
-    (major.parse().unwrap_or(0), minor.parse().unwrap_or(0))
 }

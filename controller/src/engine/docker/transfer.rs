@@ -1,172 +1,237 @@
-//! Pulls and pushes, layer by layer.
+//! Images on their way from and to registries.
+//!
+//! These two calls are not made through bollard. It encodes credentials with the standard alphabet of base64 where
+//! the engine decodes the URL-safe one, so that some passwords never arrive; and its type for the progress of a push
+//! has no layer's ID.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use bollard::BollardRequest;
-use bollard::auth::DockerCredentials;
-use bollard::models::CreateImageInfo;
-use bollard::query_parameters::CreateImageOptionsBuilder;
-use bytes::BytesMut;
-use futures::StreamExt;
+use base64::engine::general_purpose::URL_SAFE;
+use futures::{Stream, StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request};
+use hyper::body::Incoming;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+use tokio_util::io::StreamReader;
 
-use super::DockerEngine;
-use super::errors::of_message;
-use super::images::full_name;
+use super::connection::Connection;
+use super::failure::Failure;
+use super::images::repository_name;
 use crate::app::{Credentials, ImageReference};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
 
-const AUTH: &str = "X-Registry-Auth";
+/// No message of an engine comes near this size.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
 
-/// Encodes the credentials as engines decode them: with the alphabet for URLs, where bollard uses the standard one.
-pub(super) fn with_url_safe_credentials(mut request: BollardRequest) -> BollardRequest {
-    let recoded = request.headers().get(AUTH).and_then(|value| STANDARD.decode(value.as_bytes()).ok());
-    if let Some(value) = recoded.and_then(|json| HeaderValue::from_str(&URL_SAFE.encode(json)).ok()) {
-        request.headers_mut().insert(AUTH, value);
-    }
-    request
+pub(super) async fn pull(
+    connection: &Connection,
+    reference: &ImageReference,
+    credentials: Option<&Credentials>,
+    progress: &ProgressSink,
+) -> Result<(), EngineError> {
+    let repository = repository_name(reference.repository());
+    let path = format!("/images/create?fromImage={repository}&tag={}", reference.tag());
+    transfer(connection, &path, reference, credentials, progress).await
 }
 
-/// A line of the engine's stream.
-#[derive(Debug, Deserialize)]
+/// The tag is named: without it the engine would push every tag of the repository.
+pub(super) async fn push(
+    connection: &Connection,
+    reference: &ImageReference,
+    credentials: Option<&Credentials>,
+    progress: &ProgressSink,
+) -> Result<(), EngineError> {
+    let repository = repository_name(reference.repository());
+    let path = format!("/images/{repository}/push?tag={}", reference.tag());
+    transfer(connection, &path, reference, credentials, progress).await
+}
+
+async fn transfer(
+    connection: &Connection,
+    path: &str,
+    reference: &ImageReference,
+    credentials: Option<&Credentials>,
+    progress: &ProgressSink,
+) -> Result<(), EngineError> {
+    let credentials = credentials.filter(|credentials| credentials.host == reference.host());
+    let outcome = async {
+        let body = connection.post(path, &registry_auth(credentials)).await?;
+        let mut messages = std::pin::pin!(messages(body));
+        while let Some(message) = messages.try_next().await? {
+            match message.outcome() {
+                Outcome::Progress(told) => progress(told),
+                Outcome::Failure(failure) => return Err(failure),
+                Outcome::Nothing => {}
+            }
+        }
+        Ok(())
+    };
+    outcome.await.map_err(|failure: Failure| connection.error_of_transfer(failure, reference, credentials.is_some()))
+}
+
+/// The value of `X-Registry-Auth`: JSON in the URL-safe base64 of RFC 4648, padded, as `docker` sends it. Without
+/// credentials it is an empty object, which the engine wants for a push.
+fn registry_auth(credentials: Option<&Credentials>) -> String {
+    #[derive(Serialize)]
+    struct RegistryAuth<'a> {
+        username: &'a str,
+        password: &'a str,
+        serveraddress: &'a str,
+    }
+
+    let json = credentials.map(|credentials| {
+        serde_json::to_vec(&RegistryAuth {
+            username: &credentials.username,
+            password: credentials.password.expose_secret(),
+            serveraddress: server_address(&credentials.host),
+        })
+    });
+    // Three strings are always JSON.
+    let json = json.and_then(Result::ok).unwrap_or_else(|| b"{}".to_vec());
+    URL_SAFE.encode(json)
+}
+
+/// An engine with containerd's image store shows credentials only to the host that they name, and knows Docker Hub by
+/// the address that `docker login` writes.
+fn server_address(host: &str) -> &str {
+    match host {
+        "docker.io" => "https://index.docker.io/v1/",
+        host => host,
+    }
+}
+
+/// A line of the answer to a pull or a push.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
+struct Message {
     id: Option<String>,
     status: Option<String>,
-    progress_detail: Option<Detail>,
+    progress_detail: Option<ProgressDetail>,
     error: Option<String>,
+    error_detail: Option<ErrorDetail>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Detail {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+struct ProgressDetail {
     current: Option<u64>,
     total: Option<u64>,
 }
 
-impl DockerEngine {
-    pub(super) async fn pull(
-        &self,
-        reference: &ImageReference,
-        credentials: Option<&Credentials>,
-        progress: &ProgressSink,
-    ) -> Result<(), EngineError> {
-        let options =
-            CreateImageOptionsBuilder::default().from_image(&full_name(reference)).tag(reference.tag()).build();
-        let mut lines = self.docker.create_image(Some(options), None, credentials.map(docker_credentials));
-        while let Some(line) = lines.next().await {
-            let CreateImageInfo { id, status, progress_detail, error_detail } =
-                line.map_err(|error| self.error(error))?;
-            if let Some(message) = error_detail.and_then(|detail| detail.message) {
-                return Err(of_message(&message));
-            }
-            let size = |size: Option<i64>| size.and_then(|size| u64::try_from(size).ok());
-            let detail =
-                progress_detail.map(|detail| Detail { current: size(detail.current), total: size(detail.total) });
-            if let Some(told) = told(id, status, detail.as_ref()) {
-                progress(told);
-            }
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+struct ErrorDetail {
+    message: Option<String>,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Progress(Progress),
+    Failure(Failure),
+    Nothing,
+}
+
+fn messages(body: Incoming) -> impl Stream<Item = Result<Message, Failure>> {
+    let bytes = body.into_data_stream().map_err(std::io::Error::other);
+    let lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_MESSAGE));
+    lines.map(|line| match line {
+        Ok(line) => serde_json::from_str(&line).map_err(|error| Failure::Unintelligible(error.to_string())),
+        Err(LinesCodecError::Io(error)) => Err(Failure::unreachable(&error)),
+        Err(LinesCodecError::MaxLineLengthExceeded) => {
+            Err(Failure::Unintelligible("a line of more than 1 MiB".to_owned()))
         }
-        // An engine may end the stream without a word when the registry does not have the image.
-        match self.inspect_image(&reference.canonical()).await? {
-            Some(_) => Ok(()),
-            None => Err(EngineError::ImageNotFound(format!("{reference} is not on the engine after the pull"))),
+    })
+}
+
+impl Message {
+    fn outcome(self) -> Outcome {
+        let error = self.error_detail.and_then(|detail| detail.message).or(self.error);
+        if let Some(error) = error {
+            return Outcome::Failure(Failure::Reported(error));
+        }
+        match (self.id, self.status) {
+            (Some(id), Some(status)) if is_layer(&id) => Outcome::Progress(Progress::Layer {
+                id,
+                state: layer_state(status, self.progress_detail.unwrap_or_default()),
+            }),
+            // "latest: Pulling from library/busybox".
+            (Some(id), Some(status)) => Outcome::Progress(Progress::Message { line: format!("{id}: {status}") }),
+            (None, Some(status)) => Outcome::Progress(Progress::Message { line: status }),
+            (_, None) => Outcome::Nothing,
         }
     }
+}
 
-    pub(super) async fn push(
-        &self,
-        reference: &ImageReference,
-        credentials: Option<&Credentials>,
-        progress: &ProgressSink,
-    ) -> Result<(), EngineError> {
-        let answer = self.transport.request(self.push_request(reference, credentials)?).await;
-        let answer = answer.map_err(|error| self.error(error))?;
-        let is_refused = !answer.status().is_success();
-        let mut body = answer.into_body();
-        let mut rest = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|error| EngineError::RegistryUnavailable(format!("the push was cut: {error}")))?;
-            if let Ok(data) = frame.into_data() {
-                rest.extend_from_slice(&data);
-            }
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n').filter(|_| !is_refused) {
-                push_line(&rest.split_to(end + 1), progress)?;
-            }
+/// A layer is named by the first twelve digits of its digest; where a tag stands instead, the message is about all.
+fn is_layer(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The state of a layer by the words of Docker Engine, which are the same from 20.10 to 29.
+fn layer_state(status: String, detail: ProgressDetail) -> LayerState {
+    match status.as_str() {
+        "Pull complete" | "Pushed" => LayerState::Done,
+        "Already exists" | "Layer already exists" => LayerState::Exists,
+        "Downloading" | "Pushing" => {
+            LayerState::Transferring { current: detail.current.unwrap_or_default(), total: detail.total }
         }
-        if is_refused {
-            let message = serde_json::from_slice::<serde_json::Value>(&rest).ok();
-            let message = message.as_ref().and_then(|value| value["message"].as_str());
-            return Err(of_message(message.unwrap_or("the engine refuses the push without a reason")));
-        }
-        push_line(&rest, progress)
+        _ => LayerState::Other(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(line: &str) -> Outcome {
+        serde_json::from_str::<Message>(line).unwrap().outcome()
     }
 
-    fn push_request(
-        &self,
-        reference: &ImageReference,
-        credentials: Option<&Credentials>,
-    ) -> Result<BollardRequest, EngineError> {
-        // An engine wants the header even when there are no credentials.
-        let header = match credentials {
-            Some(credentials) => serde_json::to_vec(&docker_credentials(credentials)),
-            None => Ok(b"{}".to_vec()),
+    fn layer(id: &str, state: LayerState) -> Outcome {
+        Outcome::Progress(Progress::Layer { id: id.to_owned(), state })
+    }
+
+    #[test]
+    fn a_password_is_encoded_with_the_url_safe_alphabet() {
+        let credentials = Credentials {
+            host: "gcr.io".to_owned(),
+            username: "_json_key".to_owned(),
+            password: "~~~???".to_owned().into(),
         };
-        let header = header.map_err(|_| EngineError::Other("the credentials cannot be sent".to_owned()))?;
-        Request::builder()
-            .method(Method::POST)
-            // With the tag, or every tag of the repository would go.
-            .uri(format!("{}/images/{}/push?tag={}", self.base, full_name(reference), reference.tag()))
-            .header(CONTENT_TYPE, "application/json")
-            .header(AUTH, URL_SAFE.encode(header))
-            .body(bollard::body_full(bytes::Bytes::new()))
-            .map_err(|error| EngineError::Other(error.to_string()))
+        let header = registry_auth(Some(&credentials));
+        assert!(!header.contains(['+', '/']), "{header}");
+        let json: serde_json::Value = serde_json::from_slice(&URL_SAFE.decode(header).unwrap()).unwrap();
+        assert_eq!(json["password"], "~~~???");
     }
-}
 
-fn docker_credentials(credentials: &Credentials) -> DockerCredentials {
-    let server = match credentials.host.as_str() {
-        "docker.io" => "https://index.docker.io/v1/",
-        host => host,
-    };
-    DockerCredentials {
-        username: Some(credentials.username.clone()),
-        password: Some(credentials.password.expose_secret().to_owned()),
-        serveraddress: Some(server.to_owned()),
-        ..DockerCredentials::default()
+    #[test]
+    fn a_layer_that_is_pushed_is_told_by_its_id() {
+        let line = r#"{"status":"Pushing","progressDetail":{"current":512,"total":2048},"id":"b0cb3e167c5e"}"#;
+        let state = LayerState::Transferring { current: 512, total: Some(2048) };
+        assert_eq!(outcome(line), layer("b0cb3e167c5e", state));
+        let line = r#"{"status":"Pushed","progressDetail":{},"id":"b0cb3e167c5e"}"#;
+        assert_eq!(outcome(line), layer("b0cb3e167c5e", LayerState::Done));
+        let line = r#"{"status":"Layer already exists","progressDetail":{},"id":"b0cb3e167c5e"}"#;
+        assert_eq!(outcome(line), layer("b0cb3e167c5e", LayerState::Exists));
     }
-}
 
-fn push_line(line: &[u8], progress: &ProgressSink) -> Result<(), EngineError> {
-    let Ok(line) = serde_json::from_slice::<Line>(line) else {
-        return Ok(());
-    };
-    if let Some(message) = line.error {
-        return Err(of_message(&message));
+    #[test]
+    fn a_message_about_the_whole_is_a_line() {
+        let line = "latest: Pulling from library/busybox".to_owned();
+        assert_eq!(
+            outcome(r#"{"status":"Pulling from library/busybox","id":"latest"}"#),
+            Outcome::Progress(Progress::Message { line })
+        );
     }
-    if let Some(told) = told(line.id, line.status, line.progress_detail.as_ref()) {
-        progress(told);
-    }
-    Ok(())
-}
 
-/// What a line of a pull or a push tells.
-fn told(id: Option<String>, status: Option<String>, detail: Option<&Detail>) -> Option<Progress> {
-    let status = status?;
-    // A line about a layer carries the layer's short ID; one about the tag carries the tag.
-    let layer = id.filter(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let Some(id) = layer else {
-        return Some(Progress::Message { line: status });
-    };
-    let state = match (status.as_str(), detail.and_then(|detail| detail.current)) {
-        ("Already exists" | "Layer already exists", _) => LayerState::Exists,
-        ("Pull complete" | "Pushed" | "Download complete", _) => LayerState::Done,
-        (_, Some(current)) => LayerState::Transferring { current, total: detail.and_then(|detail| detail.total) },
-        (other, None) => LayerState::Other(other.to_owned()),
-    };
-    Some(Progress::Layer { id, state })
+    #[test]
+    fn an_error_in_the_stream_is_a_failure() {
+        let line = r#"{"errorDetail":{"message":"no basic auth credentials"},"error":"no basic auth credentials"}"#;
+        let failure = Failure::Reported("no basic auth credentials".to_owned());
+        assert_eq!(outcome(line), Outcome::Failure(failure));
+    }
+
+    #[test]
+    fn what_says_nothing_is_left_out() {
+        assert_eq!(outcome(r#"{"progressDetail":{},"aux":{"Tag":"0.2","Size":527}}"#), Outcome::Nothing);
+    }
 }

@@ -1,0 +1,109 @@
+//! What a build that failed failed of, in a sentence.
+
+use longshore_crds::BuildFailure;
+
+use super::super::failure::RegistryAnswer;
+use crate::engine::{BuildFailed, BuildReport, EngineError};
+
+/// What BuildKit and its callers put before the cause.
+const WRAPPINGS: &[&str] = &[
+    "failed to solve with frontend dockerfile.v0: ",
+    "failed to create LLB definition: ",
+    "failed to solve: ",
+    "rpc error: code = Unknown desc = ",
+];
+
+/// Where a build stood when it failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Broken {
+    /// The step that failed, as it is written in the Dockerfile.
+    pub(super) step: Option<String>,
+    /// What that step said of it, where it said something else than the build in the end.
+    pub(super) cause: Option<String>,
+    /// The image that a `FROM` names, when it was this that could not be had.
+    pub(super) base_image: Option<String>,
+    /// The last lines that the step printed.
+    pub(super) log_tail: String,
+}
+
+impl Broken {
+    /// The error of a build that ended with this message.
+    ///
+    /// It is the build's own fault, and would be again, unless it is a registry's that did not give a base image.
+    pub(super) fn into_error(self, message: &str, report: BuildReport) -> EngineError {
+        let message = self.cause.as_deref().unwrap_or(message);
+        let exit_code = exit_code(message);
+        let cause = unwrapped(message);
+        if let Some(image) = &self.base_image {
+            let sentence = format!("the base image {image} cannot be had: {cause}");
+            match RegistryAnswer::of(cause, false) {
+                Some(RegistryAnswer::Unavailable) => return EngineError::RegistryUnavailable(sentence),
+                Some(RegistryAnswer::Denied) => return EngineError::Denied(sentence),
+                Some(RegistryAnswer::Missing) | None => {}
+            }
+        }
+        let sentence = match (&self.base_image, &self.step, exit_code) {
+            (Some(image), ..) => format!("the base image {image} cannot be had: {cause}"),
+            (None, Some(step), Some(code)) => format!("the step \"{step}\" exited with code {code}"),
+            (None, Some(step), None) => format!("the step \"{step}\" failed: {cause}"),
+            (None, None, _) => format!("the image cannot be built: {cause}"),
+        };
+        EngineError::BuildFailed(BuildFailed {
+            message: sentence,
+            failure: BuildFailure { step: self.step, exit_code, log_tail: self.log_tail },
+            report,
+        })
+    }
+}
+
+/// The exit code at the end of what a builder says of a command that failed: BuildKit's
+/// `process "/bin/sh -c exit 7" did not complete successfully: exit code: 7` and
+/// `executor failed running [/bin/sh -c exit 7]: exit code: 7`, the classic builder's
+/// `The command '/bin/sh -c exit 7' returned a non-zero code: 7`.
+pub(super) fn exit_code(message: &str) -> Option<i64> {
+    let (before, code) = message.trim_end().rsplit_once(": ")?;
+    let is_exit = before.ends_with("exit code") || before.ends_with("returned a non-zero code");
+    is_exit.then(|| code.parse().ok()).flatten()
+}
+
+fn unwrapped(message: &str) -> &str {
+    let mut rest = message.trim();
+    while let Some(inner) = WRAPPINGS.iter().find_map(|wrapping| rest.strip_prefix(wrapping)) {
+        rest = inner;
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_read_from_every_builders_words() {
+        for message in [
+            r#"process "/bin/sh -c exit 7" did not complete successfully: exit code: 7"#,
+            "executor failed running [/bin/sh -c exit 7]: exit code: 7",
+            "The command '/bin/sh -c exit 7' returned a non-zero code: 7",
+        ] {
+            assert_eq!(exit_code(message), Some(7), "{message}");
+        }
+        assert_eq!(exit_code("dockerfile parse error on line 1: unknown instruction: FORM"), None);
+    }
+
+    #[test]
+    fn a_registry_that_does_not_answer_is_not_the_builds_fault() {
+        let broken = Broken { base_image: Some("node:6".to_owned()), ..Broken::default() };
+        let error = broken.clone().into_error("dial tcp: connection refused", BuildReport::default());
+        assert!(matches!(error, EngineError::RegistryUnavailable(_)), "{error}");
+        let error = broken.into_error("docker.io/library/node:6: not found", BuildReport::default());
+        assert!(matches!(error, EngineError::BuildFailed(_)), "{error}");
+    }
+
+    #[test]
+    fn a_command_that_prints_a_registrys_words_fails_as_a_command() {
+        let broken = Broken { step: Some("RUN curl registry".to_owned()), ..Broken::default() };
+        let message = "executor failed running [/bin/sh -c curl registry # connection refused]: exit code: 7";
+        let error = broken.into_error(message, BuildReport::default());
+        assert_eq!(error.to_string(), "the step \"RUN curl registry\" exited with code 7");
+    }
+}

@@ -1,0 +1,207 @@
+//! The way to an engine: a Unix socket, plain TCP, or TCP with mutual TLS.
+//!
+//! The transport is our own and bollard runs over it. So certificates stay in memory where bollard wants files, a
+//! socket that is not there yet is no error before the first call, connection attempts have a limit and dead peers
+//! are noticed; and the calls that bollard has no fitting answer type for (see [`super::transfer`]) use the same way.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use bytes::Bytes;
+use futures::Stream;
+use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::{Method, Request, Response};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::rt::TokioExecutor;
+use hyperlocal::UnixConnector;
+
+use super::endpoint::{Address, Endpoint};
+use super::failure::Failure;
+use super::tls::TlsMaterial;
+use crate::app::ImageReference;
+use crate::engine::EngineError;
+
+/// How long an engine has to begin its answer to a call that does little.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+/// The limit for calls whose answer may begin only when much has been done: a build begins to answer when it has the
+/// whole context, a quiet event stream at its first event. Whoever calls sets the real limit by dropping the call.
+const PATIENT_ANSWER_LIMIT: Duration = Duration::from_hours(24 * 7);
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// After so long without a word a peer is probed, so that a stream from a host that vanished ends.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// An engine's answer to a refused call is a sentence; more of it than this is not read.
+const LONGEST_REFUSAL: usize = 64 * 1024;
+
+/// The body of a request, as bollard has it; it does not name the type publicly.
+type Body = Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = std::io::Result<Frame<Bytes>>> + Send>>>>;
+
+/// A connection to one engine. Each call opens a stream of its own, so that calls neither wait for nor break one
+/// another.
+pub(super) struct Connection {
+    endpoint: Endpoint,
+    transport: Arc<Transport>,
+    docker: Docker,
+    patient: Docker,
+}
+
+enum Transport {
+    Unix(Client<UnixConnector, Body>),
+    Plain(Client<HttpConnector, Body>),
+    Tls(Client<HttpsConnector<HttpConnector>, Body>),
+}
+
+impl Connection {
+    /// A connection to this endpoint; with these certificates over TLS. Nothing is sent yet.
+    pub(super) fn new(endpoint: Endpoint, tls: Option<&TlsMaterial>) -> Result<Self, EngineError> {
+        let transport = Arc::new(Transport::new(&endpoint, tls)?);
+        let shared = Arc::clone(&transport);
+        let docker = Docker::connect_with_custom_transport(
+            move |request: BollardRequest| {
+                let response = shared.request(request);
+                async move { Ok(response.await?) }
+            },
+            Some(endpoint.base_uri(tls.is_some())),
+            ANSWER_LIMIT.as_secs(),
+            API_DEFAULT_VERSION,
+        )
+        .map_err(|error| EngineError::Other(format!("the endpoint {endpoint} cannot be used: {error}")))?;
+        let patient = docker.clone().with_timeout(PATIENT_ANSWER_LIMIT);
+        Ok(Self { endpoint, transport, docker, patient })
+    }
+
+    /// The endpoint, as it was written.
+    pub(super) fn endpoint(&self) -> &str {
+        self.endpoint.as_str()
+    }
+
+    /// For calls that do little.
+    pub(super) fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    /// For calls that may take as long as they take.
+    pub(super) fn patient(&self) -> &Docker {
+        &self.patient
+    }
+
+    /// For a call whose answer begins after this time.
+    pub(super) fn docker_after(&self, time: Duration) -> Docker {
+        self.docker.clone().with_timeout(ANSWER_LIMIT + time)
+    }
+
+    /// What a failed call means, where the status code says it all.
+    pub(super) fn error(&self, failure: impl Into<Failure>) -> EngineError {
+        failure.into().into_error(self.endpoint())
+    }
+
+    /// What it means that a container could not get this name.
+    pub(super) fn error_of_name(&self, failure: impl Into<Failure>, name: &str) -> EngineError {
+        failure.into().into_error_of_name(name, self.endpoint())
+    }
+
+    /// What it means that a container could not be started.
+    pub(super) fn error_of_start(&self, failure: impl Into<Failure>) -> EngineError {
+        failure.into().into_error_of_start(self.endpoint())
+    }
+
+    /// What it means that an image could not be pulled or pushed.
+    pub(super) fn error_of_transfer(
+        &self,
+        failure: impl Into<Failure>,
+        reference: &ImageReference,
+        has_credentials: bool,
+    ) -> EngineError {
+        failure.into().into_error_of_transfer(reference, has_credentials, self.endpoint())
+    }
+
+    /// Sends a request with an empty body and a registry's credentials, as the engine decodes them, and gives the
+    /// answer's body. An answer that is not a success is [`Failure::Refused`].
+    pub(super) async fn post(&self, path_and_query: &str, registry_auth: &str) -> Result<Incoming, Failure> {
+        let is_tls = matches!(*self.transport, Transport::Tls(_));
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}{path_and_query}", self.endpoint.base_uri(is_tls)))
+            .header("X-Registry-Auth", registry_auth)
+            .body(bollard::body_full(Bytes::new()))
+            .map_err(|error| Failure::Unintelligible(error.to_string()))?;
+        let response = self.transport.request(request).await.map_err(|error| Failure::unreachable(&error))?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
+        }
+        Err(refusal(response).await)
+    }
+}
+
+async fn refusal(response: Response<Incoming>) -> Failure {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+
+    let status = response.status().as_u16();
+    let limited = Limited::new(response.into_body(), LONGEST_REFUSAL);
+    let body = limited.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+    let message = serde_json::from_slice::<Refusal>(&body)
+        .map_or_else(|_| String::from_utf8_lossy(&body).into_owned(), |refusal| refusal.message);
+    Failure::Refused { status, message }
+}
+
+impl Transport {
+    fn new(endpoint: &Endpoint, tls: Option<&TlsMaterial>) -> Result<Self, EngineError> {
+        Ok(match (endpoint.address(), tls) {
+            (Address::Unix(_), None) => Self::Unix(client(UnixConnector)),
+            (Address::Unix(_), Some(_)) => {
+                return Err(EngineError::Other(format!(
+                    "the endpoint {endpoint} is a socket, which has no TLS; leave the TLS Secret out"
+                )));
+            }
+            (Address::Tcp { .. }, None) => Self::Plain(client(tcp_connector())),
+            (Address::Tcp { .. }, Some(material)) => Self::Tls(client(tls_connector(material)?)),
+        })
+    }
+
+    fn request(&self, request: Request<Body>) -> ResponseFuture {
+        match self {
+            Self::Unix(client) => client.request(request),
+            Self::Plain(client) => client.request(request),
+            Self::Tls(client) => client.request(request),
+        }
+    }
+}
+
+/// Connections are not kept for later calls: an engine closes idle ones when it likes, and a call that is dropped
+/// must close its own, since that is what cancels a build.
+fn client<C>(connector: C) -> Client<C, Body>
+where
+    C: Connect + Clone,
+{
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
+}
+
+fn tcp_connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(CONNECT_LIMIT));
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+    connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+    connector.set_nodelay(true);
+    connector
+}
+
+fn tls_connector(material: &TlsMaterial) -> Result<HttpsConnector<HttpConnector>, EngineError> {
+    let mut connector = tcp_connector();
+    connector.enforce_http(false);
+    let configuration = material.client_configuration().map_err(|error| EngineError::Other(error.to_string()))?;
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(configuration)
+        .https_only()
+        .enable_http1()
+        .wrap_connector(connector))
+}
