@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::LocalReference;
 
+#[expect(clippy::duplicated_attributes, reason = "columns of one table have the same types")]
 /// A container engine: where it is, and what those who use it may ask of it. Only administrators write it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[kube(

@@ -1,7 +1,7 @@
 //! A controller process in the lab's cluster, with the rights that the chart gives, never more.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::programs::run;
@@ -51,6 +51,7 @@ impl Drop for Controller {
     fn drop(&mut self) {
         let _ = run("kill", &["-TERM", &self.process.id().to_string()], "");
         let _ = self.process.wait();
+        #[expect(clippy::print_stderr, reason = "what a failing test prints is what is left of it")]
         if std::thread::panicking() {
             eprintln!("the controller's log:\n{}", self.log());
         }
@@ -59,7 +60,7 @@ impl Drop for Controller {
     }
 }
 
-fn start_process(folder: &PathBuf, release: &str, system_namespace: &str, watched_namespace: &str) -> Child {
+fn start_process(folder: &Path, release: &str, system_namespace: &str, watched_namespace: &str) -> Child {
     let account = format!("{release}-longshore");
     let token = kubectl(&["--namespace", system_namespace, "create", "token", &account], "");
     let kubeconfig = folder.join("kubeconfig");

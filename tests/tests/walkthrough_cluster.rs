@@ -1,6 +1,8 @@
 //! The classic introduction to containers, done by resources in a cluster: on both engines, with the rights that the
 //! chart gives.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::time::Duration;
 
 use longshore_tests::{

@@ -74,7 +74,7 @@ pub(super) fn read(
             ContextError::unreadable(&path, &error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))
         })?;
         let path = relative(&root, found.path())?;
-        entries.extend(entry(&found, path, &ignore, cache)?);
+        entries.extend(entry(&found, &path, &ignore, cache)?);
         if entries.len() > most_files {
             return Err(ContextError::TooManyFiles(most_files));
         }
@@ -104,11 +104,11 @@ fn relative(root: &Path, path: &Path) -> Result<String, ContextError> {
 
 fn entry(
     found: &DirEntry,
-    path: String,
+    path: &str,
     ignore: &DockerIgnore,
     cache: &DigestCache,
 ) -> Result<Option<Entry>, ContextError> {
-    let path = checked_path(&path)?;
+    let path = checked_path(path)?;
     let metadata = found.metadata().map_err(|error| {
         ContextError::unreadable(found.path(), &error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))
     })?;

@@ -91,7 +91,8 @@ pub(super) enum Round {
 impl Reconcile for Reconciler {
     async fn reconcile(&self, key: &AppKey) -> Result<LookAgain, ReconcileError> {
         for _ in 0..MOST_ROUNDS {
-            match self.round(key).await? {
+            // On the heap: a pass is large, and its caller waits for many.
+            match Box::pin(self.round(key)).await? {
                 Round::Again => {}
                 Round::Rest(duration) => return Ok(LookAgain(duration)),
             }

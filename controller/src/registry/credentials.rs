@@ -102,16 +102,16 @@ mod tests {
         Ok(found.map(|found| (found.username, found.password.expose_secret().to_owned())))
     }
 
-    fn pair(username: &str, password: &str) -> Option<(String, String)> {
-        Some((username.to_owned(), password.to_owned()))
+    fn pair(username: &str, password: &str) -> (String, String) {
+        (username.to_owned(), password.to_owned())
     }
 
     #[test]
     fn a_name_and_a_password_are_read_from_either_form() {
         let plain = r#"{"auths": {"gcr.io": {"username": "_json_key", "password": "a:b+/"}}}"#;
-        assert_eq!(look(plain, "gcr.io").unwrap(), pair("_json_key", "a:b+/"));
+        assert_eq!(look(plain, "gcr.io").unwrap(), Some(pair("_json_key", "a:b+/")));
         let encoded = format!(r#"{{"auths": {{"gcr.io": {{"auth": "{}"}}}}}}"#, STANDARD.encode("user:p:w"));
-        assert_eq!(look(&encoded, "gcr.io").unwrap(), pair("user", "p:w"));
+        assert_eq!(look(&encoded, "gcr.io").unwrap(), Some(pair("user", "p:w")));
     }
 
     #[test]
@@ -120,13 +120,13 @@ mod tests {
         for host in ["gcr.io.evil.test", "evil.test", "us.gcr.io", "gcr.io:5000"] {
             assert_eq!(look(json, host).unwrap(), None, "{host}");
         }
-        assert_eq!(look(json, "gcr.io").unwrap(), pair("u", "p"));
+        assert_eq!(look(json, "gcr.io").unwrap(), Some(pair("u", "p")));
     }
 
     #[test]
     fn docker_hub_is_known_by_its_old_name() {
         let json = r#"{"auths": {"https://index.docker.io/v1/": {"username": "u", "password": "p"}}}"#;
-        assert_eq!(look(json, "docker.io").unwrap(), pair("u", "p"));
+        assert_eq!(look(json, "docker.io").unwrap(), Some(pair("u", "p")));
     }
 
     #[test]

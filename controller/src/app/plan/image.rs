@@ -138,16 +138,15 @@ fn pulled<'a>(desired: &Desired, policy: PullPolicy, observed: &'a Observed, now
         return ImagePlan::blocked(Block::waiting(Part::Image, Reason::ImageNotFound, message));
     }
     let action = Action::PullImage { reference: reference.clone() };
-    match observed.attempts.block(&action, now) {
-        Some(block) => ImagePlan::blocked(block),
-        None => {
-            let mut plan = coming(step(action, format!("{reference} is not on the engine")));
-            plan.steps.push(step(
-                Action::TagImage { image: ImageTarget::Pending, reference: private },
-                "the image is kept for this resource",
-            ));
-            plan
-        }
+    if let Some(block) = observed.attempts.block(&action, now) {
+        ImagePlan::blocked(block)
+    } else {
+        let mut plan = coming(step(action, format!("{reference} is not on the engine")));
+        plan.steps.push(step(
+            Action::TagImage { image: ImageTarget::Pending, reference: private },
+            "the image is kept for this resource",
+        ));
+        plan
     }
 }
 

@@ -193,7 +193,8 @@ fn a_private_tag_that_somebody_moved_does_not_count() {
 #[test]
 fn an_image_that_is_on_the_engine_is_not_pulled_and_is_not_claimed() {
     let desired = one_shot();
-    let observed = Observed { images: vec![image("hello", &[desired.image.clone()])], ..Observed::default() };
+    let observed =
+        Observed { images: vec![image("hello", std::slice::from_ref(&desired.image))], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
     assert!(matches!(plan.steps[0].action, Action::TagImage { .. }));
     assert_eq!(plan.steps[0].cause, "hello-world:latest is on the engine already, so it is not pulled");
@@ -300,7 +301,8 @@ fn a_tag_that_somebody_else_made_is_not_moved() {
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     let mut ours = built_image(&desired);
     ours.references = vec![private];
-    let observed = Observed { images: vec![ours, image("foreign", &[desired.image.clone()])], ..Observed::default() };
+    let observed =
+        Observed { images: vec![ours, image("foreign", std::slice::from_ref(&desired.image))], ..Observed::default() };
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.blocks[0].reason, Reason::TagConflict);
     assert!(!actions(&plan).contains(&"tag image node-app:0.1".to_owned()));

@@ -135,7 +135,8 @@ fn ready_message(desired: &Desired, plan: &Plan) -> String {
 
 fn ports(plan: &Plan) -> String {
     let ports = plan.container.as_ref().map(|container| container.ports.as_slice()).unwrap_or_default();
-    ports.iter().map(|port| format!(", {port}")).collect()
+    let list: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    if list.is_empty() { String::new() } else { format!(", {}", list.join(", ")) }
 }
 
 /// The verdict over one part, for its own condition: whether it holds, why, and the sentence.
@@ -183,12 +184,11 @@ fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
         PushState::HeldWhenLastAsked(_, why) => Some(format!("{reference}: {why}")),
         PushState::Held(_) | PushState::Missing => None,
     });
-    match unknown {
-        Some(why) => ("Unknown", Reason::RegistryUnavailable, why),
-        None => {
-            let references: Vec<String> = plan.pushes.iter().map(|(reference, _)| reference.to_string()).collect();
-            ("True", Reason::DestinationsHold, format!("{} holds the image", references.join(", ")))
-        }
+    if let Some(why) = unknown {
+        ("Unknown", Reason::RegistryUnavailable, why)
+    } else {
+        let references: Vec<String> = plan.pushes.iter().map(|(reference, _)| reference.to_string()).collect();
+        ("True", Reason::DestinationsHold, format!("{} holds the image", references.join(", ")))
     }
 }
 

@@ -51,7 +51,7 @@ impl TlsMaterial {
 
     /// What tells this material from another, without telling what it is.
     pub(in crate::engine) fn digest(&self) -> Digest {
-        let each = [&self.authority, &self.certificate, &self.key].map(|part| Digest::of(part));
+        let each = [&self.authority, &self.certificate, &self.key].map(Digest::of);
         Digest::of(each.map(|digest| digest.to_string()).concat())
     }
 

@@ -151,7 +151,7 @@ impl Message {
         match (self.id, self.status) {
             (Some(id), Some(status)) if is_layer(&id) => Outcome::Progress(Progress::Layer {
                 id,
-                state: layer_state(status, self.progress_detail.unwrap_or_default()),
+                state: layer_state(status, &self.progress_detail.unwrap_or_default()),
             }),
             // "latest: Pulling from library/busybox".
             (Some(id), Some(status)) => Outcome::Progress(Progress::Message { line: format!("{id}: {status}") }),
@@ -167,7 +167,7 @@ fn is_layer(id: &str) -> bool {
 }
 
 /// The state of a layer by the words of Docker Engine, which are the same from 20.10 to 29.
-fn layer_state(status: String, detail: ProgressDetail) -> LayerState {
+fn layer_state(status: String, detail: &ProgressDetail) -> LayerState {
     match status.as_str() {
         "Pull complete" | "Pushed" => LayerState::Done,
         "Already exists" | "Layer already exists" => LayerState::Exists,
