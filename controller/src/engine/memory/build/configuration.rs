@@ -1,5 +1,7 @@
 //! What instructions of a Dockerfile change in an image's configuration.
 
+use std::collections::BTreeMap;
+
 use super::super::dockerfile::{Instruction, expand};
 use super::super::program::words;
 use super::Built;
@@ -21,11 +23,11 @@ pub(super) fn set(instruction: &Instruction, built: &mut Built) {
             }
         }
         "ENV" => {
-            let pairs = pairs(&text);
+            let pairs = pairs(&instruction.rest, &built.variables);
             built.variables.extend(pairs.clone());
             built.image.env.extend(pairs);
         }
-        "LABEL" => built.image.labels.extend(pairs(&text)),
+        "LABEL" => built.image.labels.extend(pairs(&instruction.rest, &built.variables)),
         _ => {}
     }
 }
@@ -36,14 +38,12 @@ fn exec_form(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_else(|_| shell_form())
 }
 
-/// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`.
-fn pairs(text: &str) -> Vec<(String, String)> {
+/// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`. Variables are replaced in the
+/// values, which stay whole whatever they hold.
+fn pairs(text: &str, variables: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let pair = |key: &str, value: &str| (key.to_owned(), expand(value, variables));
     match text.split_once(char::is_whitespace) {
-        Some((key, value)) if !key.contains('=') => vec![(key.to_owned(), value.trim().to_owned())],
-        _ => words(text)
-            .iter()
-            .filter_map(|word| word.split_once('='))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect(),
+        Some((key, value)) if !key.contains('=') => vec![pair(key, value.trim())],
+        _ => words(text).iter().filter_map(|word| word.split_once('=')).map(|(key, value)| pair(key, value)).collect(),
     }
 }
