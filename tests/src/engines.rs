@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::programs::{lab_variable, run};
+use crate::programs::{from_repository, lab_variable, run};
+use crate::unique_name;
 
 /// One of the lab's engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,4 +113,12 @@ pub fn registry_secret(name: &str, password: &str) -> String {
         "stringData": {".dockerconfigjson": configuration.to_string()},
     })
     .to_string()
+}
+
+/// An example of the repository whose `app.js` nobody has built before, so that its last step cannot be cached.
+pub fn example_never_built(file: &str) -> String {
+    let text = std::fs::read_to_string(from_repository(file)).expect("the example is there");
+    let first_line = "const http = require(\"http\");";
+    assert!(text.contains(first_line), "{file} has the lesson's app.js");
+    text.replace(first_line, &format!("{first_line} // {}", unique_name("build")))
 }

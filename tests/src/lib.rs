@@ -15,7 +15,7 @@ mod programs;
 mod wait;
 
 pub use controller::{Controller, longshore, longshore_binary};
-pub use engines::{LabEngine, answer_on_port, digest_in_registry, registry_secret};
+pub use engines::{LabEngine, answer_on_port, digest_in_registry, example_never_built, registry_secret};
 pub use installation::{Installation, Rights};
 pub use kubernetes::{administrator, client_with_token, install_crds};
 pub use namespace::with_temp_namespace;

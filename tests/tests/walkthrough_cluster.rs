@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use longshore_tests::{
-    Controller, LabEngine, administrator, answer_on_port, digest_in_registry, eventually, install_crds, kubectl,
-    lab_variable, registry_secret,
+    Controller, LabEngine, administrator, answer_on_port, digest_in_registry, eventually, example_never_built,
+    install_crds, kubectl, lab_variable, registry_secret,
 };
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -65,7 +65,7 @@ async fn walk_through(engine: LabEngine) {
     assert!(log.contains("Server running at"), "{log}");
 
     // 10. The second app: the first two steps come from the cache.
-    apply_file("examples/node-app/my-app-2.yaml");
+    apply(&example_never_built("examples/node-app/my-app-2.yaml"));
     wait_until_ready("my-app-2");
     let build = status_of("my-app-2")["build"].clone();
     assert_eq!((build["steps"].as_i64(), build["cachedSteps"].as_i64()), (Some(3), Some(2)), "{build}");

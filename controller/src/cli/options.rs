@@ -18,7 +18,7 @@ pub struct ProjectOptions {
     #[arg(long, env = "DOCKER_HOST", value_name = "ADDRESS")]
     pub engine_host: Option<String>,
 
-    /// Folder for what is remembered between runs; default: $`XDG_STATE_HOME/longshore`, or ~/.local/state/longshore
+    /// Folder for what is remembered between runs; default: `longshore` in `XDG_STATE_HOME`, or in `~/.local/state`
     #[arg(long, env = "LONGSHORE_STATE_DIR", value_name = "FOLDER")]
     pub state_dir: Option<PathBuf>,
 }

@@ -163,9 +163,10 @@ async fn what_is_as_asked_is_left_alone() {
         world.resources.apply(&node_app("hello"));
         world.live(&CrashPlan::none()).await;
         let (calls, writes) = (world.engine.mutations(), world.resources.writes());
-        for _ in 0..10 {
+        let process = world.process(&CrashPlan::none());
+        for _ in 0..100 {
             world.resources.apply(&node_app("hello"));
-            world.live(&CrashPlan::none()).await;
+            process.reconcile(&world.key).await.unwrap();
         }
         assert_eq!(world.engine.mutations(), calls);
         assert_eq!(world.resources.writes(), writes);
@@ -234,6 +235,7 @@ async fn a_process_may_die_at_any_effect_of_a_deletion() {
 
 /// Plays a scenario once to learn its effects, and then with a death before and after each of them; the process that
 /// comes after must bring it to the same end.
+#[expect(clippy::print_stdout, reason = "how many points were tried is what the test is asked for")]
 async fn dies_at_every_effect(scenario: impl AsyncFn(&CrashPlan) -> World, check: impl Fn(&World, &str)) {
     let whole = CrashPlan::none();
     check(&scenario(&whole).await, "without a death");
@@ -246,4 +248,5 @@ async fn dies_at_every_effect(scenario: impl AsyncFn(&CrashPlan) -> World, check
             check(&world, &format!("{moment:?} effect {number}, {effect}"));
         }
     }
+    println!("died before and after each of {} effects: {}", whole.effects().len(), whole.effects().join(", "));
 }

@@ -8,26 +8,27 @@ use super::Built;
 
 /// An instruction that changes only the configuration.
 pub(super) fn set(instruction: &Instruction, built: &mut Built) {
-    let text = expand(&instruction.rest, &built.variables);
-    built.image.history.push(format!("{} {text}", instruction.keyword));
+    let text = &instruction.rest;
+    built.image.history.push(format!("{} {}", instruction.keyword, expand(text, &built.variables)));
     match instruction.keyword.as_str() {
+        // The variables in a command are the shell's, which knows their values when the container runs.
         "CMD" => {
-            built.image.command = exec_form(&text);
+            built.image.command = exec_form(text);
             built.has_command = true;
         }
         "ENTRYPOINT" => {
-            built.image.entrypoint = exec_form(&text);
+            built.image.entrypoint = exec_form(text);
             // An entry point does away with a command that comes from the base.
             if !built.has_command {
                 built.image.command.clear();
             }
         }
         "ENV" => {
-            let pairs = pairs(&instruction.rest, &built.variables);
+            let pairs = pairs(text, &built.variables);
             built.variables.extend(pairs.clone());
             built.image.env.extend(pairs);
         }
-        "LABEL" => built.image.labels.extend(pairs(&instruction.rest, &built.variables)),
+        "LABEL" => built.image.labels.extend(pairs(text, &built.variables)),
         _ => {}
     }
 }
@@ -38,12 +39,17 @@ fn exec_form(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_else(|_| shell_form())
 }
 
-/// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`. Variables are replaced in the
-/// values, which stay whole whatever they hold.
+/// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`. What a variable holds is one
+/// value, whatever blanks are in it.
 fn pairs(text: &str, variables: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let pair = |key: &str, value: &str| (key.to_owned(), expand(value, variables));
-    match text.split_once(char::is_whitespace) {
-        Some((key, value)) if !key.contains('=') => vec![pair(key, value.trim())],
-        _ => words(text).iter().filter_map(|word| word.split_once('=')).map(|(key, value)| pair(key, value)).collect(),
-    }
+    let pairs = match text.split_once(char::is_whitespace) {
+        Some((key, value)) if !key.contains('=') => vec![(key.to_owned(), value.trim().to_owned())],
+        _ => words(text)
+            .iter()
+            .filter_map(|word| word.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+    };
+    let expanded = pairs.iter().map(|(key, value)| (expand(key, variables), expand(value, variables)));
+    expanded.collect()
 }

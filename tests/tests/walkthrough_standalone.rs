@@ -1,0 +1,204 @@
+//! The classic introduction to containers, done by `longshore` without a cluster: on both engines.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use longshore_tests::{
+    LabEngine, answer_on_port, digest_in_registry, eventually, example_never_built, from_repository, lab_variable,
+    longshore, longshore_binary, registry_secret, unique_name,
+};
+use tokio::sync::Mutex;
+
+/// The lesson's ports and names are the same on both engines, so one goes after the other.
+static ONE_LESSON_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_walkthrough_without_a_cluster_on_engine_20() {
+    walk_through(LabEngine::Engine20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_walkthrough_without_a_cluster_on_engine_29() {
+    walk_through(LabEngine::Engine29).await;
+}
+
+async fn walk_through(engine: LabEngine) {
+    let _turn = ONE_LESSON_AT_A_TIME.lock().await;
+    let lesson = Lesson::begin(engine);
+
+    // 1. Run hello-world: not found locally, pulled, created, run, exits.
+    let hello = lesson.file("hello.yaml", &hello_world("hello"));
+    let plan = lesson.longshore(&["plan", "-f", &hello]).unwrap();
+    assert!(plan.contains("pull image hello-world:latest, because hello-world:latest is not on the engine"), "{plan}");
+    let up = lesson.longshore(&["up", "-d", "-f", &hello]).unwrap();
+    assert!(up.contains("has run as hello and exited with 0"), "{up}");
+    assert!(lesson.longshore(&["logs", "hello"]).unwrap().contains("Hello"));
+
+    // 2. Again: now found locally, and the plan says why there is no pull.
+    let again = lesson.file("again.yaml", &hello_world("hello-again"));
+    let plan = lesson.longshore(&["plan", "-f", &again]).unwrap();
+    assert!(plan.contains("hello-world:latest is on the engine already, so it is not pulled"), "{plan}");
+    lesson.longshore(&["up", "-d", "-f", &again]).unwrap();
+
+    // 3. The images.
+    let images = lesson.longshore(&["images"]).unwrap();
+    assert!(images.starts_with("REPOSITORY"), "{images}");
+    assert!(images.contains("hello-world") && images.contains("latest"), "{images}");
+
+    // 4. The containers: running ones, and ended ones with their exit code.
+    assert!(!lesson.longshore(&["ps"]).unwrap().contains("hello"));
+    let all = lesson.longshore(&["ps", "-a"]).unwrap();
+    assert!(all.contains("hello-again") && all.contains("(0)"), "{all}");
+
+    // 5 to 8. Build and run the first app; the command returns once it is Ready.
+    let up = lesson.up("examples/node-app/my-app.yaml").unwrap();
+    assert!(up.contains("http://localhost:4000"), "{up}");
+    eventually("my-app answers", || async { answer_on_port(4000).as_deref() == Some("Hello World") }).await;
+    assert!(engine.containers().contains(&"my-app".to_owned()));
+
+    // 9. Its log.
+    let log = lesson.longshore(&["logs", "my-app"]).unwrap();
+    assert!(log.contains("Server running at"), "{log}");
+
+    // 10. The second app: the first two steps come from the cache, the later one does not.
+    let second = lesson.file("my-app-2.yaml", &example_never_built("examples/node-app/my-app-2.yaml"));
+    let told = lesson.told_while_up(&second);
+    let line_of = |step: &str| told.lines().find(|line| line.contains(step) && !line.contains("RUNNING")).unwrap_or("");
+    assert!(line_of("FROM").contains("CACHED") && line_of("WORKDIR").contains("CACHED"), "{told}");
+    assert!(!line_of("ADD . /app").contains("CACHED"), "{told}");
+
+    // 11. Both run side by side.
+    eventually("my-app-2 answers", || async { answer_on_port(8080).as_deref() == Some("Welcome to Cloud") }).await;
+    assert_eq!(answer_on_port(4000).as_deref(), Some("Hello World"));
+
+    // 14 and 15. Tag for gcr.io and push, with credentials, layer by layer.
+    let secret = lesson.file("gcr.yaml", &registry_secret("gcr", &lab_variable("LONGSHORE_LAB_GCR_PASSWORD")));
+    lesson.longshore(&["up", "-d", "-f", "examples/node-app-push", "-f", &secret]).unwrap();
+    let digest = digest_in_registry("my-project/node-app", "0.2").unwrap();
+    let known = engine.docker(&["image", "inspect", "--format", "{{.RepoDigests}}", "gcr.io/my-project/node-app:0.2"]);
+    assert!(known.unwrap().contains(&digest));
+    let again = lesson.longshore(&["plan", "--exit-code", "-f", "examples/node-app-push", "-f", &secret]).unwrap();
+    assert!(again.contains("nothing to do"), "{again}");
+
+    // 18. Removed behind its back while up is attached, it is back.
+    let attached = lesson.attach("examples/node-app/my-app.yaml");
+    eventually("up is attached", || async { attached.has_told("ready") }).await;
+    engine.remove_by_hand("my-app");
+    eventually("my-app answers again", || async { answer_on_port(4000).as_deref() == Some("Hello World") }).await;
+    assert!(attached.has_told("the container my-app is gone, though it should run"));
+    drop(attached);
+    assert!(engine.containers().contains(&"my-app".to_owned()), "what runs goes on when up has ended");
+
+    // 19. The same YAML again and again changes nothing.
+    let before = lesson.containers_with_ids();
+    for _ in 0..100 {
+        lesson.up("examples/node-app/my-app.yaml").unwrap();
+    }
+    assert_eq!(lesson.containers_with_ids(), before);
+
+    // 16. Nothing of ours is left, nothing of anyone else's is touched.
+    engine.docker(&["run", "--detach", "--name", "somebody-elses", "busybox", "sleep", "600"]).unwrap();
+    lesson.longshore(&["down", "--all", "--images"]).unwrap();
+    assert_eq!(engine.containers(), ["somebody-elses"]);
+    let left = engine.images();
+    let ours = |image: &&String| ["longshore.local", "node-app", "hello"].iter().any(|name| image.contains(name));
+    assert_eq!(left.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(left.contains(&"busybox:latest".to_owned()));
+}
+
+/// A project of its own on one engine, with a folder for its state and its files.
+struct Lesson {
+    engine: LabEngine,
+    project: String,
+    folder: PathBuf,
+}
+
+impl Lesson {
+    fn begin(engine: LabEngine) -> Self {
+        let project = unique_name("lesson");
+        let folder = std::env::temp_dir().join(&project);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self { engine, project, folder }
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn with_project<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        let mut all = arguments.to_vec();
+        all.extend(["--project", &self.project, "--state-dir", self.folder.to_str().unwrap()]);
+        all
+    }
+
+    fn longshore(&self, arguments: &[&str]) -> Result<String, String> {
+        longshore(&self.engine.endpoint(), &self.with_project(arguments))
+    }
+
+    fn up(&self, file: &str) -> Result<String, String> {
+        self.longshore(&["up", "-d", "-f", file])
+    }
+
+    /// What `up -d` tells while it works.
+    fn told_while_up(&self, file: &str) -> String {
+        let output = self.command(&["up", "-d", "-f", file]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn attach(&self, file: &str) -> Attached {
+        let log = self.folder.join("attached");
+        let told = std::fs::File::create(&log).unwrap();
+        let process = self.command(&["up", "-f", file]).stdout(Stdio::null()).stderr(told).spawn().unwrap();
+        Attached { process, log }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(longshore_binary());
+        command.args(self.with_project(arguments)).current_dir(from_repository("")).stdin(Stdio::null());
+        command.env("DOCKER_HOST", self.engine.endpoint());
+        command
+    }
+
+    fn containers_with_ids(&self) -> String {
+        self.engine.docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]).unwrap()
+    }
+}
+
+impl Drop for Lesson {
+    fn drop(&mut self) {
+        let _ = self.longshore(&["down", "--all", "--images"]);
+        self.engine.remove_by_hand("somebody-elses");
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// An `up` that is attached; it is interrupted as Ctrl-C does, and waited for.
+struct Attached {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Attached {
+    fn has_told(&self, words: &str) -> bool {
+        std::fs::read_to_string(&self.log).unwrap().contains(words)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+fn hello_world(name: &str) -> String {
+    format!(
+        "{{apiVersion: longshore.dev/v1alpha1, kind: ContainerApp, metadata: {{name: {name}}}, \
+         spec: {{image: {{name: hello-world}}, run: {{restartPolicy: Never}}}}}}"
+    )
+}
