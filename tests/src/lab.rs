@@ -25,6 +25,7 @@ pub fn fixture(variable_name: &str, builder: BuilderKind) -> Fixture {
             username: lab_variable("LONGSHORE_LAB_GCR_USER"),
             password: lab_variable("LONGSHORE_LAB_GCR_PASSWORD").into(),
         },
+        open_registry: lab_variable("LONGSHORE_LAB_HUB"),
         // Nothing listens on the port for "discard".
         dead_registry: "127.0.0.1:9".to_owned(),
     }

@@ -64,7 +64,7 @@ async fn walk_through(engine: LabEngine) {
 
     // 10. The second app: the first two steps come from the cache, the later one does not.
     let second = lesson.file("my-app-2.yaml", &example_never_built("examples/node-app/my-app-2.yaml"));
-    let told = lesson.told_while_up(&second);
+    let told = lesson.told_while(&["up", "-d", "-f", &second]);
     let line_of = |step: &str| told.lines().find(|line| line.contains(step) && !line.contains("RUNNING")).unwrap_or("");
     assert!(line_of("FROM").contains("CACHED") && line_of("WORKDIR").contains("CACHED"), "{told}");
     assert!(!line_of("ADD . /app").contains("CACHED"), "{told}");
@@ -75,11 +75,13 @@ async fn walk_through(engine: LabEngine) {
 
     // 14 and 15. Tag for gcr.io and push, with credentials, layer by layer.
     let secret = lesson.file("gcr.yaml", &registry_secret("gcr", &lab_variable("LONGSHORE_LAB_GCR_PASSWORD")));
-    lesson.longshore(&["up", "-d", "-f", "examples/node-app-push", "-f", &secret]).unwrap();
+    let pushed = lesson.file("pushed.yaml", &example_never_built("examples/node-app-push/my-app-2.yaml"));
+    let told = lesson.told_while(&["up", "-d", "-f", &pushed, "-f", &secret]);
+    assert!(told.contains("push") && told.contains("gcr.io/my-project/node-app:0.2"), "{told}");
     let digest = digest_in_registry("my-project/node-app", "0.2").unwrap();
     let known = engine.docker(&["image", "inspect", "--format", "{{.RepoDigests}}", "gcr.io/my-project/node-app:0.2"]);
     assert!(known.unwrap().contains(&digest));
-    let again = lesson.longshore(&["plan", "--exit-code", "-f", "examples/node-app-push", "-f", &secret]).unwrap();
+    let again = lesson.longshore(&["plan", "--exit-code", "-f", &pushed, "-f", &secret]).unwrap();
     assert!(again.contains("nothing to do"), "{again}");
 
     // 18. Removed behind its back while up is attached, it is back.
@@ -101,7 +103,8 @@ async fn walk_through(engine: LabEngine) {
     // 16. Nothing of ours is left, nothing of anyone else's is touched.
     engine.docker(&["run", "--detach", "--name", "somebody-elses", "busybox", "sleep", "600"]).unwrap();
     lesson.longshore(&["down", "--all", "--images"]).unwrap();
-    assert_eq!(engine.containers(), ["somebody-elses"]);
+    assert_eq!(lesson.containers_with_ids(), "");
+    assert!(engine.containers().contains(&"somebody-elses".to_owned()));
     let left = engine.images();
     let ours = |image: &&String| ["longshore.local", "node-app", "hello"].iter().any(|name| image.contains(name));
     assert_eq!(left.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
@@ -143,9 +146,9 @@ impl Lesson {
         self.longshore(&["up", "-d", "-f", file])
     }
 
-    /// What `up -d` tells while it works.
-    fn told_while_up(&self, file: &str) -> String {
-        let output = self.command(&["up", "-d", "-f", file]).output().unwrap();
+    /// What a command tells while it works.
+    fn told_while(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
@@ -165,7 +168,8 @@ impl Lesson {
     }
 
     fn containers_with_ids(&self) -> String {
-        self.engine.docker(&["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]).unwrap()
+        let ours = format!("label=longshore.dev/instance={}", self.project);
+        self.engine.docker(&["ps", "--all", "--no-trunc", "--filter", &ours, "--format", "{{.ID}} {{.Names}}"]).unwrap()
     }
 }
 

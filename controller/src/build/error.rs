@@ -1,64 +1,111 @@
-//! What is wrong with a build context. The messages name files and never quote what is in them.
+//! What can be wrong with a build context.
 
-/// Why a context cannot be read.
+use std::fmt::Display;
+
+use super::PathProblem;
+
+/// Why a build context could not be read or sent. The messages are for users: they name files and never quote them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContextError {
-    /// A path leads out of the context, or is no path.
-    #[error("\"{0}\" is not a path in a build context: it must be relative, without .., and at most 4096 bytes long")]
-    Path(String),
-    /// One path is a file and another lies below it.
-    #[error("\"{0}\" is both a file and a folder")]
-    FileAndFolder(String),
-    /// The folder does not exist, or is none.
-    #[error("the folder {0} does not exist: create it, or correct the path")]
-    NoFolder(String),
-    /// The Dockerfile is not in the context.
-    #[error("the Dockerfile {dockerfile} is not in the context, which has {}", describe(.files))]
-    NoDockerfile {
-        /// Where it was looked for.
-        dockerfile: String,
-        /// Some of what is there.
-        files: Vec<String>,
+    /// A name is not a path in a context.
+    #[error("\"{path}\" is not a path in a build context: {problem}")]
+    Path {
+        /// The name.
+        path: String,
+        /// What is wrong with it.
+        problem: PathProblem,
     },
-    /// Something that is neither a file nor a folder nor a symbolic link.
-    #[error("{0} is a device, a pipe or a socket, which a build context cannot hold: name it in .dockerignore")]
-    Special(String),
-    /// A name that is not UTF-8.
-    #[error("{0} has a name that is not UTF-8: rename it, or name its folder in .dockerignore")]
-    NotText(String),
-    /// Too many files.
-    #[error("the context has more than {0} files: name what is not needed in .dockerignore")]
-    TooManyFiles(usize),
-    /// Too large.
-    #[error("the context is larger than {} MiB: name what is not needed in .dockerignore", .0 / (1024 * 1024))]
-    TooLarge(u64),
-    /// A pattern that cannot be understood.
-    #[error(".dockerignore: the pattern {0} cannot be understood: check its brackets and backslashes")]
-    Pattern(String),
-    /// A file could not be read.
-    #[error("{path} cannot be read: {message}")]
-    Unreadable {
+    /// A file stands where other files need a folder.
+    #[error("\"{path}\" is both a file and a folder of the build context; rename one of the two")]
+    FileAndFolder {
+        /// The path of both.
+        path: String,
+    },
+    /// A name is not text.
+    #[error("the name of \"{path}\" is not UTF-8; rename it, or leave its folder out with .dockerignore")]
+    NotText {
+        /// The path, with what is not UTF-8 replaced.
+        path: String,
+    },
+    /// A thing that an archive for a build does not hold.
+    #[error(
+        "\"{path}\" is a {kind}; a build context holds only files, folders and links: remove it, or leave it out with .dockerignore"
+    )]
+    Special {
+        /// The path.
+        path: String,
+        /// `device` or `named pipe`.
+        kind: &'static str,
+    },
+    /// A line of `.dockerignore` is not a pattern.
+    #[error("{file}, line {line}: {problem}")]
+    Ignore {
         /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong and what to write.
+        problem: &'static str,
+    },
+    /// The context's folder cannot be used.
+    #[error("the build context's folder {path} cannot be read: {problem}")]
+    Folder {
+        /// The folder, as it was asked for.
         path: String,
         /// What the system said.
-        message: String,
+        problem: String,
     },
-    /// A file changed while the context was sent.
-    #[error("{0} has changed while the context was sent")]
-    Changed(String),
+    /// Something in the context cannot be read.
+    #[error("\"{path}\" in the build context cannot be read: {problem}")]
+    Unreadable {
+        /// The path.
+        path: String,
+        /// What the system said.
+        problem: String,
+    },
+    /// There are too many bytes.
+    #[error(
+        "the build context has more than {limit} bytes, which is the limit; leave out with .dockerignore what the build does not need"
+    )]
+    TooLarge {
+        /// How many there may be.
+        limit: u64,
+    },
+    /// There are too many files.
+    #[error(
+        "the build context has more than {limit} files and folders, which is the limit; leave out with .dockerignore what the build does not need"
+    )]
+    TooManyFiles {
+        /// How many there may be.
+        limit: u64,
+    },
+    /// Something is not what it was when the context was read.
+    #[error(
+        "\"{path}\" changed while the build context was read or sent; the build is tried again with what is there now"
+    )]
+    Changed {
+        /// The path.
+        path: String,
+    },
+    /// The Dockerfile is not there.
+    #[error("the Dockerfile \"{path}\" is not in the build context, which has {names}")]
+    NoDockerfile {
+        /// Where it should be.
+        path: String,
+        /// A few of the names that are there.
+        names: String,
+    },
+    /// The program is ending.
+    #[error("the build context was not read to its end: the program is ending")]
+    Interrupted,
 }
 
 impl ContextError {
-    pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::Unreadable { path: path.display().to_string(), message: error.to_string() }
+    pub(super) fn unreadable(path: &(impl Display + ?Sized), problem: impl Into<String>) -> Self {
+        Self::Unreadable { path: path.to_string(), problem: problem.into() }
     }
-}
 
-fn describe(files: &[String]) -> String {
-    const SHOWN: usize = 5;
-    match files {
-        [] => "no files".to_owned(),
-        few if few.len() <= SHOWN => few.join(", "),
-        many => format!("{} and {} more files", many[..SHOWN].join(", "), many.len() - SHOWN),
+    pub(super) fn changed(path: &impl Display) -> Self {
+        Self::Changed { path: path.to_string() }
     }
 }

@@ -1,179 +1,219 @@
-//! A folder on disk as a context. Nothing in it is followed out of it: symbolic links are sent as they are.
+//! A folder on disk, read without ever leaving it.
+//!
+//! Everything is opened by way of handles, name by name, and no name is followed when it is a link. So a link that
+//! takes the place of a file or of a folder, at whatever moment, leads nowhere.
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-use walkdir::{DirEntry, WalkDir};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::{Errno, Result as SystemResult};
 
-use super::entry::{Content, Entry, Kind, Stamp, checked_path};
-use super::{ContextError, DockerIgnore};
-use crate::app::Digest;
+use super::{ContextError, ContextPath};
 
-/// A file system's clock may be this coarse: a file that was changed more recently may change again unseen.
-const CLOCK_GRANULARITY: Duration = Duration::from_secs(2);
+/// The folder of a context, open.
+pub(super) struct Folder(OwnedFd);
 
-/// The digests of files that were read before, so that an unchanged folder is not read again.
-#[derive(Debug, Default)]
-pub(super) struct DigestCache(Mutex<HashMap<PathBuf, (Stamp, Digest)>>);
+/// Something that lies in the folder.
+pub(super) struct Found {
+    /// What it is.
+    pub(super) kind: Kind,
+    /// What tells whether it changed.
+    pub(super) stamp: Stamp,
+    /// Its size in bytes.
+    pub(super) size: u64,
+}
 
-impl DigestCache {
-    fn get(&self, path: &Path, stamp: Stamp) -> Option<Digest> {
-        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(path).filter(|(known, _)| *known == stamp).map(|(_, digest)| digest.clone())
+/// What something in a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A file, and whether its owner may execute it.
+    File { executable: bool },
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A socket. Docker's client leaves it out without a word, as a tar archive cannot hold one.
+    Socket,
+    /// Anything else, by what people call it.
+    Special(&'static str),
+}
+
+/// What tells a file from what it was before, as far as a file system does: which file it is, its size in bytes, and
+/// when its content and its attributes changed, in seconds and nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Stamp {
+    device: i128,
+    inode: i128,
+    size: i128,
+    modified: (i128, i128),
+    changed: (i128, i128),
+}
+
+impl Stamp {
+    fn of(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev.into(),
+            inode: stat.st_ino.into(),
+            size: stat.st_size.into(),
+            modified: (stat.st_mtime.into(), stat.st_mtime_nsec.into()),
+            changed: (stat.st_ctime.into(), stat.st_ctime_nsec.into()),
+        }
     }
 
-    fn put(&self, path: &Path, stamp: Stamp, digest: &Digest) {
-        let age = nanoseconds(SystemTime::now()) - stamp.changed.max(stamp.modified);
-        if age > i128::try_from(CLOCK_GRANULARITY.as_nanos()).unwrap_or(i128::MAX) {
-            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.insert(path.to_owned(), (stamp, digest.clone()));
-        }
+    /// When it last changed, in seconds since 1970. A program cannot set this time.
+    pub(super) fn changed_at(&self) -> i128 {
+        self.changed.0
     }
 }
 
-fn nanoseconds(time: SystemTime) -> i128 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
-}
-
-/// Everything in a folder but what `.dockerignore` leaves out. The Dockerfile and `.dockerignore` itself are always in.
-pub(super) fn read(
-    folder: &Path,
-    dockerfile: &str,
-    most_files: usize,
-    cache: &DigestCache,
-) -> Result<Vec<Entry>, ContextError> {
-    // The folder itself may be a link; nothing in it is followed.
-    let root = folder.canonicalize().map_err(|_| ContextError::NoFolder(folder.display().to_string()))?;
-    if !root.is_dir() {
-        return Err(ContextError::NoFolder(folder.display().to_string()));
+impl Found {
+    /// What an open file is now.
+    pub(super) fn of_file(file: &File) -> SystemResult<Self> {
+        rustix::fs::fstat(file).map(|stat| Self::of(&stat))
     }
-    let ignore = read_ignore(&root, dockerfile)?;
-    let is_always_in = |path: &str| path == dockerfile || path == ".dockerignore";
-    let goes_in = |entry: &DirEntry| match relative(&root, entry.path()) {
-        Ok(path) if path.is_empty() || is_always_in(&path) => true,
-        // A folder may hold an exception, or the Dockerfile.
-        Ok(path) if entry.file_type().is_dir() => {
-            !ignore.ignores(&path) || ignore.has_exceptions() || dockerfile.starts_with(&format!("{path}/"))
-        }
-        Ok(path) => !ignore.ignores(&path),
-        // A name that is not text is an error, which is told below.
-        Err(_) => true,
-    };
-    let mut entries = Vec::new();
-    let walk = WalkDir::new(&root).follow_links(false).min_depth(1).sort_by_file_name();
-    for found in walk.into_iter().filter_entry(goes_in) {
-        let found = found.map_err(|error| {
-            let path = error.path().unwrap_or(&root).to_owned();
-            ContextError::unreadable(&path, &error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))
-        })?;
-        let path = relative(&root, found.path())?;
-        entries.extend(entry(&found, &path, &ignore, cache)?);
-        if entries.len() > most_files {
-            return Err(ContextError::TooManyFiles(most_files));
-        }
-    }
-    Ok(entries)
-}
 
-fn read_ignore(root: &Path, dockerfile: &str) -> Result<DockerIgnore, ContextError> {
-    // A file that belongs to one Dockerfile comes before the one for all.
-    for name in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
-        let path = root.join(name);
-        match std::fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => {
-                let bytes = std::fs::read(&path).map_err(|error| ContextError::unreadable(&path, &error))?;
-                return DockerIgnore::parse(&String::from_utf8_lossy(&bytes));
-            }
-            _ => {}
-        }
-    }
-    Ok(DockerIgnore::default())
-}
-
-fn relative(root: &Path, path: &Path) -> Result<String, ContextError> {
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    relative.to_str().map(str::to_owned).ok_or_else(|| ContextError::NotText(relative.to_string_lossy().into_owned()))
-}
-
-fn entry(
-    found: &DirEntry,
-    path: &str,
-    ignore: &DockerIgnore,
-    cache: &DigestCache,
-) -> Result<Option<Entry>, ContextError> {
-    let path = checked_path(path)?;
-    let metadata = found.metadata().map_err(|error| {
-        ContextError::unreadable(found.path(), &error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))
-    })?;
-    let kind = if metadata.is_dir() {
-        let is_empty = std::fs::read_dir(found.path()).is_ok_and(|mut inside| inside.next().is_none());
-        if !is_empty || ignore.ignores(&path) {
-            return Ok(None);
-        }
-        Kind::EmptyFolder
-    } else if metadata.is_symlink() {
-        let target =
-            std::fs::read_link(found.path()).map_err(|error| ContextError::unreadable(found.path(), &error))?;
-        Kind::Link { target: target.to_str().ok_or(ContextError::NotText(path.clone()))?.to_owned() }
-    } else if metadata.is_file() {
-        let stamp = stamp_of(&metadata);
-        let digest = match cache.get(found.path(), stamp) {
-            Some(digest) => digest,
-            None => read_digest(found.path(), stamp, &path, cache)?,
+    fn of(stat: &Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File { executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR) },
+            FileType::Directory => Kind::Folder,
+            FileType::Symlink => Kind::Link,
+            FileType::Socket => Kind::Socket,
+            FileType::Fifo => Kind::Special("named pipe"),
+            _ => Kind::Special("device"),
         };
-        Kind::File {
-            is_executable: metadata.permissions().mode() & 0o111 != 0,
-            size: stamp.size,
-            digest,
-            content: Content::Disk { path: found.path().to_owned(), stamp },
+        Self { kind, stamp: Stamp::of(stat), size: u64::try_from(stat.st_size).unwrap_or_default() }
+    }
+}
+
+impl Folder {
+    /// Opens a context's folder. It alone may be a link, or lie behind one: the user named it.
+    pub(super) fn open(path: &Path) -> Result<Self, ContextError> {
+        rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map(Self).map_err(|error| {
+            ContextError::Folder {
+                path: path.display().to_string(),
+                problem: match error {
+                    Errno::NOENT => "there is no such folder".to_owned(),
+                    Errno::NOTDIR => "it is not a folder".to_owned(),
+                    other => other.to_string(),
+                },
+            }
+        })
+    }
+
+    /// The names in a folder of the context, or in its root, and what they are.
+    pub(super) fn list(&self, folder: Option<&ContextPath>) -> Result<Vec<(ContextPath, Found)>, ContextError> {
+        let handle = match folder {
+            Some(folder) => self.descend(folder.components()).map_err(|error| gone_or(error, folder))?,
+            None => self.duplicate().map_err(unreadable_root)?,
+        };
+        let of_folder = |error: Errno| match folder {
+            Some(folder) => gone_or(error, folder),
+            None => unreadable_root(error),
+        };
+        let mut listed = Vec::new();
+        for entry in Dir::read_from(&handle).map_err(of_folder)? {
+            let entry = entry.map_err(of_folder)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(text) = name.to_str() else {
+                return Err(not_text(folder, &name.to_string_lossy()));
+            };
+            let path = ContextPath::in_folder(folder, text)?;
+            match rustix::fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => listed.push((path, Found::of(&stat))),
+                // It was removed in the meantime, as if it had never been there.
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(ContextError::unreadable(&path, error.to_string())),
+            }
         }
-    } else {
-        return Err(ContextError::Special(path));
-    };
-    Ok(Some(Entry { path, kind }))
+        Ok(listed)
+    }
+
+    /// What lies at a path; `None` when nothing does.
+    pub(super) fn find(&self, path: &ContextPath) -> Result<Option<Found>, ContextError> {
+        let stat = self.in_its_folder(path, |folder, name| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW));
+        match stat {
+            Ok(stat) => Ok(Some(Found::of(&stat))),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(error) => Err(ContextError::unreadable(path, error.to_string())),
+        }
+    }
+
+    /// Opens a file, and tells what was opened.
+    pub(super) fn open_file(&self, path: &ContextPath) -> Result<(File, Found), ContextError> {
+        // Without NONBLOCK, a named pipe that took the file's place would be waited for.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = self
+            .in_its_folder(path, |folder, name| {
+                let handle = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+                let file = File::from(handle);
+                let found = Found::of_file(&file)?;
+                Ok((file, found))
+            })
+            .map_err(|error| gone_or(error, path))?;
+        match opened.1.kind {
+            Kind::File { .. } => Ok(opened),
+            _ => Err(ContextError::changed(path)),
+        }
+    }
+
+    /// What a symbolic link points at, as it is written.
+    pub(super) fn read_link(&self, path: &ContextPath) -> Result<String, ContextError> {
+        let target = self
+            .in_its_folder(path, |folder, name| rustix::fs::readlinkat(folder, name, Vec::new()))
+            .map_err(|error| match error {
+                Errno::INVAL => ContextError::changed(path),
+                other => gone_or(other, path),
+            })?;
+        target.into_string().map_err(|_| ContextError::unreadable(path, "it is a link to a name that is not UTF-8"))
+    }
+
+    fn in_its_folder<T>(
+        &self,
+        path: &ContextPath,
+        act: impl FnOnce(&OwnedFd, &str) -> SystemResult<T>,
+    ) -> SystemResult<T> {
+        let mut components = path.components();
+        let name = components.next_back().unwrap_or_default();
+        let folder = self.descend(components)?;
+        act(&folder, name)
+    }
+
+    fn descend<'a>(&self, components: impl Iterator<Item = &'a str>) -> SystemResult<OwnedFd> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut folder = self.duplicate()?;
+        for component in components {
+            folder = rustix::fs::openat(&folder, component, flags, Mode::empty())?;
+        }
+        Ok(folder)
+    }
+
+    fn duplicate(&self) -> SystemResult<OwnedFd> {
+        rustix::io::fcntl_dupfd_cloexec(&self.0, 0)
+    }
 }
 
-fn read_digest(file: &Path, stamp: Stamp, path: &str, cache: &DigestCache) -> Result<Digest, ContextError> {
-    let mut opened = open(file, stamp, path)?;
-    let mut hasher = Sha256::new();
-    io::copy(&mut (&mut opened).take(stamp.size), &mut hasher)
-        .map_err(|error| ContextError::unreadable(file, &error))?;
-    let digest = Digest::from_sha256(&hasher.finalize());
-    cache.put(file, stamp, &digest);
-    Ok(digest)
+/// A name that was there and is gone, or is something else now, has changed; anything else keeps us from reading it.
+fn gone_or(error: Errno, path: &ContextPath) -> ContextError {
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO => ContextError::changed(path),
+        other => ContextError::unreadable(path, other.to_string()),
+    }
 }
 
-/// Opens a file that was seen before, and only that one: what was put in its place meanwhile, a link out of the folder
-/// or a pipe, is refused.
-pub(super) fn open(file: &Path, stamp: Stamp, path: &str) -> Result<File, ContextError> {
-    let changed = || ContextError::Changed(path.to_owned());
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(file).map_err(
-        |error| match error.kind() {
-            io::ErrorKind::NotFound => changed(),
-            _ if error.raw_os_error() == Some(libc::ELOOP) => changed(),
-            _ => ContextError::unreadable(file, &error),
+fn unreadable_root(error: Errno) -> ContextError {
+    ContextError::unreadable(".", error.to_string())
+}
+
+fn not_text(folder: Option<&ContextPath>, name: &str) -> ContextError {
+    ContextError::NotText {
+        path: match folder {
+            Some(folder) => format!("{folder}/{name}"),
+            None => name.to_owned(),
         },
-    )?;
-    let metadata = opened.metadata().map_err(|error| ContextError::unreadable(file, &error))?;
-    let now = stamp_of(&metadata);
-    let is_the_same = metadata.is_file() && (now.device, now.inode) == (stamp.device, stamp.inode);
-    if is_the_same { Ok(opened) } else { Err(changed()) }
-}
-
-fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
-    let nanoseconds = |seconds: i64, nanoseconds: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
-    Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
     }
 }

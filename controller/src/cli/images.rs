@@ -33,9 +33,10 @@ impl ImagesCommand {
     pub async fn run(self) -> Result<(), Failure> {
         let session = Session::open(&self.files, &self.project)?;
         let whose = super::whose(&session, &self.project, &self.files);
+        let remembered = remembered_names(&session)?;
         let mut rows = Vec::new();
         for engine in session.engines().await? {
-            rows.extend(rows_of(engine.as_ref(), &whose, Timestamp::now()).await?);
+            rows.extend(rows_of(engine.as_ref(), &whose, &remembered, Timestamp::now()).await?);
         }
         rows.sort();
         let headings = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "APPS"];
@@ -43,23 +44,34 @@ impl ImagesCommand {
     }
 }
 
-async fn rows_of(engine: &dyn Engine, whose: &Whose, now: Timestamp) -> Result<Vec<Vec<String>>, Failure> {
+/// The names of the project's apps by their UIDs: an image tells its keeper's UID only.
+fn remembered_names(session: &Session) -> Result<BTreeMap<String, String>, Failure> {
+    let keys = session.resources.in_files().into_iter().chain(session.resources.left_behind()?);
+    Ok(keys.map(|key| (session.project().uid_of(&key), super::name_of(&key))).collect())
+}
+
+async fn rows_of(
+    engine: &dyn Engine,
+    whose: &Whose,
+    remembered: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Result<Vec<Vec<String>>, Failure> {
     let containers = engine.list_containers().await?;
-    let names = names_by_uid(&containers);
+    let mut names = remembered.clone();
+    names.extend(names_by_uid(&containers));
     let images = engine.list_images().await?;
     Ok(images.iter().flat_map(|image| rows_of_image(image, whose, &names, now)).collect())
 }
 
-/// An image tells its keeper's UID only; the keeper's containers tell the name.
-fn names_by_uid(containers: &[Container]) -> BTreeMap<&str, String> {
+/// The containers of other projects tell their apps' names.
+fn names_by_uid(containers: &[Container]) -> impl Iterator<Item = (String, String)> {
     containers
         .iter()
-        .filter_map(|container| Some((container.labels.get(labels::OWNER_UID)?.as_str(), found::app_of(container)?)))
-        .collect()
+        .filter_map(|container| Some((container.labels.get(labels::OWNER_UID)?.clone(), found::app_of(container)?)))
 }
 
 /// One row for each public name, none for an image that is not kept by any of these apps.
-fn rows_of_image(image: &Image, whose: &Whose, names: &BTreeMap<&str, String>, now: Timestamp) -> Vec<Vec<String>> {
+fn rows_of_image(image: &Image, whose: &Whose, names: &BTreeMap<String, String>, now: Timestamp) -> Vec<Vec<String>> {
     let keepers: BTreeSet<&str> =
         image.references.iter().filter_map(|reference| whose.keeper(reference)).map(|(_, uid)| uid).collect();
     if keepers.is_empty() {

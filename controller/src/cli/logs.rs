@@ -122,8 +122,9 @@ impl App {
             match chunk {
                 Ok(chunk) if chunk.is_stderr => output::error_piece(&chunk.bytes)?,
                 Ok(chunk) => output::piece(&chunk.bytes)?,
-                // It was removed while we listened: that is its end.
-                Err(EngineError::NotFound(_)) if options.follow => break,
+                Err(error @ EngineError::Unreachable { .. }) => return Err(error.into()),
+                // It is being removed, or is gone: that is its end.
+                Err(_) if options.follow => break,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -134,6 +135,8 @@ impl App {
     async fn next_after(&self, ended: &ContainerId, name: &str) -> Result<Option<ContainerId>, Failure> {
         let mut has_told = false;
         loop {
+            // The engine still lists a container for a moment after its end as what it was.
+            tokio::time::sleep(LOOK_FOR_NEXT).await;
             match next(&self.containers().await?, ended) {
                 Next::GoOn(id) => return Ok(Some(id)),
                 Next::Ended => {
@@ -146,7 +149,6 @@ impl App {
                 }
                 Next::Wait => {}
             }
-            tokio::time::sleep(LOOK_FOR_NEXT).await;
         }
     }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
@@ -25,7 +24,7 @@ use super::tasks::Tasks;
 use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
 };
-use crate::app::status::{Outlook, Telling, status};
+use crate::app::status::{Outlook, Telling, status, time};
 use crate::app::{Action, Block, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
@@ -330,8 +329,8 @@ impl Reconciler {
             Err(_) => return,
         };
         let build = BuildStatus {
-            started_at: Some(Time(started)),
-            finished_at: Some(Time(finished)),
+            started_at: Some(time(started)),
+            finished_at: Some(time(finished)),
             steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
             cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
             failure: build_failure,

@@ -1,81 +1,135 @@
-//! The client of real registries, over the OCI distribution protocol.
+//! The client that asks registries by the distribution protocol.
 
-use std::net::IpAddr;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use oci_client::client::{Certificate, CertificateEncoding, Client, ClientConfig, ClientProtocol};
-use oci_client::errors::{OciDistributionError, OciErrorCode};
-use oci_client::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
-};
-use oci_client::secrets::RegistryAuth;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use secrecy::ExposeSecret;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
+use super::answer::{self, MEDIA_TYPES};
+use super::challenge::{Challenge, token_address};
+use super::endpoint::Endpoint;
 use super::{Registry, RegistryError};
-use crate::app::{Credentials, Digest, ImageReference, ManifestDigest, RemoteImage};
+use crate::app::{Credentials, ImageReference, RemoteImage};
 
+/// How long one look may take in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client of registries: over TLS, and over plain HTTP on loopback alone, as Docker Engines do.
+/// How many references' images are remembered; when there are more, all are forgotten and asked for again.
+const MOST_REMEMBERED: usize = 4096;
+
+/// A client of any registry that speaks the OCI distribution protocol.
+///
+/// Registries are asked by HTTPS, and on loopback by plain HTTP. Certificates are checked against the system's
+/// authorities, or those in the files that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name, and
+/// against extra ones. A proxy is taken from the usual environment variables (`HTTPS_PROXY`, `NO_PROXY`), but never
+/// for loopback.
+///
+/// # Guarantees
+/// Credentials are sent to the host that they are for, and to no other:
+/// - Credentials for another host than the reference's are not used at all.
+/// - They are sent only after the registry's own host asked for them, never after a redirect.
+/// - A token server on another host gets them only when it is known to be the registry's: `auth.docker.io` for
+///   `docker.io`, `gitlab.com` for `registry.gitlab.com`. For any other the look-up is denied.
+/// - A redirect to another host, port or scheme carries no authorisation, and one to plain HTTP is not followed.
 ///
 /// # Caveats
-/// A registry that asks for a token names the server that gives it (its realm), and the credentials for the registry are
-/// shown to that server, as the protocol has it.
-#[derive(Clone, Debug, Default)]
+/// This is about what this client sends. When an engine pulls or pushes, it is the engine that speaks to the registry.
 pub struct OciRegistry {
-    /// Authorities to trust beside the system's own, in DER.
-    certificates: Vec<Vec<u8>>,
+    secure: Client,
+    /// For registries on loopback.
+    plain: Client,
+    /// What was last found under a reference, so that an unchanged tag is asked for by a `HEAD` request, which Docker
+    /// Hub does not count as a pull.
+    last_found: Mutex<HashMap<String, RemoteImage>>,
+}
+
+/// A token server's answer. Servers send one name, or both with the same token.
+#[derive(Deserialize)]
+struct Token {
+    token: Option<String>,
+    access_token: Option<String>,
 }
 
 impl OciRegistry {
-    /// A client that trusts the authorities in a file as well, when one is named.
+    /// A client that trusts the certificate authorities in a PEM file as well, when one is named.
     ///
     /// # Errors
-    /// A sentence for the user, when the file cannot be read or holds no certificate.
+    /// A sentence for the user, when the file cannot be read or holds no certificate, or when TLS cannot be set up.
     pub fn trusting_file(file: Option<&Path>) -> Result<Self, String> {
-        let Some(file) = file else { return Ok(Self::default()) };
-        let pem = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-        let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-        match certificates {
-            Ok(certificates) if !certificates.is_empty() => Ok(Self {
-                certificates: certificates.into_iter().map(|certificate| certificate.as_ref().to_vec()).collect(),
-            }),
-            _ => Err(format!("{} holds no certificate in PEM", file.display())),
+        // Whoever was first has installed one already, and then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let certificates = file.map_or_else(|| Ok(Vec::new()), certificates_in)?;
+        let builder =
+            || Client::builder().user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(TIMEOUT);
+        let no_tls = |error: reqwest::Error| {
+            let cause = answer::innermost(&error);
+            format!("registries cannot be asked by HTTPS: {cause}; are the system's certificates installed?")
+        };
+        let secure = builder().https_only(true).tls_certs_merge(certificates);
+        Ok(Self {
+            secure: secure.build().map_err(no_tls)?,
+            plain: builder().no_proxy().build().map_err(no_tls)?,
+            last_found: Mutex::default(),
+        })
+    }
+
+    async fn look(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<RemoteImage>, RegistryError> {
+        let endpoint = Endpoint::of(reference)?;
+        let mut conversation = Conversation {
+            client: if endpoint.is_plain() { &self.plain } else { &self.secure },
+            manifest: endpoint.manifest(reference),
+            endpoint,
+            reference,
+            credentials: credentials.filter(|credentials| credentials.host == reference.host()),
+            authorization: None,
+        };
+        let name = reference.canonical();
+        if let Some(last) = self.last(&name) {
+            let response = conversation.send(Method::HEAD).await?;
+            let is_unchanged = response.status() == StatusCode::OK
+                && answer::digest_of(response.headers()).as_ref() == Some(&last.manifest);
+            if is_unchanged {
+                return Ok(Some(last));
+            }
+        }
+        let response = conversation.send(Method::GET).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let found = answer::image_in(response, reference).await?;
+                self.remember(name, &found);
+                Ok(Some(found))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(answer::refusal(response, reference, conversation.was_authorised()).await),
         }
     }
 
-    /// A client for one question. It is not kept: it would remember one resource's credentials for another's question.
-    fn client(&self, host: &str) -> Client {
-        let certificate = |data: &Vec<u8>| Certificate { encoding: CertificateEncoding::Der, data: data.clone() };
-        Client::new(ClientConfig {
-            protocol: if is_loopback(host) { ClientProtocol::Http } else { ClientProtocol::Https },
-            extra_root_certificates: self.certificates.iter().map(certificate).collect(),
-            connect_timeout: Some(TIMEOUT),
-            read_timeout: Some(TIMEOUT),
-            ..ClientConfig::default()
-        })
+    fn last(&self, name: &str) -> Option<RemoteImage> {
+        self.remembered().get(name).cloned()
     }
-}
 
-fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
+    fn remember(&self, name: String, found: &RemoteImage) {
+        let mut remembered = self.remembered();
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(name, found.clone());
+    }
 
-/// What is wanted of a manifest: its configuration, which an index has not.
-#[derive(Deserialize)]
-struct Manifest {
-    config: Option<Descriptor>,
-}
-
-#[derive(Deserialize)]
-struct Descriptor {
-    digest: String,
+    /// A panic elsewhere leaves the map as it was: each change to it is a single call.
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, RemoteImage>> {
+        self.last_found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
@@ -85,74 +139,111 @@ impl Registry for OciRegistry {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Option<RemoteImage>, RegistryError> {
-        let accepted = [
-            OCI_IMAGE_MEDIA_TYPE,
-            OCI_IMAGE_INDEX_MEDIA_TYPE,
-            IMAGE_MANIFEST_MEDIA_TYPE,
-            IMAGE_MANIFEST_LIST_MEDIA_TYPE,
-        ];
-        let unreadable = |why: String| {
-            RegistryError::Unavailable(format!("{} answers for {reference} with {why}", reference.host()))
-        };
-        let target = reference.canonical().parse().map_err(|_| unreadable("a name that it refuses".to_owned()))?;
-        let authentication = match credentials {
-            Some(credentials) if credentials.host == reference.host() => {
-                RegistryAuth::Basic(credentials.username.clone(), credentials.password.expose_secret().to_owned())
-            }
-            _ => RegistryAuth::Anonymous,
-        };
-        let client = self.client(reference.host());
-        let (bytes, _) = match client.pull_manifest_raw(&target, &authentication, &accepted).await {
-            Ok(answer) => answer,
-            Err(error) => return failed(reference, &error),
-        };
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes).map_err(|_| unreadable("something that is not a manifest".to_owned()))?;
-        let config = manifest.config.map(|config| config.digest.parse()).transpose();
-        Ok(Some(RemoteImage {
-            // Of the bytes themselves: a header could say anything.
-            manifest: ManifestDigest(Digest::of(&bytes)),
-            config: config.map_err(|error| unreadable(format!("a bad digest: {error}")))?,
-        }))
+        let looking = tokio::time::timeout(TIMEOUT, self.look(reference, credentials));
+        looking.await.unwrap_or_else(|_| {
+            Err(RegistryError::Unavailable(format!(
+                "the registry {} did not answer within {} seconds",
+                reference.host(),
+                TIMEOUT.as_secs()
+            )))
+        })
     }
 }
 
-fn failed(reference: &ImageReference, error: &OciDistributionError) -> Result<Option<RemoteImage>, RegistryError> {
-    let host = reference.host();
-    let denied = || {
-        Err(RegistryError::Denied(format!(
-            "{host} refuses to show {reference}: check the credentials in the Secret that is named for it"
-        )))
-    };
-    let unavailable = |why: &dyn std::fmt::Display| {
-        Err(RegistryError::Unavailable(format!("{host} could not be asked for {reference}: {why}")))
-    };
-    match error {
-        OciDistributionError::ImageManifestNotFoundError(_) => Ok(None),
-        OciDistributionError::RegistryError { envelope, .. } => {
-            let has = |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
-            if has(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
-                Ok(None)
-            } else if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
-                denied()
-            } else {
-                unavailable(&envelope)
-            }
+fn certificates_in(file: &Path) -> Result<Vec<Certificate>, String> {
+    let path = file.display();
+    let pem = std::fs::read(file).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(format!("{path} holds no certificate in PEM")),
+    }
+}
+
+/// What is said to one registry about one reference.
+struct Conversation<'a> {
+    client: &'a Client,
+    endpoint: Endpoint,
+    manifest: Url,
+    reference: &'a ImageReference,
+    credentials: Option<&'a Credentials>,
+    /// What the registry asked for, once it has.
+    authorization: Option<HeaderValue>,
+}
+
+impl Conversation<'_> {
+    /// Asks for the manifest, and again with an authorisation when the registry's own host wants one.
+    async fn send(&mut self, method: Method) -> Result<Response, RegistryError> {
+        let response = self.send_once(method.clone()).await?;
+        let wants_authorization =
+            response.status() == StatusCode::UNAUTHORIZED && self.endpoint.is_same_origin(response.url());
+        if self.authorization.is_some() || !wants_authorization {
+            return Ok(response);
         }
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => denied(),
-        OciDistributionError::ServerError { code: 404, .. } => Ok(None),
-        OciDistributionError::ServerError { code: 401 | 403, .. } => denied(),
-        OciDistributionError::ServerError { code, .. } => unavailable(&format!("it answers with the status {code}")),
-        OciDistributionError::RequestError(error) => unavailable(&root_cause(error)),
-        other => unavailable(other),
+        match Challenge::of(response.headers()) {
+            Some(Challenge::Bearer { realm, service }) => {
+                self.authorization = Some(self.token(&realm, service.as_deref()).await?);
+            }
+            Some(Challenge::Basic) if self.credentials.is_some() => self.authorization = self.basic(),
+            _ => return Ok(response),
+        }
+        self.send_once(method).await
+    }
+
+    async fn send_once(&self, method: Method) -> Result<Response, RegistryError> {
+        let mut request = self.client.request(method, self.manifest.clone()).header(ACCEPT, MEDIA_TYPES);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        self.answer_to(request).await
+    }
+
+    async fn answer_to(&self, request: RequestBuilder) -> Result<Response, RegistryError> {
+        let host = self.reference.host();
+        request.send().await.map_err(|error| answer::no_answer(host, &error))
+    }
+
+    /// A token for the repository, for the user whose credentials there are, else for anyone.
+    async fn token(&self, realm: &Url, service: Option<&str>) -> Result<HeaderValue, RegistryError> {
+        let host = self.reference.host();
+        let mut request = self.client.get(token_address(realm, service, self.reference));
+        if let Some(credentials) = self.credentials {
+            if !self.endpoint.trusts(realm) {
+                return Err(RegistryError::Denied(format!(
+                    "{host} wants the credentials for {} to be sent to {}, which is another host; they are not sent there",
+                    self.reference,
+                    realm.host_str().unwrap_or("an address without a host"),
+                )));
+            }
+            request = request.basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
+        }
+        let mut response = self.answer_to(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(answer::refusal(response, self.reference, self.credentials.is_some()).await);
+        }
+        let body = answer::body_of(&mut response, host).await?;
+        bearer_in(&body)
+            .ok_or_else(|| RegistryError::Unavailable(format!("the token server of {host} answered without a token")))
+    }
+
+    fn basic(&self) -> Option<HeaderValue> {
+        let credentials = self.credentials?;
+        let request = self
+            .client
+            .get(self.manifest.clone())
+            .basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
+        request.build().ok()?.headers().get(AUTHORIZATION).cloned()
+    }
+
+    /// Whether the registry was shown who the user is.
+    fn was_authorised(&self) -> bool {
+        self.credentials.is_some() && self.authorization.is_some()
     }
 }
 
-/// The innermost cause says what happened; those around it only that a request failed.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+fn bearer_in(body: &[u8]) -> Option<HeaderValue> {
+    let answer: Token = serde_json::from_slice(body).ok()?;
+    let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty())?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

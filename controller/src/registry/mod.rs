@@ -1,9 +1,14 @@
 //! What is asked of a registry directly: which image it holds under a tag.
 
+mod answer;
+mod challenge;
 mod client;
 mod credentials;
+mod endpoint;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 

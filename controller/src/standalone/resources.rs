@@ -19,6 +19,9 @@ use crate::reconcile::{AppKey, ConfigMapData, Event, FINALIZER, ResourceError, R
 /// The name of the engine that every app uses which names none.
 pub const DEFAULT_ENGINE: &str = "default";
 
+/// On a remembered app: the address of the engine that its containers and images are on.
+const ENGINE_ENDPOINT: &str = "longshore.dev/engine-endpoint";
+
 /// The resources of one project.
 ///
 /// # Assumptions
@@ -110,7 +113,11 @@ impl FileResources {
         for key in keys {
             if let Some(loaded) = self.manifests.apps.get(key) {
                 let tenure = self.state.take(key)?;
-                let app = self.continued(key, loaded, now)?;
+                let mut app = self.continued(key, loaded, now)?;
+                self.stay_where_it_is(key, &app)?;
+                if let Some(endpoint) = self.endpoint_of(&app) {
+                    app.annotations_mut().insert(ENGINE_ENDPOINT.to_owned(), endpoint);
+                }
                 self.state.write(key, &app)?;
                 let entry = Entry::new(app, loaded.folder.clone());
                 self.insert(key, Entry { tenure: Some(tenure), ..entry });
@@ -129,6 +136,7 @@ impl FileResources {
             (None, Some(remembered)) => (remembered, PathBuf::new()),
             (None, None) => (tombstone(key), PathBuf::new()),
         };
+        self.stay_where_it_is(key, &app)?;
         app.metadata.uid = Some(leaving.uid.clone());
         app.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
         app.metadata.deletion_timestamp = Some(Time(now));
@@ -166,6 +174,24 @@ impl FileResources {
         app.metadata.uid = Some(self.project.uid_of(key));
         app.status = remembered.and_then(|old| old.status);
         Ok(app)
+    }
+
+    /// Refuses to look for an app on another engine than the one that it was brought up on: what is there would be left
+    /// running, and said to be gone.
+    fn stay_where_it_is(&self, key: &AppKey, app: &ContainerApp) -> Result<(), StateError> {
+        let is_elsewhere = self.state.read(key)?.and_then(|remembered| {
+            let made_something = !remembered.finalizers().is_empty() || claimed(&remembered);
+            let endpoint = remembered.annotations().get(ENGINE_ENDPOINT).cloned()?;
+            (made_something && self.endpoint_of(app)? != endpoint).then_some(endpoint)
+        });
+        match is_elsewhere {
+            None => Ok(()),
+            Some(endpoint) => Err(StateError::Elsewhere { app: key.clone(), endpoint, file: self.state.file(key) }),
+        }
+    }
+
+    fn endpoint_of(&self, app: &ContainerApp) -> Option<String> {
+        self.engine_named(&app.spec.engine).map(|engine| engine.spec.endpoint)
     }
 
     /// Changes an app and remembers it. It is a conflict when it was changed since `seen`.
@@ -293,6 +319,10 @@ fn claims(entry: &Entry) -> Option<ContainerApp> {
     app.status =
         Some(ContainerAppStatus { observed_generation: -1, local_references, ..ContainerAppStatus::default() });
     Some(app)
+}
+
+fn claimed(app: &ContainerApp) -> bool {
+    app.status.as_ref().is_some_and(|status| !status.local_references.is_empty())
 }
 
 fn key_of(app: &ContainerApp) -> AppKey {

@@ -27,6 +27,13 @@ fn with(base: &Path, manifests: Manifests) -> FileResources {
     FileResources::new(Project::named("shop"), state, manifests, Endpoint::default())
 }
 
+/// A run of the same project against another engine.
+fn elsewhere(base: &Path) -> FileResources {
+    let state = StateFolder::of_project("shop", Some(&base.join("state"))).unwrap();
+    let endpoint = "tcp://other:2375".parse().unwrap();
+    FileResources::new(Project::named("shop"), state, Manifests::default(), endpoint)
+}
+
 fn taken(base: &Path, tag: &str) -> (FileResources, ContainerApp) {
     let resources = run(base, tag);
     resources.take(&[key()], NOW).unwrap();
@@ -141,6 +148,26 @@ fn looking_at_an_app_writes_nothing_and_is_in_nobodys_way() {
     assert!(!base.path().join("state").exists());
     let (_other, _) = taken(base.path(), "0.1");
     resources.look_at(&[key()], NOW).unwrap();
+}
+
+#[tokio::test]
+async fn an_app_is_not_looked_for_on_another_engine_than_the_one_that_it_is_on() {
+    let base = tempfile::tempdir().unwrap();
+    let (resources, app) = taken(base.path(), "0.1");
+    resources.hold(&app).await.unwrap();
+    drop(resources);
+
+    let resources = elsewhere(base.path());
+    let error = resources.take_away(&leaving(), Images::Go, NOW).unwrap_err().to_string();
+    assert!(error.contains("brought up on the engine at unix:///var/run/docker.sock"), "{error}");
+    assert!(resources.current(&key()).is_none());
+}
+
+#[test]
+fn an_app_that_has_made_nothing_yet_may_go_to_any_engine() {
+    let base = tempfile::tempdir().unwrap();
+    drop(taken(base.path(), "0.1"));
+    elsewhere(base.path()).take_away(&leaving(), Images::Go, NOW).unwrap();
 }
 
 #[test]

@@ -34,6 +34,19 @@ pub enum StateError {
     /// Another process looks after the app.
     #[error("another longshore is looking after {0} of this project; end it with Ctrl-C where it runs, then try again")]
     Busy(AppKey),
+    /// The app was brought up on another engine than the one that is to be used now.
+    #[error(
+        "{app} of this project was brought up on the engine at {endpoint}, and another one is to be used now; remove it \
+         there first with --engine-host {endpoint}, or, if that engine is no more, delete {file}"
+    )]
+    Elsewhere {
+        /// The app.
+        app: AppKey,
+        /// Where it was brought up.
+        endpoint: String,
+        /// The file that remembers so.
+        file: PathBuf,
+    },
     /// There is no place for it.
     #[error("there is no folder for the state: neither XDG_STATE_HOME nor HOME is set; choose one with --state-dir")]
     NoHome,
@@ -114,7 +127,8 @@ impl StateFolder {
             .map_err(|error| unusable(&self.folder, error))
     }
 
-    fn file(&self, key: &AppKey) -> PathBuf {
+    /// The file in which an app is remembered.
+    pub fn file(&self, key: &AppKey) -> PathBuf {
         self.folder.join(format!("{}.json", stem(key)))
     }
 }

@@ -198,7 +198,8 @@ pub async fn an_exit_code_is_told(fixture: Fixture) {
         let ended = scene.until(&id, |container| container.state == ContainerState::Exited).await;
         let detail = ended.detail.expect("a detail");
         assert_eq!(detail.exit_code, 3);
-        assert!(detail.started_at.is_some() && detail.finished_at >= detail.started_at);
+        // Not in which order: Docker Engine notes the start of a program that ends at once after its end.
+        assert!(detail.started_at.is_some() && detail.finished_at.is_some());
     })
     .await;
 }

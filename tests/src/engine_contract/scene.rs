@@ -27,6 +27,8 @@ pub struct Fixture {
     pub repository: String,
     /// The credentials that it wants.
     pub credentials: Credentials,
+    /// The host of a registry that tells everyone what it has and what it has not.
+    pub open_registry: String,
     /// The host of a registry that does not answer.
     pub dead_registry: String,
 }
@@ -70,6 +72,11 @@ impl Scene {
     /// A reference in the registry that nobody else has.
     pub fn remote_reference(&self, tag: &str) -> ImageReference {
         format!("{}/{}:{tag}", self.fixture.repository, self.prefix).parse().expect("a reference")
+    }
+
+    /// A reference that nothing is behind, in the registry that tells everyone what it has not.
+    pub fn missing_reference(&self) -> ImageReference {
+        format!("{}/{}:missing", self.fixture.open_registry, self.prefix).parse().expect("a reference")
     }
 
     /// The base image, which is pulled when it is not there.

@@ -210,13 +210,14 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
     if leftovers.is_empty() {
         return ContainerPlan::standing(container, RunState::Running, Vec::new());
     }
+    // Until the change is over, and nothing of the old one is left, it is not yet as it should be.
     if let Some(wait) = replacement::still_settling(container, situation.now) {
-        let mut plan = ContainerPlan::standing(container, RunState::Running, Vec::new());
+        let mut plan = ContainerPlan::standing(container, RunState::NotYet, Vec::new());
         plan.look_again = Some(wait);
         return plan;
     }
     let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor runs")).collect();
-    ContainerPlan::standing(container, RunState::Running, steps)
+    ContainerPlan::standing(container, RunState::NotYet, steps)
 }
 
 fn ends_again_and_again<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
@@ -247,9 +248,11 @@ fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPl
         return misplaced;
     }
     let leftovers = situation.everything_but(container);
-    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor has run")).collect();
+    let steps: Vec<Step> =
+        leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor has run")).collect();
     if exit_code == 0 {
-        return ContainerPlan::standing(container, RunState::Completed, steps);
+        let state = if steps.is_empty() { RunState::Completed } else { RunState::NotYet };
+        return ContainerPlan::standing(container, state, steps);
     }
     let message = format!(
         "{} has exited with {exit_code} and restartPolicy is {:?}: see longshore logs {}, and change the spec to run \

@@ -74,6 +74,8 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
     status
 }
 
-fn time(timestamp: Timestamp) -> Time {
-    Time(timestamp)
+/// A time of a status, in whole seconds. `metav1.Time` is written so: a finer one would differ from the same status
+/// read again, and be written anew for ever.
+pub fn time(timestamp: Timestamp) -> Time {
+    Time(Timestamp::from_second(timestamp.as_second()).unwrap_or(timestamp))
 }

@@ -85,7 +85,8 @@ fn working(steps: &[Step], plan: &Plan) -> Verdict {
     Verdict {
         state: State::Reconciling,
         reason: telling_step.map_or(Reason::Progressing, |step| reason_of(&step.action, plan)),
-        message: telling_step.map_or_else(|| "waiting for the next look".to_owned(), sentence),
+        message: telling_step
+            .map_or_else(|| "the container before is kept until the new one has stayed up".to_owned(), sentence),
     }
 }
 

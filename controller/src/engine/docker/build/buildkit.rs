@@ -24,8 +24,8 @@ pub(super) struct BuildKitTrace {
     order: Vec<String>,
 }
 
-/// A stage of the Dockerfile. Its steps are numbered on from those of the stages that were seen before it.
-#[derive(Debug)]
+/// A stage of the Dockerfile. Its steps are numbered on from those of the stages before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stage {
     name: String,
     steps: usize,
@@ -59,6 +59,7 @@ impl BuildKitTrace {
                 vertex.is_transferring |= is_transfer(&transfer.id, &transfer.name);
             }
         }
+        self.introduce_stages(&status.vertexes);
         let mut told = Vec::new();
         for vertex in &status.vertexes {
             told.extend(self.read_vertex(vertex));
@@ -134,11 +135,34 @@ impl BuildKitTrace {
         Some(Progress::BuildStep { number, total, name: step.instruction, state })
     }
 
-    /// The number of a step among those of all stages, and how many there are.
-    fn place(&mut self, step: &Step) -> (usize, usize) {
-        if !self.stages.iter().any(|stage| stage.name == step.stage) {
-            self.stages.push(Stage { name: step.stage.clone(), steps: step.total });
+    /// Gives the stages that are new their places. BuildKit names vertexes in any order; a stage that takes something
+    /// from another stands behind it, as it must in the Dockerfile.
+    fn introduce_stages(&mut self, vertexes: &[Vertex]) {
+        let stage_of: HashMap<&str, Stage> = vertexes
+            .iter()
+            .filter_map(|vertex| Some((vertex.digest.as_str(), Step::parse(&vertex.name)?)))
+            .map(|(digest, step)| (digest, Stage { name: step.stage, steps: step.total }))
+            .collect();
+        let mut waiting: Vec<&Stage> = Vec::new();
+        for stage in vertexes.iter().filter_map(|vertex| stage_of.get(vertex.digest.as_str())) {
+            if !self.stages.contains(stage) && !waiting.contains(&stage) {
+                waiting.push(stage);
+            }
         }
+        let takes_from = |stage: &Stage, other: &Stage| {
+            let is_in = |digest: &str, stage: &Stage| stage_of.get(digest) == Some(stage);
+            let vertexes = vertexes.iter().filter(|vertex| is_in(&vertex.digest, stage));
+            vertexes.flat_map(|vertex| &vertex.inputs).any(|input| is_in(input, other))
+        };
+        while !waiting.is_empty() {
+            let is_next = |stage: &&Stage| waiting.iter().all(|other| stage == other || !takes_from(stage, other));
+            let next = waiting.iter().position(is_next).unwrap_or_default();
+            self.stages.push(waiting.remove(next).clone());
+        }
+    }
+
+    /// The number of a step among those of all stages, and how many there are.
+    fn place(&self, step: &Step) -> (usize, usize) {
         let before = self.stages.iter().take_while(|stage| stage.name != step.stage);
         let number = before.map(|stage| stage.steps).sum::<usize>() + step.number;
         (number, self.stages.iter().map(|stage| stage.steps).sum())

@@ -4,6 +4,8 @@ mod buildkit;
 mod classic;
 mod outcome;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

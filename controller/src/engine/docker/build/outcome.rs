@@ -13,6 +13,15 @@ const WRAPPINGS: &[&str] = &[
     "rpc error: code = Unknown desc = ",
 ];
 
+/// Troubles of the engine or of its host, not of the Dockerfile: the same build may work at the next try.
+const PASSING: &[&str] = &[
+    "no space left on device",
+    "cannot allocate memory",
+    "too many open files",
+    "context canceled",
+    "transport is closing",
+];
+
 /// Where a build stood when it failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Broken {
@@ -29,11 +38,16 @@ pub(super) struct Broken {
 impl Broken {
     /// The error of a build that ended with this message.
     ///
-    /// It is the build's own fault, and would be again, unless it is a registry's that did not give a base image.
+    /// It is the build's own fault, and would be again, unless it is a registry's that did not give a base image, or the
+    /// engine's.
     pub(super) fn into_error(self, message: &str, report: BuildReport) -> EngineError {
         let message = self.cause.as_deref().unwrap_or(message);
         let exit_code = exit_code(message);
         let cause = unwrapped(message);
+        // A command that has exited may have printed the same words; what it was is its exit code.
+        if exit_code.is_none() && PASSING.iter().any(|trouble| cause.contains(trouble)) {
+            return EngineError::Other(format!("the engine could not go on with the build: {cause}"));
+        }
         if let Some(image) = &self.base_image {
             let sentence = format!("the base image {image} cannot be had: {cause}");
             match RegistryAnswer::of(cause, false) {
@@ -97,6 +111,14 @@ mod tests {
         assert!(matches!(error, EngineError::RegistryUnavailable(_)), "{error}");
         let error = broken.into_error("docker.io/library/node:6: not found", BuildReport::default());
         assert!(matches!(error, EngineError::BuildFailed(_)), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_builds_fault() {
+        let broken = Broken { step: Some("ADD . /app".to_owned()), ..Broken::default() };
+        let message = "failed to copy files: write /app/data: no space left on device";
+        let error = broken.into_error(message, BuildReport::default());
+        assert!(matches!(error, EngineError::Other(_)), "{error}");
     }
 
     #[test]

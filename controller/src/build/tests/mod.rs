@@ -1,0 +1,77 @@
+//! Contexts on a real file system.
+
+mod archive;
+mod escape;
+mod reading;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::cache::ContentCache;
+use super::{ContextError, ContextReader, ContextSource, ReadContext};
+
+/// A folder with these files in it.
+fn folder_of(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        write(&folder, path, text);
+    }
+    folder
+}
+
+fn write(folder: impl AsRef<Path>, path: &str, text: &str) {
+    let path = folder.as_ref().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn set_mode(folder: &TempDir, path: &str, mode: u32) {
+    fs::set_permissions(folder.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn inline(files: &[(&str, &str)]) -> ContextSource {
+    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), text.as_bytes().to_vec());
+    ContextSource::Files(files.iter().map(owned).collect())
+}
+
+fn in_folder(folder: &TempDir) -> ContextSource {
+    ContextSource::Folder(folder.path().to_owned())
+}
+
+async fn read(source: ContextSource) -> Result<ReadContext, ContextError> {
+    ContextReader::default().read(source, "Dockerfile").await
+}
+
+async fn read_folder(folder: &TempDir) -> ReadContext {
+    read(in_folder(folder)).await.unwrap()
+}
+
+/// A reader that trusts even the files that were changed a moment ago.
+fn trusting_reader() -> ContextReader {
+    ContextReader::with_cache(Arc::new(ContentCache::settling_within(0)))
+}
+
+/// Every path of a context and, where it is a file, its text in the archive.
+async fn unpacked(context: ReadContext) -> BTreeMap<String, String> {
+    use std::io::Read;
+    let bytes = archive::bytes_of(context).await.unwrap();
+    tar::Archive::new(bytes.as_slice())
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let mut entry = entry.unwrap();
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            (entry.path().unwrap().to_str().unwrap().to_owned(), text)
+        })
+        .collect()
+}
+
+async fn names(source: ContextSource) -> Vec<String> {
+    unpacked(read(source).await.unwrap()).await.into_keys().collect()
+}

@@ -1,0 +1,132 @@
+//! Collecting the entries of a context from its folder.
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use super::cache::ContentCache;
+use super::digest::{ContentDigest, DigestingReader};
+use super::dockerignore::{IgnoreRules, Verdict};
+use super::folder::{Folder, Found, Kind};
+use super::tree::{Entry, FileEntry, Tree};
+use super::{ContextError, ContextPath};
+
+/// The largest `.dockerignore` file that is read, in bytes.
+const LARGEST_IGNORE_FILE: u64 = 1 << 20;
+
+/// Reads the file with the patterns.
+pub(super) fn read_ignore_file(folder: &Folder, path: &ContextPath) -> Result<Vec<u8>, ContextError> {
+    let is_file = folder.find(path)?.is_some_and(|found| matches!(found.kind, Kind::File { .. }));
+    if !is_file {
+        return Err(ContextError::unreadable(
+            path,
+            "it is not a file, and links are not followed; put the patterns into a file of this name",
+        ));
+    }
+    let (file, _) = folder.open_file(path)?;
+    let mut content = Vec::new();
+    file.take(LARGEST_IGNORE_FILE + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| ContextError::unreadable(path, error.to_string()))?;
+    if content.len() as u64 > LARGEST_IGNORE_FILE {
+        return Err(ContextError::unreadable(
+            path,
+            "it has more than 1 MiB, which is the limit for a file with patterns",
+        ));
+    }
+    Ok(content)
+}
+
+/// Adds to the tree what the rules keep of the folder, and what is always kept. It returns how many files had to be
+/// read.
+pub(super) fn collect(
+    folder: &Folder,
+    rules: &IgnoreRules,
+    always: &[&ContextPath],
+    cache: &ContentCache,
+    tree: &mut Tree,
+) -> Result<usize, ContextError> {
+    let mut collector = Collector { folder, cache, tree, files_read: 0 };
+    let mut waiting: Vec<Option<(ContextPath, Verdict)>> = vec![None];
+    while let Some(next) = waiting.pop() {
+        let (path, of_folder) = match &next {
+            Some((path, verdict)) => (Some(path), Some(verdict)),
+            None => (None, None),
+        };
+        for (path, found) in folder.list(path)? {
+            let verdict = rules.judge(&path, of_folder);
+            let keep = !verdict.excluded || always.contains(&&path);
+            let is_folder = found.kind == Kind::Folder;
+            if is_folder && (!verdict.excluded || rules.may_bring_back_below(&path)) {
+                waiting.push(Some((path.clone(), verdict)));
+            }
+            if keep {
+                collector.add(path, &found)?;
+            }
+        }
+    }
+    collector.add_missing(always)?;
+    Ok(collector.files_read)
+}
+
+struct Collector<'a> {
+    folder: &'a Folder,
+    cache: &'a ContentCache,
+    tree: &'a mut Tree,
+    files_read: usize,
+}
+
+impl Collector<'_> {
+    /// Adds those that lie in a folder which was not looked into.
+    fn add_missing(&mut self, always: &[&ContextPath]) -> Result<(), ContextError> {
+        for path in always {
+            if !self.tree.entries().contains_key(*path)
+                && let Some(found) = self.folder.find(path)?
+            {
+                self.add((*path).clone(), &found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: ContextPath, found: &Found) -> Result<(), ContextError> {
+        let entry = match found.kind {
+            Kind::Folder => Entry::Folder,
+            Kind::Link => Entry::Link { target: self.folder.read_link(&path)? },
+            Kind::Socket => return Ok(()),
+            Kind::Special(kind) => {
+                return Err(ContextError::Special { path: path.to_string(), kind });
+            }
+            Kind::File { executable } => Entry::File(FileEntry {
+                executable,
+                size: found.size,
+                content: self.content(&path, found)?,
+                data: None,
+            }),
+        };
+        self.tree.add(path, entry)
+    }
+
+    fn content(&mut self, path: &ContextPath, found: &Found) -> Result<ContentDigest, ContextError> {
+        if let Some(content) = self.cache.get(&found.stamp) {
+            return Ok(content);
+        }
+        self.tree.check_bytes(found.size)?;
+        self.files_read += 1;
+        let opened_at = SystemTime::now();
+        let (file, opened) = self.folder.open_file(path)?;
+        // One byte more than was listed tells whether the file grows; without an end to it, a file that grows as
+        // fast as it is read would be read for ever.
+        let mut reader = DigestingReader::new((&file).take(found.size.saturating_add(1)));
+        std::io::copy(&mut reader, &mut std::io::sink())
+            .map_err(|error| ContextError::unreadable(path, error.to_string()))?;
+        let is_what_was_listed = opened.stamp == found.stamp
+            && Found::of_file(&file).is_ok_and(|after| after.stamp == found.stamp)
+            && reader.bytes == found.size;
+        if !is_what_was_listed {
+            return Err(ContextError::changed(path));
+        }
+        let content = reader.digest();
+        self.cache.remember(found.stamp, content, opened_at);
+        Ok(content)
+    }
+}
