@@ -44,6 +44,8 @@ fn fixture(kind: ImageStore) -> Fixture {
             username: "_json_key".to_owned(),
             password: "secret".to_owned().into(),
         },
+        open_registry: "open.example".to_owned(),
         dead_registry: DEAD_REGISTRY.to_owned(),
+        open_registry: "127.0.0.1:5000".to_owned(),
     }
 }

@@ -19,9 +19,11 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use hyperlocal::UnixConnector;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::endpoint::{Address, Endpoint};
 use super::failure::Failure;
+use super::severable::Severable;
 use super::tls::TlsMaterial;
 use crate::app::ImageReference;
 use crate::engine::EngineError;
@@ -46,34 +48,57 @@ type Body = Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = std::io::Re
 /// another.
 pub(super) struct Connection {
     endpoint: Endpoint,
+    connector: Connector,
     transport: Arc<Transport>,
     docker: Docker,
     patient: Docker,
 }
 
+/// How a connection is made.
+#[derive(Clone)]
+enum Connector {
+    Unix(UnixConnector),
+    Plain(HttpConnector),
+    Tls(HttpsConnector<HttpConnector>),
+}
+
+/// What carries requests to the engine.
 enum Transport {
-    Unix(Client<UnixConnector, Body>),
-    Plain(Client<HttpConnector, Body>),
-    Tls(Client<HttpsConnector<HttpConnector>, Body>),
+    Unix(Client<Severable<UnixConnector>, Body>),
+    Plain(Client<Severable<HttpConnector>, Body>),
+    Tls(Client<Severable<HttpsConnector<HttpConnector>>, Body>),
+}
+
+/// A way to an engine for one build. Whatever the build has connected is cut when this is dropped.
+pub(super) struct BuildConnection {
+    docker: Docker,
+    _severs_at_drop: DropGuard,
+}
+
+impl BuildConnection {
+    /// For the build.
+    pub(super) fn docker(&self) -> &Docker {
+        &self.docker
+    }
 }
 
 impl Connection {
     /// A connection to this endpoint; with these certificates over TLS. Nothing is sent yet.
     pub(super) fn new(endpoint: Endpoint, tls: Option<&TlsMaterial>) -> Result<Self, EngineError> {
-        let transport = Arc::new(Transport::new(&endpoint, tls)?);
-        let shared = Arc::clone(&transport);
-        let docker = Docker::connect_with_custom_transport(
-            move |request: BollardRequest| {
-                let response = shared.request(request);
-                async move { Ok(response.await?) }
-            },
-            Some(endpoint.base_uri(tls.is_some())),
-            ANSWER_LIMIT.as_secs(),
-            API_DEFAULT_VERSION,
-        )
-        .map_err(|error| EngineError::Other(format!("the endpoint {endpoint} cannot be used: {error}")))?;
+        let connector = Connector::new(&endpoint, tls)?;
+        // Nobody holds the other end of this token: these connections are not cut.
+        let transport = Arc::new(connector.transport(CancellationToken::new()));
+        let docker = docker_over(&transport, &endpoint)?;
         let patient = docker.clone().with_timeout(PATIENT_ANSWER_LIMIT);
-        Ok(Self { endpoint, transport, docker, patient })
+        Ok(Self { endpoint, connector, transport, docker, patient })
+    }
+
+    /// For one build.
+    pub(super) fn for_build(&self) -> Result<BuildConnection, EngineError> {
+        let severed = CancellationToken::new();
+        let transport = Arc::new(self.connector.transport(severed.clone()));
+        let docker = docker_over(&transport, &self.endpoint)?.with_timeout(PATIENT_ANSWER_LIMIT);
+        Ok(BuildConnection { docker, _severs_at_drop: severed.drop_guard() })
     }
 
     /// The endpoint, as it was written.
@@ -124,10 +149,9 @@ impl Connection {
     /// Sends a request with an empty body and a registry's credentials, as the engine decodes them, and gives the
     /// answer's body. An answer that is not a success is [`Failure::Refused`].
     pub(super) async fn post(&self, path_and_query: &str, registry_auth: &str) -> Result<Incoming, Failure> {
-        let is_tls = matches!(*self.transport, Transport::Tls(_));
         let request = Request::builder()
             .method(Method::POST)
-            .uri(format!("{}{path_and_query}", self.endpoint.base_uri(is_tls)))
+            .uri(format!("{}{path_and_query}", self.endpoint.base_uri(self.transport.is_tls())))
             .header("X-Registry-Auth", registry_auth)
             .body(bollard::body_full(Bytes::new()))
             .map_err(|error| Failure::Unintelligible(error.to_string()))?;
@@ -153,18 +177,47 @@ async fn refusal(response: Response<Incoming>) -> Failure {
     Failure::Refused { status, message }
 }
 
-impl Transport {
+fn docker_over(transport: &Arc<Transport>, endpoint: &Endpoint) -> Result<Docker, EngineError> {
+    let shared = Arc::clone(transport);
+    Docker::connect_with_custom_transport(
+        move |request: BollardRequest| {
+            let response = shared.request(request);
+            async move { Ok(response.await?) }
+        },
+        Some(endpoint.base_uri(transport.is_tls())),
+        ANSWER_LIMIT.as_secs(),
+        API_DEFAULT_VERSION,
+    )
+    .map_err(|error| EngineError::Other(format!("the endpoint {endpoint} cannot be used: {error}")))
+}
+
+impl Connector {
     fn new(endpoint: &Endpoint, tls: Option<&TlsMaterial>) -> Result<Self, EngineError> {
         Ok(match (endpoint.address(), tls) {
-            (Address::Unix(_), None) => Self::Unix(client(UnixConnector)),
+            (Address::Unix(_), None) => Self::Unix(UnixConnector),
             (Address::Unix(_), Some(_)) => {
                 return Err(EngineError::Other(format!(
                     "the endpoint {endpoint} is a socket, which has no TLS; leave the TLS Secret out"
                 )));
             }
-            (Address::Tcp { .. }, None) => Self::Plain(client(tcp_connector())),
-            (Address::Tcp { .. }, Some(material)) => Self::Tls(client(tls_connector(material)?)),
+            (Address::Tcp { .. }, None) => Self::Plain(tcp_connector()),
+            (Address::Tcp { .. }, Some(material)) => Self::Tls(tls_connector(material)?),
         })
+    }
+
+    /// A transport whose connections are cut when the token is cancelled.
+    fn transport(&self, severed: CancellationToken) -> Transport {
+        match self.clone() {
+            Self::Unix(connector) => Transport::Unix(client(Severable::new(connector, severed))),
+            Self::Plain(connector) => Transport::Plain(client(Severable::new(connector, severed))),
+            Self::Tls(connector) => Transport::Tls(client(Severable::new(connector, severed))),
+        }
+    }
+}
+
+impl Transport {
+    fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
     }
 
     fn request(&self, request: Request<Body>) -> ResponseFuture {

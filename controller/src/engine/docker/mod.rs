@@ -10,6 +10,7 @@ mod images;
 mod info;
 mod logs;
 mod ports;
+mod severable;
 mod tls;
 mod transfer;
 

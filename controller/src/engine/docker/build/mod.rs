@@ -35,7 +35,8 @@ pub(super) async fn build(
     let mut trace = Trace::new(builder, &request);
     let context = Context::watched(request.context, progress);
     let body = bollard::body_try_stream(context.stream);
-    let mut messages = connection.patient().build_image(options, None, Some(body));
+    let build = connection.for_build()?;
+    let mut messages = build.docker().build_image(options, None, Some(body));
     let outcome = loop {
         match messages.try_next().await {
             Ok(Some(message)) => trace.read(message).into_iter().for_each(|told| progress(told)),
