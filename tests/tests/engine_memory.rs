@@ -46,6 +46,5 @@ fn fixture(kind: ImageStore) -> Fixture {
         },
         open_registry: "open.example".to_owned(),
         dead_registry: DEAD_REGISTRY.to_owned(),
-        open_registry: "127.0.0.1:5000".to_owned(),
     }
 }
