@@ -54,10 +54,10 @@ impl Engine for MemoryEngine {
         self.leave(Operation::StartContainer, result)
     }
 
-    async fn stop_container(&self, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError> {
+    async fn stop_container(&self, id: &ContainerId, _grace_period: Duration) -> Result<(), EngineError> {
         self.enter(Operation::StopContainer, &self.name_of(id)).await?;
         let now = self.clock.now();
-        self.change(|state| state.stop(id, grace_period, now));
+        self.change(|state| state.stop(id, now));
         self.leave(Operation::StopContainer, Ok(()))
     }
 

@@ -51,7 +51,7 @@ impl MemoryEngine {
     pub fn stop_by_hand(&self, name: &str) -> Result<(), EngineError> {
         let now = self.clock.now();
         self.with_named(name, |state, id| {
-            state.stop(id, Duration::from_secs(10), now);
+            state.stop(id, now);
             Ok(())
         })
     }
@@ -77,7 +77,9 @@ impl MemoryEngine {
     pub fn remove_by_hand(&self, name: &str) -> Result<(), EngineError> {
         let now = self.clock.now();
         self.with_named(name, |state, id| {
-            state.stop(id, Duration::ZERO, now);
+            if state.get_mut(id)?.is_alive() {
+                state.kill(id, now)?;
+            }
             state.remove(id)
         })
     }

@@ -158,6 +158,8 @@ impl MemoryContainer {
             if ran_for.is_some_and(|ran_for| ran_for >= LONG_ENOUGH) {
                 self.backoff = FIRST_BACKOFF;
             }
+            // The engine counts a restart when it decides on it, not when it happens.
+            self.restarts += 1;
             self.phase = Phase::Restarting(after(at, self.backoff));
             self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
         }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_crds::Protocol;
@@ -53,7 +52,8 @@ impl State {
     pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some((at, id)) = self.next_change(now) {
             if let Some(Phase::Restarting(_)) = self.phase(&id) {
-                self.restart(&id, at);
+                // A restart that fails leaves the container exited, with the error: nobody is there to hear of it.
+                let _ = self.begin(&id, at);
             } else {
                 self.end_by_itself(&id, at);
             }
@@ -107,13 +107,13 @@ impl State {
         self.begin(id, now)
     }
 
-    pub(super) fn stop(&mut self, id: &ContainerId, grace_period: Duration, now: Timestamp) {
+    /// Even without a grace period a program that heeds the signal was seen to end by it.
+    pub(super) fn stop(&mut self, id: &ContainerId, now: Timestamp) {
         let Some(container) = self.containers.get_mut(id).filter(|container| container.is_alive()) else {
             return;
         };
-        let heeds_the_signal = !grace_period.is_zero();
-        let stopped_with = container.program.stops_with.filter(|_| heeds_the_signal);
-        container.end(now, stopped_with.unwrap_or(KILLED));
+        let exit_code = container.program.stops_with.unwrap_or(KILLED);
+        container.end(now, exit_code);
         for action in ["kill", "die", "stop"] {
             self.tell(id, action);
         }
@@ -220,16 +220,6 @@ impl State {
             .filter_map(|container| Some((container.next_change()?, container.id.clone())))
             .filter(|(at, _)| *at <= now)
             .min()
-    }
-
-    fn restart(&mut self, id: &ContainerId, at: Timestamp) {
-        if let Some(container) = self.containers.get_mut(id) {
-            container.restarts += 1;
-        }
-        // A restart that fails leaves the container exited, with the error: nobody is there to hear of it.
-        if self.begin(id, at).is_ok() {
-            self.tell(id, "restart");
-        }
     }
 
     fn end_by_itself(&mut self, id: &ContainerId, at: Timestamp) {

@@ -113,5 +113,5 @@ async fn events_name_the_owner_and_may_be_lost() {
         assert_eq!((owner_uid.as_deref(), subject.as_str()), (Some("1234"), "app"));
         actions.push(action);
     }
-    assert_eq!(actions, ["create", "kill", "die", "stop", "destroy"]);
+    assert_eq!(actions, ["create", "kill", "die", "destroy"]);
 }
