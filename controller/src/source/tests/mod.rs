@@ -1,0 +1,1 @@
+//! Sources on servers of this process's own.
