@@ -118,7 +118,8 @@ impl GitAddress {
         };
         let (server, path) = text.split_once(':').ok_or_else(wrong)?;
         let (user, host) = server.split_once('@').unwrap_or(("git", server));
-        if server.contains('/') || host.is_empty() {
+        // Two colons are git's way to name a program that speaks for it.
+        if server.contains('/') || host.is_empty() || path.starts_with(':') {
             return Err(wrong());
         }
         Self::ssh(user, host, SSH_PORT, path)
@@ -352,9 +353,8 @@ mod tests {
 
     #[test]
     fn a_server_is_the_same_only_with_its_scheme_and_port() {
-        let is_same = |one: &str, other: &str| {
-            GitAddress::parse(one).unwrap().is_same_server(&GitAddress::parse(other).unwrap())
-        };
+        let is_same =
+            |one: &str, other: &str| GitAddress::parse(one).unwrap().is_same_server(&GitAddress::parse(other).unwrap());
         assert!(is_same("https://host/a", "https://HOST:443/b"));
         assert!(is_same("git@host:a", "ssh://git@host:22/b"));
         for (one, other) in [

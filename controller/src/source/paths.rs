@@ -160,7 +160,9 @@ mod tests {
 
     #[test]
     fn the_usual_spellings_of_archives_are_cleaned() {
-        for (path, expected) in [("./a/b", Some("a/b")), ("a/", Some("a")), ("./", None), (".", None), ("a//b/./c", Some("a/b/c"))] {
+        for (path, expected) in
+            [("./a/b", Some("a/b")), ("a/", Some("a")), ("./", None), (".", None), ("a//b/./c", Some("a/b/c"))]
+        {
             assert_eq!(clean(path.as_bytes()).unwrap().as_deref(), expected, "{path}");
         }
     }
@@ -214,9 +216,17 @@ mod tests {
         let (_folder, mut tree) = builder(SourceLimits { bytes: 10, files: 3, ..SourceLimits::default() });
         tree.add("a", file(10)).unwrap();
         let error = tree.add("b", file(1)).unwrap_err();
-        assert_eq!(error, SourceError::TooLarge("the files of the source have more than 10 bytes together, which is the limit".to_owned()));
+        assert_eq!(
+            error,
+            SourceError::TooLarge(
+                "the files of the source have more than 10 bytes together, which is the limit".to_owned()
+            )
+        );
         tree.add("c/d", file(0)).unwrap();
         let error = tree.add("e", file(0)).unwrap_err();
-        assert_eq!(error, SourceError::TooLarge("the source has more than 3 files, folders and links, which is the limit".to_owned()));
+        assert_eq!(
+            error,
+            SourceError::TooLarge("the source has more than 3 files, folders and links, which is the limit".to_owned())
+        );
     }
 }

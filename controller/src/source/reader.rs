@@ -48,8 +48,9 @@ impl SourceReader {
             None => Vec::new(),
             Some(file) => {
                 let shown = file.display().to_string();
-                let pem = std::fs::read(file)
-                    .map_err(|error| SourceError::Other(format!("the certificates in {shown} cannot be read: {error}")))?;
+                let pem = std::fs::read(file).map_err(|error| {
+                    SourceError::Other(format!("the certificates in {shown} cannot be read: {error}"))
+                })?;
                 web::certificates_in(&pem, &shown)?
             }
         };

@@ -107,9 +107,9 @@ pub(super) fn is_commit(text: &str) -> bool {
 
 /// The rules of `git check-ref-format`, and no dash at the beginning.
 fn check_name(whole: &str, shown: &str, kind: &str) -> Result<(), SourceError> {
-    let has_forbidden = whole.chars().any(|character| {
-        character.is_control() || character.is_whitespace() || "~^:?*[\\".contains(character)
-    });
+    let has_forbidden = whole
+        .chars()
+        .any(|character| character.is_control() || character.is_whitespace() || "~^:?*[\\".contains(character));
     let has_bad_component = whole
         .split('/')
         .any(|part| part.is_empty() || part.starts_with(['.', '-']) || part.to_ascii_lowercase().ends_with(".lock"));
@@ -164,8 +164,14 @@ mod tests {
     #[test]
     fn a_reference_is_chosen_by_its_exact_name() {
         let names = ["HEAD", "refs/heads/main", "refs/heads/main2", "refs/tags/main", "refs/pull/1/head"];
-        assert_eq!(GitReference::Branch("main".into()).choose(&found(&names)), Some(("main".into(), format!("{:040x}", 1))));
-        assert_eq!(GitReference::Tag("main".into()).choose(&found(&names)), Some(("main".into(), format!("{:040x}", 3))));
+        assert_eq!(
+            GitReference::Branch("main".into()).choose(&found(&names)),
+            Some(("main".into(), format!("{:040x}", 1)))
+        );
+        assert_eq!(
+            GitReference::Tag("main".into()).choose(&found(&names)),
+            Some(("main".into(), format!("{:040x}", 3)))
+        );
         assert_eq!(chosen(&GitReference::Default, &names).as_deref(), Some("trunk"));
         assert_eq!(chosen(&GitReference::Name("refs/pull/1/head".into()), &names).as_deref(), Some("refs/pull/1/head"));
         assert_eq!(chosen(&GitReference::Branch("mai".into()), &names), None);
@@ -174,7 +180,15 @@ mod tests {
 
     #[test]
     fn the_newest_tag_of_a_range_is_chosen() {
-        let names = ["refs/tags/v1.2.0", "refs/tags/1.10.0", "refs/tags/v1.9.9", "refs/tags/v2.0.0", "refs/tags/v1.11.0-rc.1", "refs/tags/latest", "refs/heads/1.99.0"];
+        let names = [
+            "refs/tags/v1.2.0",
+            "refs/tags/1.10.0",
+            "refs/tags/v1.9.9",
+            "refs/tags/v2.0.0",
+            "refs/tags/v1.11.0-rc.1",
+            "refs/tags/latest",
+            "refs/heads/1.99.0",
+        ];
         let of = |range: &str| chosen(&GitReference::Semver(range.parse().unwrap()), &names);
         assert_eq!(of(">=1.2, <2").as_deref(), Some("1.10.0"));
         assert_eq!(of("~1.9").as_deref(), Some("v1.9.9"));
@@ -195,7 +209,31 @@ mod tests {
 
     #[test]
     fn what_is_no_reference_is_refused() {
-        for name in ["", "-x", "--upload-pack=x", "a/-b", "a b", "a\nb", "a\0b", "a..b", "a~1", "a^", "a:b", "a?", "*", "a[b", "a\\b", "a@{1}", ".a", "a/.b", "a.lock", "a.", "a/", "/a", "a//b"] {
+        for name in [
+            "",
+            "-x",
+            "--upload-pack=x",
+            "a/-b",
+            "a b",
+            "a\nb",
+            "a\0b",
+            "a..b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "*",
+            "a[b",
+            "a\\b",
+            "a@{1}",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.",
+            "a/",
+            "/a",
+            "a//b",
+        ] {
             assert!(GitReference::Branch(name.into()).check().is_err(), "{name:?}");
             assert!(GitReference::Tag(name.into()).check().is_err(), "{name:?}");
         }

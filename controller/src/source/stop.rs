@@ -15,6 +15,11 @@ impl Stop {
         if self.is_set() { Err(SourceError::stopped()) } else { Ok(()) }
     }
 
+    #[cfg(test)]
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

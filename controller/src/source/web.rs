@@ -163,9 +163,9 @@ impl Visit {
 
 fn next_address(url: &Url, response: &Response) -> Result<Url, SourceError> {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-    let next = location.and_then(|location| url.join(location).ok()).ok_or_else(|| {
-        SourceError::Unreachable(format!("{} redirects to something that is no address", shown(url)))
-    })?;
+    let next = location
+        .and_then(|location| url.join(location).ok())
+        .ok_or_else(|| SourceError::Unreachable(format!("{} redirects to something that is no address", shown(url))))?;
     let is_kept_safe = next.scheme() == "https" || (next.scheme() == "http" && url.scheme() == "http");
     let has_user = !next.username().is_empty() || next.password().is_some();
     if !is_kept_safe || has_user {
@@ -205,14 +205,14 @@ fn innermost(error: &reqwest::Error) -> String {
 fn is_about_certificate(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = cause {
-        // An `io::Error` does not give what it wraps as its source.
-        let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let wrapped = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = current.downcast_ref::<rustls::Error>().or(wrapped);
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
+        if matches!(current.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return true;
         }
-        cause = current.source();
+        // An `io::Error` passes over what it wraps and gives that one's source as its own.
+        cause = match current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => current.source(),
+        };
     }
     false
 }

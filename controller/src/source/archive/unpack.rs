@@ -29,9 +29,7 @@ pub(super) fn unpack(file: File, address: &str, mut tree: TreeBuilder, stop: Sto
     let format = format_of(start).map_err(|problem| SourceError::Invalid(format!("{address} {problem}")))?;
     let time = match format {
         Format::Tar => add_all(Unpacked(packed, Rc::clone(&bounds)), &bounds, address, &mut tree),
-        Format::Gzip => {
-            add_all(Unpacked(MultiGzDecoder::new(packed), Rc::clone(&bounds)), &bounds, address, &mut tree)
-        }
+        Format::Gzip => add_all(Unpacked(MultiGzDecoder::new(packed), Rc::clone(&bounds)), &bounds, address, &mut tree),
     }?;
     Ok(tree.finish(time))
 }
@@ -66,12 +64,7 @@ fn format_of(start: &[u8]) -> Result<Format, String> {
 }
 
 /// Adds all entries, and gives the newest time among them.
-fn add_all(
-    reader: impl Read,
-    bounds: &Bounds,
-    address: &str,
-    tree: &mut TreeBuilder,
-) -> Result<i64, SourceError> {
+fn add_all(reader: impl Read, bounds: &Bounds, address: &str, tree: &mut TreeBuilder) -> Result<i64, SourceError> {
     let mut archive = Archive::new(reader);
     let mut newest = 0;
     bounds.begin_part(LONGEST_HEADERS);
@@ -157,7 +150,8 @@ fn special(path: &str, kind: &str) -> SourceError {
 
 fn unreadable(bounds: &Bounds, address: &str, error: &std::io::Error) -> SourceError {
     let damaged = || {
-        let kind = if error.kind() == std::io::ErrorKind::UnexpectedEof { "it ends too early" } else { "it is damaged" };
+        let kind =
+            if error.kind() == std::io::ErrorKind::UnexpectedEof { "it ends too early" } else { "it is damaged" };
         SourceError::Invalid(format!("the archive {address} cannot be read: {kind}"))
     };
     bounds.problem().unwrap_or_else(damaged)
@@ -165,11 +159,12 @@ fn unreadable(bounds: &Bounds, address: &str, error: &std::io::Error) -> SourceE
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Seek as _, Write as _};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use tar::{Builder, Header};
+    use tempfile::TempDir;
 
     use super::*;
     use crate::source::SourceLimits;
@@ -198,29 +193,31 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn read_within(bytes: &[u8], limits: SourceLimits) -> Result<(SourceTree, ContentStore), SourceError> {
-        let folder = tempfile::tempdir().unwrap().keep();
-        let store = ContentStore::open(&folder, u64::MAX).unwrap();
+    fn unpack_in(
+        folder: &TempDir,
+        bytes: &[u8],
+        limits: SourceLimits,
+        stop: Stop,
+    ) -> Result<(SourceTree, ContentStore), SourceError> {
+        let store = ContentStore::open(folder.path(), u64::MAX).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
-        let tree = unpack(file, "https://host/a.tar", TreeBuilder::new(&store, limits), Stop::default());
-        let result = tree.map(|tree| (tree, store));
-        // What is opened stays readable; the folder is not needed for more.
-        if result.is_err() {
-            std::fs::remove_dir_all(folder).unwrap();
-        }
-        result
+        file.rewind().unwrap();
+        unpack(file, "https://host/a.tar", TreeBuilder::new(&store, limits), stop).map(|tree| (tree, store))
     }
 
-    fn read(bytes: &[u8]) -> Result<(SourceTree, ContentStore), SourceError> {
+    fn read_within(bytes: &[u8], limits: SourceLimits) -> Result<SourceTree, SourceError> {
+        unpack_in(&tempfile::tempdir().unwrap(), bytes, limits, Stop::default()).map(|(tree, _)| tree)
+    }
+
+    fn read(bytes: &[u8]) -> Result<SourceTree, SourceError> {
         read_within(bytes, SourceLimits::default())
     }
 
     fn refusal(entries: &[(&str, EntryType, &str, &[u8])]) -> SourceError {
         match read(&archive(entries)) {
             Err(error) => error,
-            Ok((tree, _)) => panic!("it is accepted: {:?}", tree.entries),
+            Ok(tree) => panic!("it is accepted: {:?}", tree.entries),
         }
     }
 
@@ -235,7 +232,8 @@ mod tests {
             ("./app/hard", EntryType::Link, "./app/run.sh", b""),
         ]);
         for bytes in [plain.clone(), gzip(&plain), [gzip(&plain[..600]), gzip(&plain[600..])].concat()] {
-            let (tree, store) = read(&bytes).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let (tree, store) = unpack_in(&folder, &bytes, SourceLimits::default(), Stop::default()).unwrap();
             let paths: Vec<_> = tree.entries.keys().map(String::as_str).collect();
             assert_eq!(paths, ["app", "app/hard", "app/link", "app/run.sh"]);
             assert_eq!(tree.entries["app/link"], SourceEntry::Link { target: "../../../etc/passwd".to_owned() });
@@ -263,7 +261,7 @@ mod tests {
         header.set_cksum();
         pax.append(&header, &b"a"[..]).unwrap();
         for bytes in [gnu.into_inner().unwrap(), pax.into_inner().unwrap()] {
-            let (tree, _) = read(&bytes).unwrap();
+            let tree = read(&bytes).unwrap();
             assert!(tree.entries.contains_key(&path), "{:?}", tree.entries.keys());
         }
     }
@@ -295,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_comes_later_stands() {
-        let (tree, _) = read(&archive(&[("a", FILE, "", b"one"), ("a", FILE, "", b"second")])).unwrap();
+        let tree = read(&archive(&[("a", FILE, "", b"one"), ("a", FILE, "", b"second")])).unwrap();
         assert!(matches!(tree.entries["a"], SourceEntry::File { size: 6, .. }));
     }
 
@@ -353,7 +351,11 @@ mod tests {
 
     #[test]
     fn an_archive_that_nobody_waits_for_is_not_read_on() {
-        let bounds = Bounds::new(1, Stop::default());
-        assert!(bounds.problem().is_none());
+        let stop = Stop::default();
+        stop.set();
+        let bytes = archive(&[("a", FILE, "", b"content")]);
+        let folder = tempfile::tempdir().unwrap();
+        let error = unpack_in(&folder, &bytes, SourceLimits::default(), stop).err();
+        assert_eq!(error, Some(SourceError::stopped()));
     }
 }

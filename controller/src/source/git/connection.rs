@@ -97,7 +97,8 @@ fn at(base: &Url, below: &str) -> Url {
 }
 
 fn headers<const N: usize>(more: [(HeaderName, &'static str); N]) -> HeaderMap {
-    let mut headers: HeaderMap = more.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+    let mut headers: HeaderMap =
+        more.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
     headers.insert(PROTOCOL.0, PROTOCOL.1);
     headers
 }

@@ -57,10 +57,9 @@ impl HostKeys {
         for key in &self.known {
             let of_key = match key.algorithm() {
                 // The key is the same whatever it signs with; signatures with SHA-1 are not taken.
-                Algorithm::Rsa { .. } => vec![
-                    Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
-                    Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
-                ],
+                Algorithm::Rsa { .. } => {
+                    vec![Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, Algorithm::Rsa { hash: Some(HashAlg::Sha256) }]
+                }
                 other => vec![other],
             };
             for algorithm in of_key {
@@ -114,7 +113,8 @@ fn is_meant(patterns: &HostPatterns, server: &str) -> bool {
         HostPatterns::Patterns(patterns) => {
             let (negated, plain): (Vec<&str>, Vec<&str>) =
                 patterns.iter().map(String::as_str).partition(|pattern| pattern.starts_with('!'));
-            plain.iter().any(|pattern| fits(pattern, server)) && !negated.iter().any(|pattern| fits(&pattern[1..], server))
+            plain.iter().any(|pattern| fits(pattern, server))
+                && !negated.iter().any(|pattern| fits(&pattern[1..], server))
         }
         HostPatterns::HashedName { salt, hash } => {
             let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, salt);

@@ -118,7 +118,9 @@ impl GitReader {
             let mut pack = Pack::read(file.path(), &address, &limits, stop)?;
             if !pack.has(&id) {
                 let history = if depth == Depth::Whole { " in its branches and tags" } else { "" };
-                return Err(SourceError::ReferenceNotFound(format!("{address} does not have the commit {id}{history}")));
+                return Err(SourceError::ReferenceNotFound(format!(
+                    "{address} does not have the commit {id}{history}"
+                )));
             }
             let checkout = check_out(&mut pack, &id, &below, &mut tree)?;
             Ok((tree, checkout))
@@ -175,7 +177,11 @@ impl Wanted {
         })?;
         let address = self.address.submodule(&address).map_err(|error| {
             let named = format!("the submodule \"{path}\" of {}: {error}", self.address);
-            if matches!(error, SourceError::Unsafe(_)) { SourceError::Unsafe(named) } else { SourceError::Invalid(named) }
+            if matches!(error, SourceError::Unsafe(_)) {
+                SourceError::Unsafe(named)
+            } else {
+                SourceError::Invalid(named)
+            }
         })?;
         let credentials =
             if address.is_same_server(root) { credentials.clone() } else { credentials.without_secrets() };

@@ -9,7 +9,8 @@ pub(super) const LARGEST: usize = 1 << 20;
 
 /// The addresses of submodules by their paths. Everything else in the file, such as commands, is passed over.
 pub(super) fn addresses_in(content: &[u8], shown: &str) -> Result<BTreeMap<String, String>, SourceError> {
-    let wrong = |line: usize| SourceError::Invalid(format!("line {line} of \"{shown}\" is not one that git understands"));
+    let wrong =
+        |line: usize| SourceError::Invalid(format!("line {line} of \"{shown}\" is not one that git understands"));
     if content.len() > LARGEST {
         return Err(SourceError::TooLarge(format!("\"{shown}\" has more than 1 MiB, which is the limit for it")));
     }
@@ -38,10 +39,7 @@ pub(super) fn addresses_in(content: &[u8], shown: &str) -> Result<BTreeMap<Strin
             }
         }
     }
-    Ok(sections
-        .into_iter()
-        .filter_map(|(path, url)| Some((path?.trim_end_matches('/').to_owned(), url?)))
-        .collect())
+    Ok(sections.into_iter().filter_map(|(path, url)| Some((path?.trim_end_matches('/').to_owned(), url?))).collect())
 }
 
 /// The lines and their numbers; a line that ends with a backslash goes on in the next.

@@ -97,7 +97,9 @@ impl Pack {
             let after_header = entry.data_offset;
             let is_resolvable = match entry.header {
                 Header::RefDelta { base_id } => self.offsets.contains_key(&base_id),
-                Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance).is_some_and(|base| base >= HEADER),
+                Header::OfsDelta { base_distance } => {
+                    entry.checked_base_pack_offset(base_distance).is_some_and(|base| base >= HEADER)
+                }
                 _ => true,
             };
             let length = if is_resolvable {
@@ -142,7 +144,8 @@ impl Pack {
 
     /// Gives the object in the buffer its name.
     fn name(&mut self, kind: Kind, offset: u64) -> Result<(), SourceError> {
-        let id = gix_object::compute_hash(gix_hash::Kind::Sha1, kind, &self.buffer).map_err(|_| broken(&self.address))?;
+        let id =
+            gix_object::compute_hash(gix_hash::Kind::Sha1, kind, &self.buffer).map_err(|_| broken(&self.address))?;
         self.offsets.insert(id, offset);
         Ok(())
     }
@@ -248,4 +251,147 @@ impl Pack {
 
 fn broken(address: &str) -> SourceError {
     SourceError::Invalid(format!("{address} sent objects that are damaged"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+
+    use super::*;
+
+    const BLOB: u8 = 3;
+    const OFFSET_DELTA: u8 = 6;
+    const REFERENCE_DELTA: u8 = 7;
+
+    /// An object as it lies in a pack: its kind and size, what names the object that it is made from, its content.
+    fn object(kind: u8, base: &[u8], content: &[u8]) -> Vec<u8> {
+        let mut size = content.len();
+        let mut bytes = vec![kind << 4 | (size & 15) as u8];
+        size >>= 4;
+        while size > 0 {
+            *bytes.last_mut().unwrap() |= 0x80;
+            bytes.push((size & 0x7f) as u8);
+            size >>= 7;
+        }
+        bytes.extend_from_slice(base);
+        let mut encoder = ZlibEncoder::new(bytes, Compression::default());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn varint(mut number: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    }
+
+    /// How an object of this size is made by copying the whole base so many times.
+    fn copies(base: usize, times: usize) -> Vec<u8> {
+        let mut delta = [varint(base as u64), varint((base * times) as u64)].concat();
+        for _ in 0..times {
+            // Copy from offset 0, with one byte of size.
+            delta.extend_from_slice(&[0x90, u8::try_from(base).unwrap()]);
+        }
+        delta
+    }
+
+    fn read(objects: &[Vec<u8>], limits: SourceLimits) -> Result<Pack, SourceError> {
+        let count = u32::try_from(objects.len()).unwrap();
+        let mut bytes = [&b"PACK\0\0\0\x02"[..], &count.to_be_bytes()].concat();
+        bytes.extend(objects.concat());
+        bytes.extend([0; 20]);
+        read_bytes(&bytes, limits)
+    }
+
+    fn read_bytes(bytes: &[u8], limits: SourceLimits) -> Result<Pack, SourceError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        Pack::read(file.path(), "the server", &limits, Stop::default())
+    }
+
+    fn blob(content: &[u8]) -> ObjectId {
+        gix_object::compute_hash(gix_hash::Kind::Sha1, Kind::Blob, content).unwrap()
+    }
+
+    fn too_large(result: Result<Pack, SourceError>) -> String {
+        match result {
+            Err(SourceError::TooLarge(sentence)) => sentence,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("it is accepted"),
+        }
+    }
+
+    #[test]
+    fn objects_are_found_however_they_are_stored() {
+        let base = object(BLOB, b"", b"0123456789");
+        let before = u8::try_from(base.len()).unwrap();
+        let by_offset = object(OFFSET_DELTA, &[before], &copies(10, 2));
+        // Made from an object that comes after it, which is made from another.
+        let by_name = object(REFERENCE_DELTA, blob(b"later").as_bytes(), &copies(5, 3));
+        let later = object(BLOB, b"", b"later");
+        let mut pack = read(&[base, by_offset, by_name, later], SourceLimits::default()).unwrap();
+        for content in [&b"0123456789"[..], b"01234567890123456789", b"laterlaterlater", b"later"] {
+            assert_eq!(pack.content(&blob(content)).unwrap(), content);
+        }
+        assert!(!pack.has(&blob(b"other")));
+        assert!(pack.commit(&blob(b"later")).is_err(), "a file is no commit");
+    }
+
+    #[test]
+    fn a_pack_has_limits() {
+        let limits = SourceLimits { object: 100, unpacked_pack: 150, objects: 3, ..SourceLimits::default() };
+        let sentence = too_large(read(&[object(BLOB, b"", &[7; 101])], limits));
+        assert_eq!(
+            sentence,
+            "the server has a file or another object of more than 100 bytes, which is the limit for one"
+        );
+        let many: Vec<_> = (0..4_u8).map(|number| object(BLOB, b"", &[number])).collect();
+        assert_eq!(too_large(read(&many, limits)), "the server sent a pack of 4 objects; the limit is 3");
+        let sentence = too_large(read(&[object(BLOB, b"", &[1; 90]), object(BLOB, b"", &[2; 90])], limits));
+        assert!(sentence.contains("more than 150 bytes together"), "{sentence}");
+    }
+
+    #[test]
+    fn an_object_that_is_made_to_fill_the_memory_is_refused() {
+        let base = object(BLOB, b"", &[7; 255]);
+        let before = [0x80 | 0, u8::try_from(base.len()).unwrap()];
+        let offset = if base.len() < 128 { &before[1..] } else { &before[..] };
+        let bomb = object(OFFSET_DELTA, offset, &copies(255, 100_000));
+        let limits = SourceLimits { object: 1 << 20, ..SourceLimits::default() };
+        assert!(too_large(read(&[base, bomb], limits)).contains("more than 1 MiB"));
+    }
+
+    #[test]
+    fn a_damaged_pack_is_refused_and_ends_nothing_else() {
+        let whole = object(BLOB, b"", b"0123456789");
+        for objects in [
+            vec![whole[..4].to_vec()],
+            vec![object(OFFSET_DELTA, &[100], &copies(10, 2))],
+            vec![object(REFERENCE_DELTA, blob(b"not there").as_bytes(), &copies(9, 2))],
+            vec![whole.clone(), object(OFFSET_DELTA, &[u8::try_from(whole.len()).unwrap()], &copies(11, 2))],
+            vec![object(5, b"", b"x")],
+        ] {
+            assert!(matches!(read(&objects, SourceLimits::default()), Err(SourceError::Invalid(_))));
+        }
+        for bytes in [&b""[..], b"PACK", &[0; 40], b"PACK\0\0\0\x02\0\0\0\x01aaaaaaaaaaaaaaaaaaaaaaaa"] {
+            assert!(matches!(read_bytes(bytes, SourceLimits::default()), Err(SourceError::Invalid(_))));
+        }
+    }
+
+    #[test]
+    fn a_pack_that_nobody_waits_for_is_not_read_on() {
+        let stop = Stop::default();
+        stop.set();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[b"PACK\0\0\0\x02\0\0\0\x01".as_slice(), &object(BLOB, b"", b"x"), &[0; 20]].concat()).unwrap();
+        let result = Pack::read(file.path(), "the server", &SourceLimits::default(), stop);
+        assert_eq!(result.err(), Some(SourceError::stopped()));
+    }
 }

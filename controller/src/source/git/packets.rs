@@ -139,7 +139,9 @@ impl Packets {
 }
 
 fn not_git(address: &str) -> SourceError {
-    SourceError::Invalid(format!("{address} does not answer as a git server does; is it the address that git clone takes?"))
+    SourceError::Invalid(format!(
+        "{address} does not answer as a git server does; is it the address that git clone takes?"
+    ))
 }
 
 /// Writes packets.

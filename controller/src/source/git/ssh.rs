@@ -150,10 +150,8 @@ impl Session<'_> {
             None
         };
         let offered = PrivateKeyWithHashAlg::new(key, hash);
-        let answer = tokio::time::timeout(
-            self.silence,
-            self.session.authenticate_publickey(self.address.user.clone(), offered),
-        );
+        let answer =
+            tokio::time::timeout(self.silence, self.session.authenticate_publickey(self.address.user.clone(), offered));
         match answer.await {
             Ok(Ok(result)) if result.success() => Ok(()),
             Ok(Ok(_)) => Err(SourceError::Denied(format!(

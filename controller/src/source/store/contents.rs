@@ -53,8 +53,7 @@ impl Contents {
             }
         }
         found.sort_unstable();
-        let mut contents =
-            Self { known: HashMap::new(), held: HashMap::new(), bytes: 0, most_bytes, uses: 0 };
+        let mut contents = Self { known: HashMap::new(), held: HashMap::new(), bytes: 0, most_bytes, uses: 0 };
         for (_, key, bytes) in found {
             contents.uses += 1;
             contents.bytes += bytes;

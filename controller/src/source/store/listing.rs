@@ -56,7 +56,8 @@ impl ContentStore {
             return None;
         }
         let bytes = io::read_to_string(self.open_content(&content).ok()?).ok()?;
-        let listing: Listing = serde_json::from_str(&bytes).ok().filter(|listing: &Listing| listing.version == VERSION)?;
+        let listing: Listing =
+            serde_json::from_str(&bytes).ok().filter(|listing: &Listing| listing.version == VERSION)?;
         let entries = listing.entries.into_iter().map(|(path, entry)| Some((path, read(entry, &mut hold)?)));
         Some(SourceTree { entries: entries.collect::<Option<_>>()?, time: listing.time, hold: Arc::new(hold) })
     }
@@ -96,9 +97,8 @@ fn forget_oldest(folder: &std::path::Path) -> io::Result<()> {
     if names()?.count() < MOST_REVISIONS {
         return Ok(());
     }
-    let mut found: Vec<_> = names()?
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
+    let mut found: Vec<_> =
+        names()?.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
     found.sort_unstable();
     for (_, path) in found.into_iter().take(MOST_REVISIONS / 10) {
         let _ = fs::remove_file(path);

@@ -117,7 +117,8 @@ impl ContentStore {
             return true;
         }
         let is_intact = metadata.is_file()
-            && File::open(&path).and_then(|file| digest_of(file, &mut io::sink())).is_ok_and(|(found, _)| found == *content);
+            && File::open(&path)
+                .is_ok_and(|file| digest_of(file, &mut io::sink()).is_ok_and(|(found, _)| found == *content));
         if is_intact {
             self.contents().verified(*content, stamp);
         } else {
@@ -172,7 +173,7 @@ impl Hold {
     /// Keeps what a reader gives, and says how much it was. A reader's own error is given back as it is.
     pub(super) fn put_all_of(&mut self, reader: impl Read) -> Result<(ContentKey, u64), PutError> {
         let mut file = self.store.temporary().map_err(PutError::Store)?;
-        let (content, bytes) = digest_of(reader, file.as_file_mut()).map_err(PutError::Read)?;
+        let (content, bytes) = digest_of(reader, file.as_file_mut())?;
         self.put_file(file, content).map_err(PutError::Store)?;
         Ok((content, bytes))
     }
@@ -189,11 +190,6 @@ impl Hold {
         self.keys.push(*content);
         self.store.is_intact(content)
     }
-
-    /// Takes over what another hold has.
-    pub(super) fn join(&mut self, mut other: Self) {
-        self.keys.append(&mut other.keys);
-    }
 }
 
 impl Drop for Hold {
@@ -208,14 +204,14 @@ impl Drop for Hold {
 /// Why what a reader gives was not kept.
 #[derive(Debug)]
 pub(super) enum PutError {
-    /// The reader said so, or what was read could not be written.
+    /// The reader said so.
     Read(io::Error),
-    /// The store cannot be used.
+    /// The store cannot be used, since the disk is full for one.
     Store(SourceError),
 }
 
 /// Reads to the end, writes it elsewhere, and gives its digest and how much it was.
-pub(super) fn digest_of(mut reader: impl Read, writer: &mut impl Write) -> io::Result<(ContentKey, u64)> {
+fn digest_of(mut reader: impl Read, writer: &mut impl Write) -> Result<(ContentKey, u64), PutError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     let mut bytes = 0;
@@ -224,10 +220,10 @@ pub(super) fn digest_of(mut reader: impl Read, writer: &mut impl Write) -> io::R
             Ok(0) => return Ok((hasher.finalize().into(), bytes)),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(PutError::Read(error)),
         };
         hasher.update(&buffer[..read]);
-        writer.write_all(&buffer[..read])?;
+        writer.write_all(&buffer[..read]).map_err(|error| PutError::Store(SourceError::store(error)))?;
         bytes += read as u64;
     }
 }
@@ -313,19 +309,19 @@ mod tests {
 
     #[test]
     fn what_was_used_longest_ago_is_removed_and_nothing_that_is_held() {
-        let (_folder, store) = store(25);
+        let (_folder, store) = store(250);
         let mut held = store.hold();
-        let kept = held.put(&[0; 10]).unwrap();
-        let one = store.hold().put(&[1; 10]).unwrap();
-        let two = store.hold().put(&[2; 5]).unwrap();
+        let kept = held.put(&[0; 100]).unwrap();
+        let one = store.hold().put(&[1; 100]).unwrap();
+        let two = store.hold().put(&[2; 50]).unwrap();
         assert!(store.hold().take(&one), "all of it fits");
-        let three = store.hold().put(&[3; 5]).unwrap();
+        let three = store.hold().put(&[3; 20]).unwrap();
         assert!(content(&store, &two).is_none(), "it was used longest ago");
         for there in [kept, one, three] {
             assert!(content(&store, &there).is_some());
         }
         drop(held);
-        store.hold().put(&[4; 20]).unwrap();
+        store.hold().put(&[4; 200]).unwrap();
         assert!(content(&store, &kept).is_none(), "nothing holds it any more");
     }
 
