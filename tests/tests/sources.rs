@@ -25,12 +25,18 @@ struct GitOverSsh {
 impl GitOverSsh {
     /// Starts a server that has a key of this kind and lets one of this kind in.
     fn start(host_key: &str, key: &str) -> Self {
+        Self::start_with(host_key, key, "AcceptEnv GIT_PROTOCOL\n")
+    }
+
+    /// The same, with something of sshd's configuration.
+    fn start_with(host_key: &str, key: &str, configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         make_key(&folder.path().join("host_key"), host_key, "");
         make_key(&folder.path().join("key"), key, "");
         git(folder.path(), &["init", "--quiet", "--initial-branch=main", "app's"]);
         let port = free_port();
-        let process = start(folder.path(), port);
+        configure(folder.path(), port, configuration);
+        let process = start(folder.path());
         let server = Self { folder, port, process };
         server.commit("one\n");
         server
@@ -43,7 +49,7 @@ impl GitOverSsh {
             fs::remove_file(self.folder.path().join(name)).expect("the key goes");
         }
         make_key(&self.folder.path().join("host_key"), "ed25519", "");
-        self.process = start(self.folder.path(), self.port);
+        self.process = start(self.folder.path());
     }
 
     fn commit(&self, text: &str) -> String {
@@ -122,13 +128,16 @@ fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
-fn start(folder: &Path, port: u16) -> Child {
+fn configure(folder: &Path, port: u16, more: &str) {
     let here = folder.display();
     let configuration = format!(
         "ListenAddress 127.0.0.1:{port}\nHostKey {here}/host_key\nAuthorizedKeysFile {here}/key.pub\nStrictModes no\n\
-         UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\nAcceptEnv GIT_PROTOCOL\n"
+         UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n{more}"
     );
     fs::write(folder.join("sshd_config"), configuration).expect("it is written");
+}
+
+fn start(folder: &Path) -> Child {
     // Where its unprivileged half lives; Debian's unit makes the folder at each boot.
     fs::create_dir_all("/run/sshd").expect("a folder for sshd");
     let log = fs::File::create(folder.join("log")).expect("a log");
@@ -181,6 +190,16 @@ async fn a_repository_is_read_with_keys_of_every_usual_kind() {
         let read = read(&server.right_source()).await;
         assert_eq!(read, Ok((format!("main@sha1:{commit}"), "two\n".to_owned())), "{}", server.read_text("log"));
     }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_the_older_protocol_is_understood() {
+    let server = GitOverSsh::start_with("ed25519", "ed25519", "");
+    let (first, second) = (git(&server.folder.path().join("app's"), &["rev-parse", "HEAD"]), server.commit("two\n"));
+    assert_eq!(read(&server.right_source()).await, Ok((format!("main@sha1:{second}"), "two\n".to_owned())));
+    let RemoteSource::Git(source) = server.right_source() else { panic!("a repository") };
+    let old = RemoteSource::Git(GitSource { reference: GitReference::Commit(first.clone()), ..source });
+    assert_eq!(read(&old).await, Ok((format!("sha1:{first}"), "one\n".to_owned())));
 }
 
 #[tokio::test]

@@ -243,16 +243,9 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let hexadecimal = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        rest = match hexadecimal.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                &after[2..]
-            }
-            None => {
-                bytes.push(byte);
-                after
-            }
-        };
+        let decoded = hexadecimal.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { &after[2..] } else { after };
     }
     String::from_utf8(bytes).ok()
 }

@@ -50,6 +50,24 @@ impl SourceError {
         matches!(self, Self::Unreachable(_) | Self::Other(_))
     }
 
+    /// The same error with another sentence.
+    pub(super) fn reworded(self, reword: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Unreachable(sentence) => Self::Unreachable(reword(sentence)),
+            Self::Denied(sentence) => Self::Denied(reword(sentence)),
+            Self::NotFound(sentence) => Self::NotFound(reword(sentence)),
+            Self::ReferenceNotFound(sentence) => Self::ReferenceNotFound(reword(sentence)),
+            Self::CertificateUnknown(sentence) => Self::CertificateUnknown(reword(sentence)),
+            Self::HostKeyUnknown(sentence) => Self::HostKeyUnknown(reword(sentence)),
+            Self::HostKeyMismatch(sentence) => Self::HostKeyMismatch(reword(sentence)),
+            Self::TooLarge(sentence) => Self::TooLarge(reword(sentence)),
+            Self::Unsafe(sentence) => Self::Unsafe(reword(sentence)),
+            Self::DigestMismatch(sentence) => Self::DigestMismatch(reword(sentence)),
+            Self::Invalid(sentence) => Self::Invalid(reword(sentence)),
+            Self::Other(sentence) => Self::Other(reword(sentence)),
+        }
+    }
+
     /// A problem with the store of contents.
     pub(super) fn store(problem: impl Display) -> Self {
         Self::Other(format!("the store of sources cannot be used: {problem}"))

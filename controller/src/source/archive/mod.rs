@@ -83,13 +83,12 @@ impl ArchiveReader {
         let expected = key_in(digest.as_str().trim_start_matches("sha256:"));
         // An archive that lies in the store is given only to those who got it from there themselves.
         let own = self.store.remembered_content(&name).filter(|content| Some(*content) == expected);
-        let downloaded = match self.from_store(own).await? {
-            Some(downloaded) => downloaded,
-            None => {
-                let visit = self.visit(&url, source)?;
-                let found = visit.get(&url, &HeaderMap::new()).await?;
-                self.take(&visit, &url, found, &name).await?
-            }
+        let downloaded = if let Some(downloaded) = self.in_store(own).await? {
+            downloaded
+        } else {
+            let visit = self.visit(&url, source)?;
+            let found = visit.get(&url, &HeaderMap::new()).await?;
+            self.take(&visit, &url, found, &name).await?
         };
         if Some(downloaded.content) != expected {
             let is = revision(&downloaded.content);
@@ -133,10 +132,10 @@ impl ArchiveReader {
     }
 
     async fn is_in_store(&self, content: ContentKey) -> Result<bool, SourceError> {
-        Ok(self.from_store(Some(content)).await?.is_some())
+        Ok(self.in_store(Some(content)).await?.is_some())
     }
 
-    async fn from_store(&self, content: Option<ContentKey>) -> Result<Option<Downloaded>, SourceError> {
+    async fn in_store(&self, content: Option<ContentKey>) -> Result<Option<Downloaded>, SourceError> {
         let Some(content) = content else { return Ok(None) };
         let store = self.store.clone();
         blocking(move |_| {

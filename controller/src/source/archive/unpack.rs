@@ -179,7 +179,7 @@ mod tests {
             header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
             header.set_entry_type(*kind);
             header.set_size(content.len() as u64);
-            header.set_mode(if path.ends_with(".sh") { 0o755 } else { 0o644 });
+            header.set_mode(if content.starts_with(b"#!") { 0o755 } else { 0o644 });
             header.set_mtime(1_700_000_000);
             header.set_cksum();
             builder.append(&header, *content).unwrap();

@@ -154,6 +154,8 @@ fn fits(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
     use crate::source::address::GitAddress;
 
@@ -205,10 +207,9 @@ mod tests {
 
     #[test]
     fn hashed_names_are_understood() {
-        // Made by `ssh-keygen -H` for the host `git.example.com`.
+        // As `ssh-keygen -H` writes the host `git.example.com`.
         let salt = [7; 20];
         let hash = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &salt), b"git.example.com");
-        use base64::Engine as _;
         let encoded = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
         let line = format!("|1|{}|{} {KEY}", encoded(&salt), encoded(hash.as_ref()));
         assert!(keys(&line, "git@git.example.com:a").is_ok());

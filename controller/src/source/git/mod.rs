@@ -176,12 +176,7 @@ impl Wanted {
             SourceError::Invalid(format!("the submodule \"{path}\" of {} has no address in .gitmodules", self.address))
         })?;
         let address = self.address.submodule(&address).map_err(|error| {
-            let named = format!("the submodule \"{path}\" of {}: {error}", self.address);
-            if matches!(error, SourceError::Unsafe(_)) {
-                SourceError::Unsafe(named)
-            } else {
-                SourceError::Invalid(named)
-            }
+            error.reworded(|sentence| format!("the submodule \"{path}\" of {}: {sentence}", self.address))
         })?;
         let credentials =
             if address.is_same_server(root) { credentials.clone() } else { credentials.without_secrets() };
@@ -193,18 +188,6 @@ impl Wanted {
         if self.below.is_empty() {
             return error;
         }
-        let named = |sentence: String| format!("the submodule \"{}\": {sentence}", self.below);
-        match error {
-            SourceError::Unreachable(sentence) => SourceError::Unreachable(named(sentence)),
-            SourceError::Denied(sentence) => SourceError::Denied(named(sentence)),
-            SourceError::NotFound(sentence) => SourceError::NotFound(named(sentence)),
-            SourceError::ReferenceNotFound(sentence) => SourceError::ReferenceNotFound(named(sentence)),
-            SourceError::CertificateUnknown(sentence) => SourceError::CertificateUnknown(named(sentence)),
-            SourceError::HostKeyUnknown(sentence) => SourceError::HostKeyUnknown(named(sentence)),
-            SourceError::HostKeyMismatch(sentence) => SourceError::HostKeyMismatch(named(sentence)),
-            SourceError::Invalid(sentence) => SourceError::Invalid(named(sentence)),
-            // These name the whole source or a path in it already.
-            other => other,
-        }
+        error.reworded(|sentence| format!("the submodule \"{}\": {sentence}", self.below))
     }
 }

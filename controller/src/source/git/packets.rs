@@ -131,10 +131,10 @@ impl Packets {
     }
 
     fn ended(&self) -> SourceError {
-        match &self.stream {
-            Wire::Ssh(connection) => connection.ended(),
-            _ => SourceError::Unreachable(format!("what {} sent ends too early", self.address)),
+        if let Wire::Ssh(connection) = &self.stream {
+            return connection.ended();
         }
+        SourceError::Unreachable(format!("what {} sent ends too early", self.address))
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use russh::client::{self, Handle, Msg};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
 use russh::{AlgorithmKind, Channel, ChannelMsg, Disconnect, Preferred, SshId};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::known_hosts::HostKeys;
 use crate::source::address::SshAddress;
@@ -76,7 +76,7 @@ impl SshConnection {
             }
             Err(_) => return Err(silent(address)),
         };
-        let mut connection = Session { session, address, silence: limits.silence };
+        let mut connection = Opening { session, address, silence: limits.silence };
         connection.authenticate(identity).await?;
         connection.start().await
     }
@@ -133,13 +133,13 @@ impl SshConnection {
     }
 }
 
-struct Session<'a> {
+struct Opening<'a> {
     session: Handle<Visitor>,
     address: &'a SshAddress,
     silence: Duration,
 }
 
-impl Session<'_> {
+impl Opening<'_> {
     async fn authenticate(&mut self, identity: Identity) -> Result<(), SourceError> {
         let key = Arc::new(identity.0);
         let hash = if key.algorithm().is_rsa() {
@@ -195,7 +195,7 @@ fn identity_for(address: &SshAddress, credentials: &SourceCredentials) -> Result
             "{address} wants an ssh key: name a Secret with identity and known_hosts whose key is for this server"
         )));
     };
-    let password = password.as_ref().map(|password| password.expose_secret());
+    let password = password.as_ref().map(SecretString::expose_secret);
     decode_secret_key(identity.expose_secret(), password).map(Identity).map_err(|error| {
         let problem = match error {
             russh::keys::Error::KeyIsEncrypted if password.is_none() => {

@@ -98,7 +98,7 @@ async fn what_is_no_archive_is_not_quoted() {
 async fn what_one_downloaded_is_not_given_to_another() {
     let content = tar(&[("file", "one\n")]);
     let site = Site {
-        authorization: right(),
+        authorization: Some(right()),
         archives: [("/a.tar".to_owned(), (content.clone(), Some("\"1\"")))].into(),
         ..Site::default()
     };

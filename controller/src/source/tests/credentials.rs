@@ -7,7 +7,7 @@ async fn guarded() -> (TempDir, Repository, Server) {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path().join("app"));
     repository.write("file", "one\n").commit();
-    let site = Site { repositories: folder.path().to_owned(), authorization: right(), ..Site::default() };
+    let site = Site { repositories: folder.path().to_owned(), authorization: Some(right()), ..Site::default() };
     let server = Server::secure(site).await;
     (folder, repository, server)
 }
@@ -73,7 +73,7 @@ async fn credentials_are_not_sent_to_where_a_redirect_leads() {
         let result = reader().resolve(&source).await;
         let Err(SourceError::Denied(sentence)) = result else { panic!("{result:?}") };
         assert!(sentence.contains("for the host that redirected"), "{sentence}");
-        assert!(server.asked().iter().all(|asked| asked.authorization == right()));
+        assert!(server.asked().iter().all(|asked| asked.authorization == Some(right())));
         let asked = elsewhere.asked();
         assert_eq!(asked.len(), 1);
         assert_eq!(asked[0].authorization, None);

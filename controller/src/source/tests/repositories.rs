@@ -165,7 +165,7 @@ async fn what_was_spoilt_in_the_store_is_fetched_anew() {
     let (reader, source) = (reader(), branch(&format!("{}/app", server.url), "main"));
     let (_, tree) = reader.read(&source).await.unwrap();
     let SourceEntry::File { content, .. } = tree.entries["file"] else { panic!("a file") };
-    let name = content.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let name = crate::source::store::hexadecimal(&content);
     let path = reader.folder.path().join("contents").join(&name[..2]).join(&name[2..]);
     assert_eq!(std::fs::read(&path).unwrap(), b"one\n");
     for spoil in
@@ -184,7 +184,8 @@ async fn many_files_that_are_alike_are_read() {
     let (_folder, repository, server) = served().await;
     // Git stores them as differences from one another.
     let text = |number: usize| {
-        (0..400).map(|line| format!("line {} of many\n", line + line / 390 * number)).collect::<String>()
+        let lines: Vec<_> = (0..400).map(|line| format!("line {} of many\n", line + line / 390 * number)).collect();
+        lines.concat()
     };
     for number in 0..150 {
         repository.write(&format!("folder{}/file{number}", number % 7), text(number));

@@ -52,7 +52,7 @@ async fn credentials_are_shown_to_submodules_on_the_same_server_only() {
     let repository = Repository::new(folder.path().join("app"));
     let library = Repository::new(folder.path().join("library"));
     library.write("code", "code\n").commit();
-    let site = || Site { repositories: folder.path().to_owned(), authorization: right(), ..Site::default() };
+    let site = || Site { repositories: folder.path().to_owned(), authorization: Some(right()), ..Site::default() };
     let (server, other) = (Server::secure(site()).await, Server::secure(site()).await);
     let mut credentials = basic("right", &server);
     credentials.certificate_authorities = Some(format!("{}{}", server.certificate, other.certificate));
