@@ -5,18 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use longshore_crds::{BuildContext, ContainerApp, ContainerEngine, EnvVar, LocalReference};
 
 use super::{AppKey, ConfigMapData, ResourceError, Resources, SecretData};
 use crate::app::{Block, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
-use crate::build::{ContextReader, ContextSource, ReadContext};
+use crate::build::{ContextReader, ContextSource, DockerfileSource, ReadContext};
 use crate::registry::credentials_for;
 
 /// What a resource refers to, and the context's files for the build that may follow.
 pub(super) struct Dereferenced {
     pub(super) inputs: Inputs,
-    pub(super) context: Option<ReadContext>,
+    pub(super) context: Option<Arc<ReadContext>>,
 }
 
 pub(super) struct Dereference<'a> {
@@ -49,7 +50,7 @@ impl Dereference<'_> {
             env: self.environment(app.spec.run.as_ref().map_or(&[], |run| &run.env)).await?,
             policy: policy_of(&app.spec.engine, engine),
         };
-        Ok(Dereferenced { inputs, context: context.and_then(Result::ok) })
+        Ok(Dereferenced { inputs, context: context.and_then(Result::ok).map(Arc::new) })
     }
 
     async fn context(
@@ -61,7 +62,12 @@ impl Dereference<'_> {
             Ok(source) => source,
             Err(block) => return Ok(Err(block)),
         };
-        let dockerfile = dockerfile.unwrap_or("Dockerfile");
+        let dockerfile = dockerfile.unwrap_or("Dockerfile").to_owned();
+        let is_beside = context.path.is_some() && dockerfile.split('/').any(|component| component == "..");
+        let dockerfile = match is_beside {
+            true => DockerfileSource::Beside(dockerfile),
+            false => DockerfileSource::InContext(dockerfile),
+        };
         Ok(self.contexts.read(source, dockerfile).await.map_err(|error| {
             Block::waiting(Part::Source, Reason::ContextUnreadable, format!("spec.image.build.context: {error}"))
         }))

@@ -15,7 +15,7 @@ pub(super) struct Executor {
     pub(super) owner: Owner,
     /// What is wanted; `None` while the resource is being deleted.
     pub(super) desired: Option<Desired>,
-    pub(super) context: Option<ReadContext>,
+    pub(super) context: Option<Arc<ReadContext>>,
     pub(super) progress: ProgressSink,
     pub(super) now: jiff::Timestamp,
 }
@@ -70,13 +70,12 @@ impl Executor {
         let (Some(Ok(ImageSource::Build(build))), Some(context)) = (source, self.context.take()) else {
             return Err(EngineError::Context("the build's context is not there any more".to_owned()));
         };
+        let shared_key = format!("longshore/{}", self.owner.uid);
         Ok(BuildRequest {
-            context: context.into_archive(),
-            dockerfile: build.dockerfile.clone(),
             target: build.target.clone(),
             args: build.args.clone(),
             labels: [(labels::INPUT_HASH.to_owned(), hash.to_owned())].into(),
-            reference,
+            ..BuildRequest::new(context, reference, shared_key)
         })
     }
 

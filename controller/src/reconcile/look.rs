@@ -33,7 +33,7 @@ pub(super) struct Planned {
     pub(super) observed: Observed,
     pub(super) plan: Plan,
     pub(super) store: Arc<EngineStore>,
-    pub(super) context: Option<ReadContext>,
+    pub(super) context: Option<Arc<ReadContext>>,
     pub(super) telling: Telling,
 }
 
@@ -65,7 +65,7 @@ impl Reconciler {
         let telling = Telling {
             engine: app.spec.engine.clone(),
             generation: app.metadata.generation.unwrap_or(0),
-            source: context.as_ref().map(source_status),
+            source: context.as_deref().map(source_status),
             build: known.build.clone(),
             pushed_at: known.pushed_at.clone(),
             log_tail: self.log_tail(app, &plan, &store).await,
