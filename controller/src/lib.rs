@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod engine;
 pub mod reconcile;
 pub mod registry;
+pub mod source;
 pub mod standalone;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
