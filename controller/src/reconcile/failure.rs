@@ -8,7 +8,7 @@ use crate::engine::EngineError;
 /// The failure of an action, to be remembered.
 pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -> Failure {
     let part = part_of(action);
-    let is_terminal = matches!(error, EngineError::BuildFailed(_));
+    let is_terminal = matches!(error, EngineError::BuildFailed(_) | EngineError::Unsupported(_));
     let build_failure = match error {
         EngineError::BuildFailed(failed) => Some(failed.failure.clone()),
         _ => None,
@@ -44,6 +44,7 @@ fn reason_of(action: &Action, error: &EngineError) -> Reason {
         (_, EngineError::NameTaken(_)) => Reason::NameConflict,
         (_, EngineError::PortTaken(_)) => Reason::PortConflict,
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
+        (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,
         (Action::PullImage { .. }, EngineError::ImageNotFound(_)) => Reason::ImageNotFound,
         (Action::PullImage { .. }, _) => Reason::PullFailed,

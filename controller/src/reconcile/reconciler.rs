@@ -14,21 +14,24 @@ use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::build_stages::OngoingBuild;
 use super::engine_store::EngineStore;
 use super::engine_stores::EngineStores;
 use super::execute::{Executor, Outcome};
 use super::known::KnownApps;
 use super::look::{Look, Planned};
 use super::remote_store::RemoteStore;
+use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
 };
 use crate::app::status::{Outlook, Telling, status, time};
-use crate::app::{Action, Block, Instance, Step};
+use crate::app::{Action, Block, BuildStage, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
 use crate::registry::Registry;
+use crate::source::SourceOptions;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -42,6 +45,9 @@ const AT_REST: Duration = Duration::from_secs(300);
 /// How many steps a pass takes before it lets others have their turn.
 const MOST_ROUNDS: usize = 50;
 
+/// How many of a builder's warnings a status holds, as the schema has it.
+const MOST_WARNINGS: usize = 32;
+
 /// What a reconciler is made of.
 pub struct ReconcilerParts {
     /// Where desired state comes from and where the status goes.
@@ -52,6 +58,8 @@ pub struct ReconcilerParts {
     pub registry: Arc<dyn Registry>,
     /// The reader of build contexts.
     pub contexts: ContextReader,
+    /// The reader of those that lie on servers.
+    pub sources: SourceOptions,
     /// The installation.
     pub instance: Instance,
     /// Who hears what is being done.
@@ -67,6 +75,7 @@ pub struct Reconciler {
     pub(super) this: Weak<Self>,
     pub(super) resources: Arc<dyn Resources>,
     pub(super) contexts: ContextReader,
+    pub(super) sources: Arc<SourceStore>,
     pub(super) instance: Instance,
     pub(super) stores: EngineStores,
     pub(super) remotes: Arc<RemoteStore>,
@@ -74,7 +83,7 @@ pub struct Reconciler {
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
     pub(super) keep_images: bool,
-    reporter: Arc<dyn Reporter>,
+    pub(super) reporter: Arc<dyn Reporter>,
     pub(super) wakes: mpsc::UnboundedSender<AppKey>,
 }
 
@@ -108,6 +117,7 @@ impl Reconciler {
             this: Weak::clone(this),
             resources: parts.resources,
             contexts: parts.contexts,
+            sources: SourceStore::new(parts.sources),
             instance: parts.instance,
             stores: EngineStores::new(parts.engines),
             remotes: Arc::new(RemoteStore::new(parts.registry)),
@@ -127,11 +137,15 @@ impl Reconciler {
         let Some(app) = app else {
             return Err(ReconcileError::Failed(format!("there is no ContainerApp {key}")));
         };
-        let known = self.known.get(key, &app.uid().unwrap_or_default());
-        Ok(match self.look(key, &app, &known).await? {
-            Look::Planned(planned) => Ok(planned.plan),
-            Look::Blocked(block) => Err(block),
-        })
+        let uid = app.uid().unwrap_or_default();
+        let known = self.known.get(key, &uid);
+        loop {
+            match self.look(key, &app, &known).await? {
+                Look::Planned(planned) if planned.plan.reads_a_source() => self.sources.settled(&uid).await,
+                Look::Planned(planned) => return Ok(Ok(planned.plan)),
+                Look::Blocked(block) => return Ok(Err(block)),
+            }
+        }
     }
 
     /// How many long steps are under way.
@@ -188,7 +202,7 @@ impl Reconciler {
     ) -> Result<Round, ReconcileError> {
         let first = planned.plan.steps.first().cloned();
         if let Some(running) = self.tasks.action(uid)
-            && first.as_ref().is_none_or(|step| step.action != running)
+            && first.as_ref().is_none_or(|step| !step.action.is_same_work(&running))
         {
             debug!(%key, "what is being done is not what is wanted any more: {running}");
             self.tasks.cancel(uid).await;
@@ -197,7 +211,7 @@ impl Reconciler {
         let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
-        let rest = planned.plan.next_look().unwrap_or(AT_REST);
+        let rest = [planned.plan.next_look(), planned.source_interval].into_iter().flatten().min().unwrap_or(AT_REST);
         let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);
@@ -247,12 +261,31 @@ impl Reconciler {
         if !step.action.is_long() {
             return this.perform_now(key, app, &step, executor, &store).await;
         }
-        let (key, app) = (key.clone(), app.clone());
+        let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
         self.tasks.spawn(uid, step.action.clone(), async move {
-            this.perform_now(&key, &app, &step, executor, &store).await;
+            match &step.action {
+                Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
+                _ => this.perform_now(&key, &app, &step, executor, &store).await,
+            };
             this.wake(&key);
         });
         Round::Rest(AT_REST)
+    }
+
+    /// Builds when it is its turn.
+    async fn build(
+        self: &Arc<Self>,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: &Step,
+        mut executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        let _ongoing = OngoingBuild::of(self, key, uid);
+        let _turn = store.builds.turn(|ahead| self.note_stage(key, uid, BuildStage::Waiting { ahead })).await;
+        executor.progress = self.noting_stages(key, uid, executor.progress);
+        self.perform_now(key, app, step, executor, store).await
     }
 
     async fn perform_now(
@@ -333,6 +366,8 @@ impl Reconciler {
             finished_at: Some(time(finished)),
             steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
             cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
+            bytes_sent: i64::try_from(report.bytes_sent).unwrap_or(i64::MAX),
+            warnings: report.warnings.into_iter().take(MOST_WARNINGS).collect(),
             failure: build_failure,
         };
         self.known.update(key, &app.uid().unwrap_or_default(), |known| known.build = Some(build));
@@ -405,6 +440,7 @@ impl Reconciler {
 
     pub(super) async fn forget(&self, key: &AppKey) {
         if let Some(uid) = self.known.forget(key) {
+            self.sources.forget(&uid);
             self.tasks.cancel(&uid).await;
         }
     }

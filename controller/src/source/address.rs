@@ -186,6 +186,11 @@ pub(super) fn shown(url: &Url) -> String {
     url.to_string()
 }
 
+/// A source's address as people may see it, whatever is wrong with it.
+pub fn shown_address(address: &str) -> String {
+    GitAddress::parse(address).map_or_else(|_| "the source".to_owned(), |address| address.to_string())
+}
+
 fn parse_url(text: &str) -> Result<Url, SourceError> {
     Url::parse(text)
         .map_err(|error| SourceError::Invalid(format!("\"{}\" is not an address: {error}", without_user(text))))

@@ -11,6 +11,7 @@ mod credentials;
 mod error;
 mod git;
 mod limits;
+mod options;
 mod paths;
 mod reader;
 mod reference;
@@ -26,9 +27,11 @@ use std::sync::Arc;
 
 use crate::app::Digest;
 
+pub use address::shown_address;
 pub use credentials::{SourceAuthentication, SourceCredentials, archive_credentials, git_credentials};
 pub use error::SourceError;
 pub use limits::SourceLimits;
+pub use options::SourceOptions;
 pub use reader::SourceReader;
 pub use reference::GitReference;
 pub use revision::{RevisionError, SourceRevision};

@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
-use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec};
+use longshore_crds::{
+    ContainerApp, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec, SourceKind,
+};
 
 use super::files::{LoadedApp, Manifests};
 use super::state::{StateError, StateFolder, Tenure};
 use super::{Endpoint, Project};
-use crate::reconcile::{AppKey, ConfigMapData, Event, FINALIZER, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, FINALIZER, ResourceError, Resources, SecretData};
 
 /// The name of the engine that every app uses which names none.
 pub const DEFAULT_ENGINE: &str = "default";
@@ -238,6 +240,10 @@ impl Resources for FileResources {
         Ok(self.manifests.config_maps.get(&key).cloned())
     }
 
+    async fn artifact(&self, _kind: SourceKind, _namespace: &str, _name: &str) -> Result<ArtifactState, ResourceError> {
+        Ok(ArtifactState::NoCluster)
+    }
+
     fn context_root(&self, key: &AppKey) -> Option<PathBuf> {
         self.apps().get(key).map(|entry| entry.folder.clone())
     }
@@ -277,6 +283,7 @@ impl Endpoint {
             tls_secret_ref: None,
             allowed_namespaces: None,
             host_ports: None,
+            max_concurrent_builds: None,
         };
         ContainerEngine::new(DEFAULT_ENGINE, spec)
     }

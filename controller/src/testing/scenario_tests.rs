@@ -11,6 +11,7 @@ use super::{MemoryEngine, MemoryEngines, MemoryImage, MemoryRegistry, MemoryReso
 use crate::app::{ContainerState, ImageReference, ImageStore, Instance};
 use crate::build::ContextReader;
 use crate::reconcile::{AppKey, LookAgain, NoReporter, Reconcile, Reconciler, ReconcilerParts, SecretData};
+use crate::source::SourceOptions;
 
 const BOTH_STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
 
@@ -54,6 +55,7 @@ impl World {
             engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine]))),
             registry: Arc::new(self.registry.clone()),
             contexts: ContextReader::default(),
+            sources: SourceOptions { folder: "/nowhere".into(), authorities: None },
             instance: Instance::new("test"),
             reporter: Arc::new(NoReporter),
             clock: self.clock.reader(),
@@ -163,13 +165,18 @@ async fn what_is_as_asked_is_left_alone() {
         world.resources.apply(&node_app("hello"));
         world.live(&CrashPlan::none()).await;
         let (calls, writes) = (world.engine.mutations(), world.resources.writes());
+        let sent = world.registry.layers_sent("gcr.io");
         let process = world.process(&CrashPlan::none());
+        let requests = world.registry.requests("gcr.io");
         for _ in 0..100 {
             world.resources.apply(&node_app("hello"));
             process.reconcile(&world.key).await.unwrap();
         }
         assert_eq!(world.engine.mutations(), calls);
         assert_eq!(world.resources.writes(), writes);
+        assert_eq!(world.registry.layers_sent("gcr.io"), sent);
+        // One look by the new process; after that what it was told is young enough.
+        assert_eq!(world.registry.requests("gcr.io") - requests, 1);
     }
 }
 
