@@ -276,6 +276,28 @@ async fn a_repository_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_with_the_future_that_it_is_for() {
+    let server = GitOverSsh::start_with("ed25519", "ed25519", "ForceCommand sleep 60\nLogLevel VERBOSE\n");
+    let (reader, _folder) = reader();
+    let source = server.right_source();
+    let resolving = reader.resolve(&source);
+    let says = async |words: &str| {
+        for _ in 0..500 {
+            if server.read_text("log").contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("sshd did not say \"{words}\": {}", server.read_text("log"));
+    };
+    tokio::select! {
+        answer = resolving => panic!("it is answered: {answer:?}"),
+        () = says("Starting session: forced-command") => {}
+    }
+    says("Connection closed by").await;
+}
+
+#[tokio::test]
 async fn hashed_names_of_hosts_are_found() {
     let server = GitOverSsh::start("ed25519", "ed25519");
     let file = server.folder.path().join("known_hosts");

@@ -154,6 +154,8 @@ impl Opening<'_> {
             tokio::time::timeout(self.silence, self.session.authenticate_publickey(self.address.user.clone(), offered));
         match answer.await {
             Ok(Ok(result)) if result.success() => Ok(()),
+            // A connection that ends in between looks like a refusal.
+            Ok(Ok(_)) if self.session.is_closed() => Err(failed(self.address, &russh::Error::HUP)),
             Ok(Ok(_)) => Err(SourceError::Denied(format!(
                 "the ssh server {} does not let the user {} in with the key of the source's Secret; check that its public half is known there",
                 self.address.server(),

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use tokio::net::TcpListener;
+
 use super::*;
 
 async fn too_large(limits: SourceLimits, source: &RemoteSource) -> String {
@@ -58,6 +63,35 @@ async fn a_server_that_says_nothing_is_not_waited_for_without_an_end() {
         assert!(matches!(error, SourceError::Unreachable(_)), "{error}");
         assert!(started.elapsed() < Duration::from_secs(20));
     }
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_future_that_it_is_for() {
+    for scheme in ["http", "ssh"] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("{scheme}://127.0.0.1:{}/app", listener.local_addr().unwrap().port());
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+        let credentials = (scheme == "ssh").then(|| SourceCredentials {
+            authentication: Some(SourceAuthentication::Key { identity: private_key().into(), password: None }),
+            known_hosts: Some(format!("* {key}")),
+            certificate_authorities: None,
+        });
+        let source = RemoteSource::Git(GitSource { credentials, ..git(&url, GitReference::Default) });
+        let reader = reader();
+        let (mut connection, _) = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap(),
+            answer = reader.resolve(&source) => panic!("{scheme} is answered: {answer:?}"),
+        };
+        let mut nothing = tokio::io::sink();
+        let rest = tokio::time::timeout(Duration::from_secs(10), tokio::io::copy(&mut connection, &mut nothing));
+        assert!(rest.await.is_ok(), "the connection by {scheme} is still there");
+    }
+}
+
+/// A key that opens nothing.
+fn private_key() -> String {
+    let key = PrivateKey::from(Ed25519Keypair::from_seed(&[7; 32]));
+    key.to_openssh(LineEnding::LF).unwrap().to_string()
 }
 
 /// What does not become smaller when it is packed.
