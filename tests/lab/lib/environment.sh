@@ -5,6 +5,8 @@ lab_variables() {
     echo "DOCKER_HOST=unix://$(engine_socket engine29)"
     echo "LONGSHORE_LAB_ENGINE20=unix://$(engine_socket engine20)"
     echo "LONGSHORE_LAB_ENGINE29=unix://$(engine_socket engine29)"
+    echo "LONGSHORE_LAB_ENGINE20_HOST=$engine20_network.0.1"
+    echo "LONGSHORE_LAB_ENGINE29_HOST=$engine29_network.0.1"
     echo "LONGSHORE_LAB_DOCKER=$docker"
     echo "LONGSHORE_LAB_HUB=$hub_address"
     echo "LONGSHORE_LAB_GCR_ADDRESS=$gcr_ip:443"
@@ -17,6 +19,9 @@ lab_variables() {
     echo "LONGSHORE_LAB_KUBECTL=$(kubernetes_command kubectl)"
     echo "LONGSHORE_LAB_HELM=$helm"
     echo "LONGSHORE_LAB_KUBECONFORM=$kubeconform"
+    echo "LONGSHORE_LAB_SSHD=$lab/sshd"
+    [[ ! -x $compose ]] || echo "LONGSHORE_LAB_COMPOSE=$compose"
+    [[ ! -d $buildx ]] || echo "LONGSHORE_LAB_DOCKER_CONFIG=$buildx"
     echo "LONGSHORE_LAB_STATE=$state"
     echo "LONGSHORE_LAB_LOGS=$logs"
 }
