@@ -1,7 +1,7 @@
 //! The lab's Docker Engines, seen from outside: with the docker client, as a person would.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use crate::programs::{from_repository, lab_variable, run};
@@ -25,6 +25,15 @@ impl LabEngine {
         })
     }
 
+    /// Where its containers, and what its builds run, reach this machine.
+    pub fn host_address(self) -> IpAddr {
+        let address = lab_variable(match self {
+            Self::Engine20 => "LONGSHORE_LAB_ENGINE20_HOST",
+            Self::Engine29 => "LONGSHORE_LAB_ENGINE29_HOST",
+        });
+        address.parse().unwrap_or_else(|error| panic!("{address} is not an address: {error}"))
+    }
+
     /// The lab's word for it.
     pub fn component(self) -> &'static str {
         match self {
@@ -38,6 +47,13 @@ impl LabEngine {
         let endpoint = self.endpoint();
         let arguments = [&["-H", &endpoint], arguments].concat();
         run(&lab_variable("LONGSHORE_LAB_DOCKER"), &arguments, "")
+    }
+
+    /// What `docker build` says when BuildKit builds, whatever the engine would take by itself.
+    pub fn build(self, arguments: &[&str]) -> Result<String, String> {
+        let (docker, endpoint) = (lab_variable("LONGSHORE_LAB_DOCKER"), self.endpoint());
+        let build = ["DOCKER_BUILDKIT=1", &docker, "-H", &endpoint, "build", "--progress", "plain"];
+        run("env", &[&build, arguments].concat(), "")
     }
 
     /// The names of all containers, those that have ended included.

@@ -19,6 +19,7 @@ lab_variables() {
     echo "LONGSHORE_LAB_KUBECTL=$(kubernetes_command kubectl)"
     echo "LONGSHORE_LAB_HELM=$helm"
     echo "LONGSHORE_LAB_KUBECONFORM=$kubeconform"
+    echo "LONGSHORE_LAB_SSH=$ssh"
     echo "LONGSHORE_LAB_SSHD=$lab/sshd"
     [[ ! -x $compose ]] || echo "LONGSHORE_LAB_COMPOSE=$compose"
     [[ ! -d $buildx ]] || echo "LONGSHORE_LAB_DOCKER_CONFIG=$buildx"

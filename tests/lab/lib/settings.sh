@@ -36,6 +36,7 @@ readonly buildx=$cache/buildx-$buildx_version
 # Debian's client, because BuildKit is built into it: newer clients need the
 # buildx plugin for that. It talks to both engines.
 readonly docker=$debian/usr/bin/docker
+readonly ssh=$debian/usr/bin/ssh
 
 # --- components, in the order in which they are shown -----------------------
 readonly all_components=(hub gcr engine20 engine29 kubernetes)
