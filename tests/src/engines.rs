@@ -19,10 +19,15 @@ pub enum LabEngine {
 impl LabEngine {
     /// Its address, `unix:///…`.
     pub fn endpoint(self) -> String {
-        lab_variable(match self {
+        lab_variable(self.variable())
+    }
+
+    /// The variable that holds its address.
+    pub fn variable(self) -> &'static str {
+        match self {
             Self::Engine20 => "LONGSHORE_LAB_ENGINE20",
             Self::Engine29 => "LONGSHORE_LAB_ENGINE29",
-        })
+        }
     }
 
     /// Where its containers, and what its builds run, reach this machine.
@@ -53,6 +58,22 @@ impl LabEngine {
     pub fn build(self, arguments: &[&str]) -> Result<String, String> {
         let (docker, endpoint) = (lab_variable("LONGSHORE_LAB_DOCKER"), self.endpoint());
         let build = ["DOCKER_BUILDKIT=1", &docker, "-H", &endpoint, "build", "--progress", "plain"];
+        run("env", &[&build, arguments].concat(), "")
+    }
+
+    /// Whether the lab has brought docker's newest client: `lab install bench`.
+    pub fn has_newest_client() -> bool {
+        std::env::var_os("LONGSHORE_LAB_DOCKER_CONFIG").is_some()
+    }
+
+    /// What `docker build` says by the newest client, buildx.
+    pub fn build_with_newest(self, arguments: &[&str]) -> Result<String, String> {
+        let buildx = format!("{}/cli-plugins/docker-buildx", lab_variable("LONGSHORE_LAB_DOCKER_CONFIG"));
+        let host = format!("DOCKER_HOST={}", self.endpoint());
+        // What it remembers between builds is of no use to anyone here.
+        let memory = tempfile::tempdir().expect("a folder");
+        let memory = format!("BUILDX_CONFIG={}", memory.path().display());
+        let build = [&host, &memory, "BUILDX_BUILDER=default", &buildx, "build", "--progress", "plain"];
         run("env", &[&build, arguments].concat(), "")
     }
 
