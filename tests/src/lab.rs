@@ -1,11 +1,10 @@
 //! The lab: the real components that tests run against. `tests/lab/lab env` prints where they are.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use longshore::app::{BuilderKind, Credentials};
-use longshore::build::{ContextReader, ContextSource};
+use longshore::build::{ContextReader, ContextSource, DockerfileSource};
 use longshore::engine::docker::DockerEngine;
 use longshore::engine::{BuildRequest, Engine};
 
@@ -21,15 +20,9 @@ pub fn engine(variable_name: &str) -> DockerEngine {
 /// Builds a folder with an engine of the lab, as Longshore does, and gives the image this reference.
 pub async fn build_folder(engine: LabEngine, root: &Path, dockerfile: &str, reference: &str) {
     let source = ContextSource::Folder(root.to_owned());
+    let dockerfile = DockerfileSource::InContext(dockerfile.to_owned());
     let context = ContextReader::default().read(source, dockerfile).await.unwrap_or_else(|error| panic!("{error}"));
-    let request = BuildRequest {
-        context: context.into_archive(),
-        dockerfile: dockerfile.to_owned(),
-        target: None,
-        args: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        reference: reference.parse().expect("it is a reference"),
-    };
+    let request = BuildRequest::new(Arc::new(context), reference.parse().expect("it is a reference"), reference);
     let built = self::engine(engine.variable()).build_image(request, Arc::new(|_| {})).await;
     built.unwrap_or_else(|error| panic!("{} did not build {reference}: {error}", engine.component()));
 }

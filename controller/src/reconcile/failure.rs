@@ -8,7 +8,7 @@ use crate::engine::EngineError;
 /// The failure of an action, to be remembered.
 pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -> Failure {
     let part = part_of(action);
-    let is_terminal = matches!(error, EngineError::BuildFailed(_));
+    let is_terminal = matches!(error, EngineError::BuildFailed(_) | EngineError::Unsupported(_));
     let build_failure = match error {
         EngineError::BuildFailed(failed) => Some(failed.failure.clone()),
         _ => None,

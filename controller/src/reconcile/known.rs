@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use longshore_crds::BuildStatus;
 
 use super::AppKey;
-use crate::app::{Attempts, ImageReference};
+use crate::app::{Attempts, BuildStage, ImageReference};
 
 /// What this process knows of one resource.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,10 @@ pub(super) struct Known {
     pub(super) engine: String,
     pub(super) attempts: Attempts,
     pub(super) build: Option<BuildStatus>,
+    /// How far the build is that goes on.
+    pub(super) stage: Option<BuildStage>,
+    /// Whether there is something new about it that the status will tell soon.
+    pub(super) has_news: bool,
     pub(super) pushed_at: BTreeMap<ImageReference, Timestamp>,
     /// Whether something stands in its way that a change on the engine may lift.
     pub(super) is_waiting: bool,

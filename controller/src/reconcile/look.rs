@@ -11,7 +11,7 @@ use super::known::Known;
 use super::{AppKey, ReconcileError, Reconciler};
 use crate::app::plan::{Observed, plan};
 use crate::app::status::Telling;
-use crate::app::{Block, Container, ContainerState, Desired, Memory, Owner, Part, Plan, Reason, validate};
+use crate::app::{Block, Container, ContainerState, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate};
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
 
@@ -33,7 +33,7 @@ pub(super) struct Planned {
     pub(super) observed: Observed,
     pub(super) plan: Plan,
     pub(super) store: Arc<EngineStore>,
-    pub(super) context: Option<ReadContext>,
+    pub(super) context: Option<Arc<ReadContext>>,
     pub(super) telling: Telling,
 }
 
@@ -55,18 +55,21 @@ impl Reconciler {
             let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
+            self.observe_base_images(&desired, &store, &mut observed).await;
             Ok::<_, EngineError>((store, observed))
         };
         let (store, observed) = match found.await {
             Ok(found) => found,
             Err(error) => return Ok(Look::Blocked(engine_block(&app.spec.engine, &error))),
         };
+        let desired = desired.on_base_images(&observed);
         let plan = plan(&desired, &observed, (self.clock)());
         let telling = Telling {
             engine: app.spec.engine.clone(),
             generation: app.metadata.generation.unwrap_or(0),
-            source: context.as_ref().map(source_status),
+            source: context.as_deref().map(source_status),
             build: known.build.clone(),
+            stage: known.stage.clone(),
             pushed_at: known.pushed_at.clone(),
             log_tail: self.log_tail(app, &plan, &store).await,
         };
@@ -118,6 +121,13 @@ impl Reconciler {
             };
             let remote = self.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
             observed.remotes.insert(destination.reference.clone(), remote);
+        }
+    }
+
+    async fn observe_base_images(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {
+        if let Ok(ImageSource::Build(build)) = &desired.source {
+            let now = (self.clock)();
+            observed.base_images = store.base_images.look_up(&*store.engine, build, &observed.images, now).await;
         }
     }
 

@@ -14,6 +14,7 @@ use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::build_stages::OngoingBuild;
 use super::engine_store::EngineStore;
 use super::engine_stores::EngineStores;
 use super::execute::{Executor, Outcome};
@@ -25,7 +26,7 @@ use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
 };
 use crate::app::status::{Outlook, Telling, status, time};
-use crate::app::{Action, Block, Instance, Step};
+use crate::app::{Action, Block, BuildStage, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
 use crate::registry::Registry;
@@ -41,6 +42,9 @@ const AT_REST: Duration = Duration::from_secs(300);
 
 /// How many steps a pass takes before it lets others have their turn.
 const MOST_ROUNDS: usize = 50;
+
+/// How many of a builder's warnings a status holds, as the schema has it.
+const MOST_WARNINGS: usize = 32;
 
 /// What a reconciler is made of.
 pub struct ReconcilerParts {
@@ -74,7 +78,7 @@ pub struct Reconciler {
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
     pub(super) keep_images: bool,
-    reporter: Arc<dyn Reporter>,
+    pub(super) reporter: Arc<dyn Reporter>,
     pub(super) wakes: mpsc::UnboundedSender<AppKey>,
 }
 
@@ -188,7 +192,7 @@ impl Reconciler {
     ) -> Result<Round, ReconcileError> {
         let first = planned.plan.steps.first().cloned();
         if let Some(running) = self.tasks.action(uid)
-            && first.as_ref().is_none_or(|step| step.action != running)
+            && first.as_ref().is_none_or(|step| !step.action.is_same_work(&running))
         {
             debug!(%key, "what is being done is not what is wanted any more: {running}");
             self.tasks.cancel(uid).await;
@@ -247,12 +251,31 @@ impl Reconciler {
         if !step.action.is_long() {
             return this.perform_now(key, app, &step, executor, &store).await;
         }
-        let (key, app) = (key.clone(), app.clone());
+        let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
         self.tasks.spawn(uid, step.action.clone(), async move {
-            this.perform_now(&key, &app, &step, executor, &store).await;
+            match &step.action {
+                Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
+                _ => this.perform_now(&key, &app, &step, executor, &store).await,
+            };
             this.wake(&key);
         });
         Round::Rest(AT_REST)
+    }
+
+    /// Builds when it is its turn.
+    async fn build(
+        self: &Arc<Self>,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: &Step,
+        mut executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        let _ongoing = OngoingBuild::of(self, key, uid);
+        let _turn = store.builds.turn(|ahead| self.note_stage(key, uid, BuildStage::Waiting { ahead })).await;
+        executor.progress = self.noting_stages(key, uid, executor.progress);
+        self.perform_now(key, app, step, executor, store).await
     }
 
     async fn perform_now(
@@ -333,6 +356,8 @@ impl Reconciler {
             finished_at: Some(time(finished)),
             steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
             cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
+            bytes_sent: i64::try_from(report.bytes_sent).unwrap_or(i64::MAX),
+            warnings: report.warnings.into_iter().take(MOST_WARNINGS).collect(),
             failure: build_failure,
         };
         self.known.update(key, &app.uid().unwrap_or_default(), |known| known.build = Some(build));

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use futures::StreamExt;
-use longshore::build::{ContextReader, ContextSource};
+use longshore::build::{ContextReader, ContextSource, DockerfileSource};
 use longshore_tests::{LabEngine, lab, unique_name};
 use rows::{ROWS, Row};
 use tempfile::TempDir;
@@ -213,7 +213,8 @@ async fn malformed_lines_are_refused() {
     for line in ["[a", "a[b-", "!", "x[]y"] {
         let context = write(&Row { ignore: line, ..rows::row("", "", &[], &[]) });
         let source = ContextSource::Folder(context.path().to_owned());
-        assert!(ContextReader::default().read(source, "Dockerfile").await.is_err(), "Longshore takes {line}");
+        let dockerfile = DockerfileSource::InContext("Dockerfile".to_owned());
+        assert!(ContextReader::default().read(source, dockerfile).await.is_err(), "Longshore takes {line}");
         let place = context.path().to_str().unwrap();
         assert!(LabEngine::Engine29.build(&[place]).is_err(), "docker takes {line}");
     }
