@@ -6,6 +6,7 @@
 
 mod build;
 mod container_app;
+mod container_app_revision;
 mod container_app_status;
 mod container_engine;
 mod manifests;
@@ -14,6 +15,10 @@ mod run;
 
 pub use build::{Build, BuildContext};
 pub use container_app::{ContainerApp, ContainerAppSpec, DeletionPolicy, Image, PullPolicy, Push};
+pub use container_app_revision::{
+    BaseImage, ContainerAppRevision, ContainerAppRevisionSpec, ContainerAppRevisionStatus, RevisionImage,
+    RevisionInputs, RevisionOutcome,
+};
 pub use container_app_status::{
     BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus, PushStatus,
     SourceStatus,

@@ -75,6 +75,8 @@ pub enum Reason {
     RolledBack,
     /// The engine did not do what was asked.
     EngineError,
+    /// The record of a revision could not be written or removed. It is the reason of an Event only.
+    RevisionNotRecorded,
 }
 
 impl Reason {
@@ -117,6 +119,7 @@ impl Reason {
             Self::RunFailed => "RunFailed",
             Self::RolledBack => "RolledBack",
             Self::EngineError => "EngineError",
+            Self::RevisionNotRecorded => "RevisionNotRecorded",
         }
     }
 }

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use longshore_crds::SourceStatus;
 
 use super::cache::ContentCache;
 use super::digest::{ContentDigest, context_digest};
 use super::dockerignore::IgnoreRules;
+use super::fingerprints::fingerprints;
 use super::folder::Folder;
 use super::tree::{Entry, FileEntry, Tree};
 use super::walk;
 use super::{ContextError, ContextPath};
-use crate::app::ContextDigest;
+use crate::app::{ContextContent, ContextDigest};
 
 /// The name of the file with the patterns, and what stands behind a Dockerfile's name in that of its own.
 const IGNORE_FILE: &str = ".dockerignore";
@@ -161,6 +163,18 @@ impl ReadContext {
     /// The bytes of all files together.
     pub fn bytes(&self) -> u64 {
         self.tree.bytes()
+    }
+
+    /// What is recorded of it.
+    pub fn content(&self) -> ContextContent {
+        ContextContent {
+            source: SourceStatus {
+                revision: self.digest.0.to_string(),
+                files: i64::try_from(self.files()).unwrap_or(i64::MAX),
+                size: i64::try_from(self.bytes()).unwrap_or(i64::MAX),
+            },
+            files: fingerprints(&self.tree),
+        }
     }
 
     /// Whether there is a file, or a link, at this path.

@@ -22,6 +22,7 @@ mod context;
 mod digest;
 mod dockerignore;
 mod error;
+mod fingerprints;
 mod folder;
 mod path;
 mod pattern;

@@ -12,6 +12,7 @@ mod guard;
 mod instance;
 mod options;
 mod resources;
+mod revisions;
 mod run;
 mod status_patch;
 

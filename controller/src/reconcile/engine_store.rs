@@ -59,6 +59,7 @@ impl EngineStore {
             | Action::StopContainer { .. }
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
+            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
         }
     }
 

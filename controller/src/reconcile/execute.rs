@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::build_log::Transcript;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{Action, ContainerId, Desired, ImageSource, ImageTarget, Owner, SpecHash, labels};
@@ -17,6 +18,8 @@ pub(super) struct Executor {
     pub(super) desired: Option<Desired>,
     pub(super) context: Option<ReadContext>,
     pub(super) progress: ProgressSink,
+    /// What the progress tells goes through it.
+    pub(super) transcript: Arc<Transcript>,
     pub(super) now: jiff::Timestamp,
 }
 
@@ -57,6 +60,9 @@ impl Executor {
             Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
             Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
             Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
+            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {
+                unreachable!("records are not kept on an engine")
+            }
         }
         Ok(Outcome::default())
     }

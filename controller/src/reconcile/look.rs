@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use longshore_crds::{ContainerApp, ContainerEngine, SourceStatus};
+use longshore_crds::{ContainerApp, ContainerEngine};
 
 use super::dereference::{Dereference, Dereferenced};
 use super::engine_store::EngineStore;
@@ -55,6 +55,8 @@ impl Reconciler {
             let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
+            observed.revisions = self.revisions(key, app, known).await;
+            observed.context = context.as_ref().map(ReadContext::content);
             Ok::<_, EngineError>((store, observed))
         };
         let (store, observed) = match found.await {
@@ -65,7 +67,7 @@ impl Reconciler {
         let telling = Telling {
             engine: app.spec.engine.clone(),
             generation: app.metadata.generation.unwrap_or(0),
-            source: context.as_ref().map(source_status),
+            source: observed.context.as_ref().map(|content| content.source.clone()),
             build: known.build.clone(),
             pushed_at: known.pushed_at.clone(),
             log_tail: self.log_tail(app, &plan, &store).await,
@@ -106,6 +108,7 @@ impl Reconciler {
             containers,
             images: store.images().await?.as_ref().clone(),
             attempts: known.attempts.clone(),
+            making: known.making.clone(),
             memory: Memory::of(&app.status.clone().unwrap_or_default()),
             ..Observed::default()
         })
@@ -146,14 +149,6 @@ async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
     // A character that the cut has split becomes U+FFFD, which is up to three times as long.
     let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
     text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
-}
-
-fn source_status(context: &ReadContext) -> SourceStatus {
-    SourceStatus {
-        revision: context.digest().0.to_string(),
-        files: i64::try_from(context.files()).unwrap_or(i64::MAX),
-        size: i64::try_from(context.bytes()).unwrap_or(i64::MAX),
-    }
 }
 
 /// The block of an engine that cannot be used.

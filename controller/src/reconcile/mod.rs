@@ -1,5 +1,6 @@
 //! The reconciler: the only place where the pure and the real meet.
 
+mod build_log;
 mod contract;
 mod dereference;
 mod engine_store;
@@ -9,11 +10,15 @@ mod execute;
 mod failure;
 mod known;
 mod look;
+mod making;
+mod masker;
+mod plain_text;
 mod reconciler;
 mod remote_store;
 mod removal;
 mod reporter;
 mod resources;
+mod revisions;
 mod tasks;
 mod wakes;
 mod watch;

@@ -7,12 +7,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use longshore_crds::ContainerApp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
 use crate::reconcile::AppKey;
 
 /// Only the user may look: an app's environment may hold what is nobody else's business.
-const FOLDER_MODE: u32 = 0o700;
+pub(super) const FOLDER_MODE: u32 = 0o700;
 
 /// The folder in which a project's apps are remembered.
 #[derive(Clone, Debug)]
@@ -145,7 +147,8 @@ fn users_own() -> Option<PathBuf> {
     Some(state?.join("longshore"))
 }
 
-fn read(file: &Path) -> Result<Option<ContainerApp>, StateError> {
+/// What a file holds; nothing when there is none or it cannot be understood.
+pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, StateError> {
     match fs::read(file) {
         // What cannot be understood was written by another version; it is as if it had been deleted.
         Ok(bytes) => Ok(serde_json::from_slice(&bytes)
@@ -157,15 +160,15 @@ fn read(file: &Path) -> Result<Option<ContainerApp>, StateError> {
 }
 
 /// The temporary file is readable by the user only, and so is what it becomes.
-fn replace(folder: &Path, file: &Path, app: &ContainerApp) -> io::Result<()> {
+pub(super) fn replace(folder: &Path, file: &Path, value: &impl Serialize) -> io::Result<()> {
     let mut temporary = NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut temporary, app)?;
+    serde_json::to_writer_pretty(&mut temporary, value)?;
     temporary.flush()?;
     temporary.persist(file)?;
     Ok(())
 }
 
-fn unusable(path: &Path, error: io::Error) -> StateError {
+pub(super) fn unusable(path: &Path, error: io::Error) -> StateError {
     StateError::Unusable { path: path.to_owned(), error }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use longshore_crds::PullPolicy;
 
-use super::{Observed, step};
+use super::{Observed, revisions, step};
 use crate::app::{
     Action, Block, BuildSpec, Desired, Image, ImageReference, ImageSource, ImageTarget, InputHash, Part, Reason, Step,
     labels,
@@ -106,15 +106,18 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
     let action = Action::BuildImage { hash, reference };
     match observed.attempts.block(&action, now) {
         Some(block) => ImagePlan::blocked(block),
-        None => coming(step(action, cause_of_build(desired, observed))),
+        None => coming(step(action, cause_of_build(desired, build, observed))),
     }
 }
 
-fn cause_of_build(desired: &Desired, observed: &Observed) -> &'static str {
+fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> String {
+    if let Some(changes) = revisions::changes_since_the_last(desired, build, observed) {
+        return changes;
+    }
     if observed.images.iter().any(|image| image.is_kept_by(&desired.owner)) {
-        "what goes into the build has changed"
+        "what goes into the build has changed".to_owned()
     } else {
-        "no image with these inputs is on the engine"
+        "no image with these inputs is on the engine".to_owned()
     }
 }
 
