@@ -2,6 +2,7 @@
 
 mod archive;
 mod escape;
+mod fingerprints;
 mod reading;
 
 use std::collections::BTreeMap;
