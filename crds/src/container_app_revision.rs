@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildStatus, SourceStatus};
+use crate::{BaseImageStatus, BuildStatus, SourceStatus};
 
 #[expect(clippy::duplicated_attributes, reason = "columns of one table have the same types")]
 /// What went into a revision. It is written once and never changes.
@@ -85,25 +85,12 @@ pub struct RevisionInputs {
     /// The images that it was built from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    pub base_images: Vec<BaseImage>,
+    pub base_images: Vec<BaseImageStatus>,
     /// The files of the context: for each path the first twelve hexadecimal digits of its content's SHA-256. Of more
     /// than 512 files it holds the top-level folders instead, each with a `/` behind its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 512))]
     pub files: BTreeMap<String, String>,
-}
-
-/// An image that another was built from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BaseImage {
-    /// The reference in the Dockerfile.
-    #[schemars(length(min = 1, max = 512))]
-    pub reference: String,
-    /// What it stood for when the image was built.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub digest: Option<String>,
 }
 
 /// What came out of a revision. It is no subresource: a record is written as a whole, by one request.

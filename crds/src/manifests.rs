@@ -51,6 +51,6 @@ fn refuse_path(context: &mut Value) {
     let rules = context["x-kubernetes-validations"].as_array_mut().expect("a context has rules");
     rules.push(json!({
         "rule": "!has(self.path)",
-        "message": "path is read from the machine that runs longshore up; in a cluster use inline or configMap",
+        "message": "path is read from the machine that runs longshore up; in a cluster use git, http, sourceRef, inline or configMap",
     }));
 }

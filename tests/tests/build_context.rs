@@ -3,13 +3,12 @@
 //! One thing is left out here, as docker's clients differ: an exception that begins with a wildcard brings back what lies
 //! in a folder that is left out with those that have BuildKit's present filter, and with Longshore, not with 20.10.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use longshore::build::{ContextReader, ContextSource};
+use longshore::build::{ContextReader, ContextSource, DockerfileSource};
 use longshore::engine::{BuildRequest, Engine};
 use longshore_tests::{LabEngine, lab, unique_name};
 
@@ -100,15 +99,9 @@ fn seen(engine: LabEngine, image: &str) -> Vec<String> {
 
 async fn build(engine: LabEngine, variable: &str, root: &Path, image: &str) {
     let source = ContextSource::Folder(root.to_owned());
-    let context = ContextReader::default().read(source, "Dockerfile").await.unwrap_or_else(|error| panic!("{error}"));
-    let request = BuildRequest {
-        context: context.into_archive(),
-        dockerfile: "Dockerfile".to_owned(),
-        target: None,
-        args: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        reference: image.parse().expect("it is a reference"),
-    };
+    let dockerfile = DockerfileSource::InContext("Dockerfile".to_owned());
+    let context = ContextReader::default().read(source, dockerfile).await.unwrap_or_else(|error| panic!("{error}"));
+    let request = BuildRequest::new(Arc::new(context), image.parse().expect("it is a reference"), image);
     let built = lab::engine(variable).build_image(request, Arc::new(|_| {})).await;
     built.unwrap_or_else(|error| panic!("{} did not build: {error}", engine.component()));
 }

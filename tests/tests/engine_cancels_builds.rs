@@ -1,13 +1,11 @@
 //! A build whose call is dropped ends at the engine too: an edit of a resource cancels a build that it makes useless.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::StreamExt;
 use longshore::app::BuilderKind;
 use longshore::engine::docker::DockerEngine;
 use longshore::engine::{BuildRequest, Engine, ProgressSink};
+use longshore_tests::engine_contract::context_of;
 use longshore_tests::{LabEngine, eventually, unique_name};
 
 #[tokio::test]
@@ -49,20 +47,8 @@ async fn a_dropped_build_ends_at_the_engine(engine: LabEngine, builder: BuilderK
 /// A build with a step that takes an hour and has this name in its command line.
 fn request_of_a_long_build(name: &str) -> BuildRequest {
     let dockerfile = format!("FROM busybox:latest\nRUN sleep 3600 && echo {name}\n");
-    let mut header = tar::Header::new_gnu();
-    header.set_size(dockerfile.len() as u64);
-    header.set_mode(0o644);
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).expect("an archive in memory");
-    let archive = Bytes::from(archive.into_inner().expect("an archive in memory"));
-    BuildRequest {
-        context: futures::stream::iter([Ok(archive)]).boxed(),
-        dockerfile: "Dockerfile".to_owned(),
-        target: None,
-        args: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        reference: name.parse().expect("a reference"),
-    }
+    let context = context_of(&[("Dockerfile", &dockerfile)]);
+    BuildRequest::new(context, name.parse().expect("a reference"), name)
 }
 
 /// Whether a shell with this name in its command line runs on this machine, where the lab's engines run as well.

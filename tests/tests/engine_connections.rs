@@ -1,13 +1,11 @@
 //! A controller builds for months in one process: a build leaves no connection to its engine behind. Alone in its
 //! file, since it counts the connections of the whole process.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures::StreamExt;
 use longshore::engine::docker::DockerEngine;
 use longshore::engine::{BuildRequest, Engine};
+use longshore_tests::engine_contract::context_of;
 use longshore_tests::{LabEngine, eventually, unique_name};
 
 #[tokio::test]
@@ -27,20 +25,8 @@ async fn builds_leave_no_connection_behind() {
 
 fn request(name: &str) -> BuildRequest {
     let dockerfile = format!("FROM busybox:latest\nLABEL name={name}\n");
-    let mut header = tar::Header::new_gnu();
-    header.set_size(dockerfile.len() as u64);
-    header.set_mode(0o644);
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, "Dockerfile", dockerfile.as_bytes()).expect("an archive in memory");
-    let archive = Bytes::from(archive.into_inner().expect("an archive in memory"));
-    BuildRequest {
-        context: futures::stream::iter([Ok(archive)]).boxed(),
-        dockerfile: "Dockerfile".to_owned(),
-        target: None,
-        args: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        reference: name.parse().expect("a reference"),
-    }
+    let context = context_of(&[("Dockerfile", &dockerfile)]);
+    BuildRequest::new(context, name.parse().expect("a reference"), name)
 }
 
 fn open_sockets() -> usize {

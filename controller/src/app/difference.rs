@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longshore_crds::{BaseImage, ContainerAppRevisionSpec, RevisionInputs};
+use longshore_crds::{BaseImageStatus, ContainerAppRevisionSpec, RevisionInputs};
 
 /// How many files are named.
 const NAMED_FILES: usize = 3;
@@ -28,6 +28,10 @@ pub fn changes(before: &ContainerAppRevisionSpec, now: &ContainerAppRevisionSpec
         (old.rebuild_token != new.rebuild_token, "the rebuildToken has changed"),
     ];
     changes.extend(fields.into_iter().filter(|(has_changed, _)| *has_changed).map(|(_, phrase)| phrase.to_owned()));
+    if changes.is_empty() {
+        // Something that is hashed and not recorded, such as a label.
+        changes.extend(change_of_source(before, now));
+    }
     changes
 }
 
@@ -72,12 +76,10 @@ fn named(kind: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, Stri
 }
 
 /// `the base image node:6 moved a1b2c3d4e5f6 → c3d4e5f6a1b2`.
-fn base_images(old: &[BaseImage], new: &[BaseImage]) -> Vec<String> {
-    let short = |image: &BaseImage| {
-        let digest = image.digest.clone().unwrap_or_default();
-        digest.trim_start_matches("sha256:").chars().take(12).collect::<String>()
-    };
-    let change = |image: &BaseImage| {
+fn base_images(old: &[BaseImageStatus], new: &[BaseImageStatus]) -> Vec<String> {
+    let short =
+        |image: &BaseImageStatus| image.digest.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+    let change = |image: &BaseImageStatus| {
         let before = old.iter().find(|before| before.reference == image.reference);
         match before {
             None => Some(format!("the base image {} is new", image.reference)),
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn a_base_image_that_moved_is_told_with_both_digests() {
         let base =
-            |digest: &str| BaseImage { reference: "node:6".to_owned(), digest: Some(format!("sha256:{digest}")) };
+            |digest: &str| BaseImageStatus { reference: "node:6".to_owned(), digest: format!("sha256:{digest}") };
         let before = built(&[], |inputs| inputs.base_images = vec![base(&"a1".repeat(32))]);
         let now = built(&[], |inputs| inputs.base_images = vec![base(&"c3".repeat(32))]);
         assert_eq!(changes(&before, &now), ["the base image node:6 moved a1a1a1a1a1a1 → c3c3c3c3c3c3"]);

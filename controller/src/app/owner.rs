@@ -7,6 +7,8 @@ use super::{ImageKey, ImageReference};
 
 /// The labels that mark a container as ours. A container without them, or with another owner's, is never touched.
 pub mod labels {
+    /// What every label of ours begins with.
+    pub const PREFIX: &str = "longshore.dev/";
     /// Which installation made it, see [`Instance`](super::Instance).
     pub const INSTANCE: &str = "longshore.dev/instance";
     /// The UID of the resource that owns it.

@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use kube::api::ObjectMeta;
 use longshore_crds::{
-    BuildStatus, ContainerApp, ContainerAppRevision, ContainerAppRevisionSpec, ContainerAppRevisionStatus,
-    RevisionInputs, RevisionOutcome, SourceStatus,
+    BaseImageStatus, BuildStatus, ContainerApp, ContainerAppRevision, ContainerAppRevisionSpec,
+    ContainerAppRevisionStatus, RevisionInputs, RevisionOutcome, SourceStatus,
 };
 
 use super::{AttemptKey, BuildSpec, Desired, Owner, labels};
@@ -133,12 +133,18 @@ pub struct ContextContent {
 
 /// What goes into this build, as it is recorded.
 pub fn inputs_of(build: &BuildSpec, context: Option<&ContextContent>) -> RevisionInputs {
+    let base_images = build
+        .base_images
+        .iter()
+        .map(|(reference, digest)| BaseImageStatus { reference: reference.canonical(), digest: digest.clone() });
     RevisionInputs {
         dockerfile: build.dockerfile.clone(),
         target: build.target.clone(),
         args: build.args.clone(),
+        platforms: build.platforms.clone(),
         rebuild_token: build.rebuild_token.clone(),
+        secrets: build.secret_ids.iter().cloned().collect(),
+        base_images: base_images.collect(),
         files: context.map(|content| content.files.clone()).unwrap_or_default(),
-        ..RevisionInputs::default()
     }
 }

@@ -38,6 +38,8 @@ pub enum Action {
         hash: InputHash,
         /// The private tag that the image gets.
         reference: ImageReference,
+        /// Whether base images are asked for at their registries though the engine holds some of these names.
+        pull: bool,
     },
     /// Let a reference on the engine point at an image.
     TagImage {
@@ -119,6 +121,18 @@ impl Action {
     /// Whether it only keeps the records: nothing that was asked for waits for it.
     pub fn is_bookkeeping(&self) -> bool {
         matches!(self, Self::RecordRevision { .. } | Self::RemoveRevision { .. })
+    }
+
+    /// Whether it is the same work as another: whether a build asks registries for base images is only how it is done,
+    /// and may change while it goes on, since the build itself brings them.
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::BuildImage { hash, reference, pull: _ },
+                Self::BuildImage { hash: other_hash, reference: other_reference, pull: _ },
+            ) => hash == other_hash && reference == other_reference,
+            _ => self == other,
+        }
     }
 
     /// Whether it may take so long that it is done beside the reconciles of the resource, as a tracked task.

@@ -1,6 +1,7 @@
 //! A context as the tar archive that an engine builds from.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -8,10 +9,11 @@ use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::content::ContextFile;
 use super::context::ReadContext;
-use super::digest::DigestingReader;
-use super::folder::{Folder, Found, Kind};
-use super::tree::{Entry, FileEntry};
+use super::digest::ContentDigest;
+use super::dockerfile::IGNORE_FILE;
+use super::tree::Entry;
 use super::{ContextError, ContextPath};
 
 /// The bytes of one piece of the archive.
@@ -26,24 +28,71 @@ const LINK_MODE: u32 = 0o777;
 /// The longest target of a link that fits into a header, in bytes; a longer one gets an entry of its own before it.
 const TARGET_IN_HEADER: usize = 100;
 
+/// A context on its way as an archive.
+pub struct Archive {
+    /// The path of the Dockerfile in it.
+    pub dockerfile: String,
+    /// An uncompressed tar archive.
+    pub stream: BoxStream<'static, io::Result<Bytes>>,
+}
+
 impl ReadContext {
     /// The context as an uncompressed tar archive: in order, without times and owners, so that the same context makes
-    /// the same bytes.
+    /// the same bytes. The Dockerfile is in it under its own name where it is a file of the context; else under a name
+    /// that `.dockerignore` leaves out, as the docker command does it: whoever builds reads it first and removes it.
     ///
     /// Files are read from disk while it is sent. If one is not what was digested, the stream ends in an error that
     /// holds a [`ContextError`] and names the file. It must be polled in a tokio runtime; dropping it ends the work.
-    pub fn into_archive(self) -> BoxStream<'static, io::Result<Bytes>> {
-        stream::once(async move { start(self) }).flatten().boxed()
+    pub fn archive(self: &Arc<Self>) -> Archive {
+        let context = Arc::clone(self);
+        let dockerfile = match self.dockerfile_in_context() {
+            Some((path, _)) => path.to_string(),
+            None => self.name_for_dockerfile(),
+        };
+        Archive { dockerfile, stream: stream::once(async move { start(context) }).flatten().boxed() }
+    }
+
+    /// A name that no file of the context has.
+    fn name_for_dockerfile(&self) -> String {
+        let digest = ContentDigest::of(self.dockerfile().text());
+        let digits: String = digest.as_bytes()[..10].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!(".dockerfile.{digits}")
+    }
+
+    /// The files that take the Dockerfile along, where it is none of the context.
+    fn files_beside(&self) -> io::Result<Vec<(String, Vec<u8>)>> {
+        if self.dockerfile_in_context().is_some() {
+            return Ok(Vec::new());
+        }
+        let name = self.name_for_dockerfile();
+        let patterns = match self.entries().find(|(path, _)| path.as_str() == IGNORE_FILE) {
+            Some((path, Entry::File(file))) => {
+                let mut content = Vec::new();
+                self.open(path, file).map_err(io::Error::other)?.read_to_end(&mut content)?;
+                content
+            }
+            // It is left out itself, or there is none.
+            _ => IGNORE_FILE.as_bytes().to_vec(),
+        };
+        let patterns = [&patterns, format!("\n{name}\n").as_bytes()].concat();
+        Ok(vec![(IGNORE_FILE.to_owned(), patterns), (name, self.dockerfile().text().to_vec())])
     }
 }
 
 /// Starts to write the archive on a thread that may block.
-fn start(context: ReadContext) -> impl futures::Stream<Item = io::Result<Bytes>> {
+fn start(context: Arc<ReadContext>) -> impl futures::Stream<Item = io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     let writing = tokio::task::spawn_blocking(move || {
         let mut builder = Builder::new(PieceWriter::to(sender));
-        for (path, entry) in context.tree.entries() {
-            append(&mut builder, path, entry, context.folder.as_ref())?;
+        let beside = context.files_beside()?;
+        for (name, content) in &beside {
+            let mut header = header(EntryType::Regular, FILE_MODE, content.len() as u64);
+            builder.append_data(&mut header, name, content.as_slice())?;
+        }
+        for (path, entry) in context.entries() {
+            if !beside.iter().any(|(name, _)| name == path.as_str()) {
+                append(&mut builder, &context, path, entry)?;
+            }
         }
         builder.into_inner()?.flush()
     });
@@ -59,9 +108,9 @@ fn start(context: ReadContext) -> impl futures::Stream<Item = io::Result<Bytes>>
 
 fn append(
     builder: &mut Builder<PieceWriter>,
+    context: &ReadContext,
     path: &ContextPath,
     entry: &Entry,
-    folder: Option<&Folder>,
 ) -> io::Result<()> {
     match entry {
         Entry::Folder => {
@@ -76,41 +125,13 @@ fn append(
             header.set_link_name_literal(target)?;
             builder.append_data(&mut header, path.as_str(), io::empty())
         }
-        Entry::File(file) => append_file(builder, path, file, folder),
-    }
-}
-
-fn append_file(
-    builder: &mut Builder<PieceWriter>,
-    path: &ContextPath,
-    file: &FileEntry,
-    folder: Option<&Folder>,
-) -> io::Result<()> {
-    let mode = if file.executable { EXECUTABLE_MODE } else { FILE_MODE };
-    let mut header = header(EntryType::Regular, mode, file.size);
-    match (&file.data, folder) {
-        (Some(data), _) => builder.append_data(&mut header, path.as_str(), data.as_ref()),
-        (None, Some(folder)) => {
-            let (on_disk, found) = folder.open_file(path).map_err(io::Error::other)?;
-            check(path, is_as_listed(&found, file))?;
-            let mut reader = DigestingReader::new(on_disk.take(file.size));
-            builder.append_data(&mut header, path.as_str(), &mut reader)?;
-            check(path, is_as_digested(reader, file))
+        Entry::File(file) => {
+            let mode = if file.executable { EXECUTABLE_MODE } else { FILE_MODE };
+            let mut header = header(EntryType::Regular, mode, file.size);
+            let mut content: ContextFile = context.open(path, file).map_err(io::Error::other)?;
+            builder.append_data(&mut header, path.as_str(), &mut content)
         }
-        (None, None) => Err(io::Error::other(ContextError::changed(path))),
     }
-}
-
-fn is_as_listed(found: &Found, file: &FileEntry) -> bool {
-    found.size == file.size && found.kind == Kind::File { executable: file.executable }
-}
-
-fn is_as_digested(reader: DigestingReader<impl Read>, file: &FileEntry) -> bool {
-    reader.bytes == file.size && reader.digest() == file.content
-}
-
-fn check(path: &ContextPath, is_unchanged: bool) -> io::Result<()> {
-    if is_unchanged { Ok(()) } else { Err(io::Error::other(ContextError::changed(path))) }
 }
 
 /// A header without a time and an owner.

@@ -9,11 +9,11 @@ use super::tree::{Entry, Tree};
 use crate::app::{ContextDigest, Digest};
 
 /// Stands in front of what is digested: what is digested differently one day gets another digest, not a wrong one.
-const VERSION: &[u8] = b"longshore context v1\n";
+const VERSION: &[u8] = b"longshore context v2\n";
 
 /// The SHA-256 of a file's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ContentDigest([u8; 32]);
+pub(crate) struct ContentDigest([u8; 32]);
 
 /// A reader that digests and counts what is read through it.
 pub(super) struct DigestingReader<R> {
@@ -44,6 +44,15 @@ impl<R: Read> Read for DigestingReader<R> {
 }
 
 impl ContentDigest {
+    pub(super) fn from_bytes(sha256: [u8; 32]) -> Self {
+        Self(sha256)
+    }
+
+    /// The 32 bytes of it.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     pub(super) fn of(content: &[u8]) -> Self {
         Self(Sha256::digest(content).into())
     }
@@ -65,12 +74,15 @@ pub(super) fn short_digest(entries: &[(&ContextPath, &Entry)]) -> String {
 }
 
 /// The digest of a context: for each entry, in the order of their paths' bytes, what it is, its path, and the
-/// digest of its content or the target of its link. Each text has its length in front, so no two contexts look alike.
-pub(super) fn context_digest(tree: &Tree) -> ContextDigest {
+/// digest of its content or the target of its link; and the Dockerfile's digest, wherever it lies. Each text has its
+/// length in front, so no two contexts look alike.
+pub(super) fn context_digest(tree: &Tree, dockerfile: &[u8]) -> ContextDigest {
     let mut hasher = Sha256::new_with_prefix(VERSION);
     for (path, entry) in tree.entries() {
         add_entry(&mut hasher, path, entry);
     }
+    hasher.update(b"D");
+    hasher.update(ContentDigest::of(dockerfile).0);
     ContextDigest(Digest::from_sha256(&hasher.finalize()))
 }
 

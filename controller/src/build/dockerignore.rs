@@ -13,7 +13,7 @@ const MOST_PATTERNS: usize = 2_000;
 
 /// The patterns of a `.dockerignore` file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct IgnoreRules {
+pub(crate) struct IgnoreRules {
     rules: Vec<Rule>,
 }
 
@@ -103,7 +103,7 @@ impl Rule {
 }
 
 /// The shortest way to write a path, relative to the context's root, as Go's `filepath.Clean` gives it.
-fn clean(path: &str) -> String {
+pub(super) fn clean(path: &str) -> String {
     let is_absolute = path.starts_with('/');
     let mut components: Vec<&str> = Vec::new();
     for component in path.split('/') {

@@ -95,6 +95,20 @@ pub enum ContextError {
         /// A few of the names that are there.
         names: String,
     },
+    /// There is no Dockerfile where it should lie outside of the context.
+    #[error("there is no file \"{path}\" for the Dockerfile; the path is relative to the build context's folder")]
+    NoDockerfileBeside {
+        /// Where it should be.
+        path: String,
+    },
+    /// The Dockerfile should lie outside of a context that has no outside.
+    #[error(
+        "the Dockerfile \"{path}\" lies outside of the build context, which only a folder and a repository have; put it into the context"
+    )]
+    NothingBeside {
+        /// Where it should be.
+        path: String,
+    },
     /// The program is ending.
     #[error("the build context was not read to its end: the program is ending")]
     Interrupted,

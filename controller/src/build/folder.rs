@@ -62,6 +62,11 @@ impl Stamp {
         }
     }
 
+    /// When its content was last changed, in seconds since 1970, as programs may set it.
+    pub(super) fn modified_at(&self) -> i64 {
+        i64::try_from(self.modified.0).unwrap_or_default()
+    }
+
     /// When it last changed, in seconds since 1970. A program cannot set this time.
     pub(super) fn changed_at(&self) -> i128 {
         self.changed.0

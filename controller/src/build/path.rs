@@ -45,12 +45,12 @@ impl ContextPath {
     }
 
     /// The paths of the folders that it is in, the outermost first.
-    pub(super) fn folders(&self) -> impl Iterator<Item = Self> {
+    pub(crate) fn folders(&self) -> impl Iterator<Item = Self> {
         self.0.match_indices('/').map(|(index, _)| Self(self.0[..index].to_owned()))
     }
 
     /// The names that it is made of.
-    pub(super) fn components(&self) -> std::str::Split<'_, char> {
+    pub(crate) fn components(&self) -> std::str::Split<'_, char> {
         self.0.split('/')
     }
 
@@ -60,6 +60,25 @@ impl ContextPath {
             Some(folder) => format!("{folder}/{name}").parse(),
             None => name.parse(),
         }
+    }
+
+    /// The path that a link at this path leads to; an absolute one is one from the context's root, as it is for whoever
+    /// builds. `None` when it leads out of the context, or to its root.
+    pub(crate) fn linked_to(&self, target: &str) -> Option<Self> {
+        let mut components: Vec<&str> = match target.starts_with('/') {
+            true => Vec::new(),
+            false => self.0.rsplit_once('/').map_or(Vec::new(), |(folder, _)| folder.split('/').collect()),
+        };
+        for component in target.split('/') {
+            match component {
+                "" | "." => {}
+                ".." => {
+                    components.pop()?;
+                }
+                name => components.push(name),
+            }
+        }
+        components.join("/").parse().ok()
     }
 
     /// The path of the file that lies beside this one and has these characters after its name.
@@ -146,6 +165,20 @@ mod tests {
         assert_eq!(problem(&"x".repeat(256)), Some(PathProblem::TooLong));
         assert_eq!(problem(&"x/".repeat(2048).replace("x/", "xx/")), Some(PathProblem::EmptyComponent));
         assert_eq!(problem(&format!("{}x", "xx/".repeat(1366))), Some(PathProblem::TooLong));
+    }
+
+    #[test]
+    fn a_link_leads_from_its_folder_and_never_out() {
+        let leads = |target: &str| {
+            let link: ContextPath = "docker/Dockerfile".parse().unwrap();
+            link.linked_to(target).map(|path| path.to_string())
+        };
+        assert_eq!(leads("Dockerfile.prod").as_deref(), Some("docker/Dockerfile.prod"));
+        assert_eq!(leads("../build/./Dockerfile").as_deref(), Some("build/Dockerfile"));
+        assert_eq!(leads("/Dockerfile").as_deref(), Some("Dockerfile"));
+        for target in ["../../secret", "/../secret", "..", ""] {
+            assert!(leads(target).is_none_or(|path| path == "docker"), "{target}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry as Place;
 
 use bytes::Bytes;
 
-use super::context::ContextLimits;
 use super::digest::ContentDigest;
+use super::reader::ContextLimits;
 use super::{ContextError, ContextPath};
 
 /// What a context holds, in the order of the paths' bytes, so that a folder comes before what is in it.
@@ -19,7 +19,7 @@ pub(super) struct Tree {
 
 /// One thing in a context.
 #[derive(Clone, Debug)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// A folder. Its mode is always 0755.
     Folder,
     /// A symbolic link, with what is written in it.
@@ -30,13 +30,15 @@ pub(super) enum Entry {
 
 /// A file in a context.
 #[derive(Clone, Debug)]
-pub(super) struct FileEntry {
+pub(crate) struct FileEntry {
     /// Whether its mode is 0755, else 0644.
-    pub(super) executable: bool,
+    pub(crate) executable: bool,
     /// Its size in bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// The digest of its content.
-    pub(super) content: ContentDigest,
+    pub(crate) content: ContentDigest,
+    /// When it was last changed, in seconds since 1970, as far as its source tells.
+    pub(crate) modified: i64,
     /// The content itself, where it does not lie on disk.
     pub(super) data: Option<Bytes>,
 }
@@ -85,6 +87,12 @@ impl Tree {
 
     pub(super) fn entries(&self) -> &BTreeMap<ContextPath, Entry> {
         &self.entries
+    }
+
+    /// The paths of its files and links.
+    pub(super) fn names(&self) -> impl Iterator<Item = &ContextPath> {
+        let is_no_folder = |(_, entry): &(&ContextPath, &Entry)| !matches!(entry, Entry::Folder);
+        self.entries.iter().filter(is_no_folder).map(|(path, _)| path)
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::time::SystemTime;
 
+use bytes::Bytes;
+
 use super::cache::ContentCache;
 use super::digest::{ContentDigest, DigestingReader};
 use super::dockerignore::{IgnoreRules, Verdict};
@@ -10,38 +12,20 @@ use super::folder::{Folder, Found, Kind};
 use super::tree::{Entry, FileEntry, Tree};
 use super::{ContextError, ContextPath};
 
-/// The largest `.dockerignore` file that is read, in bytes.
-const LARGEST_IGNORE_FILE: u64 = 1 << 20;
-
-/// Reads the file with the patterns.
-pub(super) fn read_ignore_file(folder: &Folder, path: &ContextPath) -> Result<Vec<u8>, ContextError> {
-    let is_file = folder.find(path)?.is_some_and(|found| matches!(found.kind, Kind::File { .. }));
-    if !is_file {
-        return Err(ContextError::unreadable(
-            path,
-            "it is not a file, and links are not followed; put the patterns into a file of this name",
-        ));
-    }
+/// Reads a file that has no more bytes than this; `None` when it has more.
+pub(super) fn read_small_file(folder: &Folder, path: &ContextPath, limit: u64) -> Result<Option<Bytes>, ContextError> {
     let (file, _) = folder.open_file(path)?;
     let mut content = Vec::new();
-    file.take(LARGEST_IGNORE_FILE + 1)
+    file.take(limit.saturating_add(1))
         .read_to_end(&mut content)
         .map_err(|error| ContextError::unreadable(path, error.to_string()))?;
-    if content.len() as u64 > LARGEST_IGNORE_FILE {
-        return Err(ContextError::unreadable(
-            path,
-            "it has more than 1 MiB, which is the limit for a file with patterns",
-        ));
-    }
-    Ok(content)
+    Ok((content.len() as u64 <= limit).then(|| content.into()))
 }
 
-/// Adds to the tree what the rules keep of the folder, and what is always kept. It returns how many files had to be
-/// read.
+/// Adds to the tree what the rules keep of the folder. It returns how many files had to be read.
 pub(super) fn collect(
     folder: &Folder,
     rules: &IgnoreRules,
-    always: &[&ContextPath],
     cache: &ContentCache,
     tree: &mut Tree,
 ) -> Result<usize, ContextError> {
@@ -54,9 +38,9 @@ pub(super) fn collect(
         };
         for (path, found) in folder.list(path)? {
             let verdict = rules.judge(&path, of_folder);
-            let keep = !verdict.excluded || always.contains(&&path);
+            let keep = !verdict.excluded;
             let is_folder = found.kind == Kind::Folder;
-            if is_folder && (!verdict.excluded || rules.may_bring_back_below(&path)) {
+            if is_folder && (keep || rules.may_bring_back_below(&path)) {
                 waiting.push(Some((path.clone(), verdict)));
             }
             if keep {
@@ -64,7 +48,6 @@ pub(super) fn collect(
             }
         }
     }
-    collector.add_missing(always)?;
     Ok(collector.files_read)
 }
 
@@ -76,18 +59,6 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    /// Adds those that lie in a folder which was not looked into.
-    fn add_missing(&mut self, always: &[&ContextPath]) -> Result<(), ContextError> {
-        for path in always {
-            if !self.tree.entries().contains_key(*path)
-                && let Some(found) = self.folder.find(path)?
-            {
-                self.add((*path).clone(), &found)?;
-            }
-        }
-        Ok(())
-    }
-
     fn add(&mut self, path: ContextPath, found: &Found) -> Result<(), ContextError> {
         let entry = match found.kind {
             Kind::Folder => Entry::Folder,
@@ -100,6 +71,7 @@ impl Collector<'_> {
                 executable,
                 size: found.size,
                 content: self.content(&path, found)?,
+                modified: found.stamp.modified_at(),
                 data: None,
             }),
         };

@@ -40,6 +40,9 @@ pub enum EngineError {
     /// The build's context could not be read, or changed while it was sent.
     #[error("{0}")]
     Context(String),
+    /// The engine or its builder cannot do what was asked for, and never will as it is: trying again would give the same.
+    #[error("{0}")]
+    Unsupported(String),
     /// Anything else that the engine said.
     #[error("{0}")]
     Other(String),

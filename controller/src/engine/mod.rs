@@ -7,12 +7,14 @@
 //! # Assumptions
 //! Whoever calls has decided. No implementation looks at labels or owners.
 
+mod build_request;
 pub mod docker;
 mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod pool;
 mod progress;
+mod ssh_key;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,11 +28,14 @@ use longshore_crds::ContainerEngine;
 
 use crate::app::{
     Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    ManifestDigest,
 };
 
+pub use build_request::{Attestations, BuildNetwork, BuildRequest, CacheExport, CacheMode, Provenance, Sbom};
 pub use error::{BuildFailed, EngineError};
 pub use pool::EnginePool;
-pub use progress::{BuildReport, LayerState, Progress, ProgressSink, StepState};
+pub use progress::{BuildReport, LayerState, Progress, ProgressSink, ResolvedImage, StepDuration, StepState};
+pub use ssh_key::{SshKey, SshKeyError};
 
 /// A container engine.
 #[async_trait]
@@ -66,6 +71,14 @@ pub trait Engine: Send + Sync {
 
     /// Every image that a reference points at, or that a container uses.
     async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
+
+    /// The digest under which a registry holds an image, asked by the engine as for a pull: with its mirrors, its
+    /// authorities and its network. `None` when the registry holds none there.
+    async fn look_up_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<ManifestDigest>, EngineError>;
 
     /// Pulls an image.
     async fn pull_image(
@@ -110,22 +123,6 @@ pub struct CreateContainer {
     pub labels: BTreeMap<String, String>,
     /// What it is made of.
     pub spec: ContainerSpec,
-}
-
-/// An image to be built.
-pub struct BuildRequest {
-    /// The context as an uncompressed tar archive. An error in it fails the build.
-    pub context: BoxStream<'static, std::io::Result<Bytes>>,
-    /// The Dockerfile's path in the context.
-    pub dockerfile: String,
-    /// The stage to build.
-    pub target: Option<String>,
-    /// The values of `ARG`s.
-    pub args: BTreeMap<String, String>,
-    /// Labels for the image's configuration.
-    pub labels: BTreeMap<String, String>,
-    /// The reference that shall point at the image.
-    pub reference: ImageReference,
 }
 
 /// Which part of a container's log is wanted.

@@ -9,7 +9,7 @@ pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
 /// How far a pull, a push or a build is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Bytes of the build's context that were sent so far.
+    /// Bytes of files of the build's context that were sent so far.
     ContextSent {
         /// The sum.
         bytes: u64,
@@ -85,4 +85,30 @@ pub struct BuildReport {
     pub steps: usize,
     /// How many of them came from the cache. A `FROM` whose image is on the engine is cached.
     pub cached_steps: usize,
+    /// How many bytes of the context's files the engine was sent: those that it did not have yet.
+    pub bytes_sent: u64,
+    /// What the builder has to say against the Dockerfile, a sentence each; at most 50.
+    pub warnings: Vec<String>,
+    /// The base images, in the order in which they were resolved, where the builder tells to what.
+    pub base_images: Vec<ResolvedImage>,
+    /// What each step took that was not cached, in the order of their beginning.
+    pub durations: Vec<StepDuration>,
+}
+
+/// What an image's name meant when it was built on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedImage {
+    /// The reference, as people write it: `node:6`.
+    pub reference: String,
+    /// The digest of the manifest or the index, `sha256:…`.
+    pub digest: String,
+}
+
+/// What a step took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepDuration {
+    /// The step as it is written in the Dockerfile.
+    pub step: String,
+    /// How long it took.
+    pub duration: Duration,
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::build_log::Transcript;
+use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
-use crate::app::{Action, ContainerId, Desired, ImageSource, ImageTarget, Owner, SpecHash, labels};
+use crate::app::{Action, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, SpecHash, labels};
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
 
@@ -16,7 +17,7 @@ pub(super) struct Executor {
     pub(super) owner: Owner,
     /// What is wanted; `None` while the resource is being deleted.
     pub(super) desired: Option<Desired>,
-    pub(super) context: Option<ReadContext>,
+    pub(super) context: Option<Arc<ReadContext>>,
     pub(super) progress: ProgressSink,
     /// What the progress tells goes through it.
     pub(super) transcript: Arc<Transcript>,
@@ -32,8 +33,8 @@ pub(super) struct Outcome {
 impl Executor {
     pub(super) async fn perform(mut self, action: &Action) -> Result<Outcome, EngineError> {
         match action {
-            Action::BuildImage { hash, reference } => {
-                let request = self.build_request(hash.as_str(), reference.clone())?;
+            Action::BuildImage { reference, pull, .. } => {
+                let request = self.build_request(reference, *pull)?;
                 let build = self.engine.build_image(request, Arc::clone(&self.progress)).await?;
                 return Ok(Outcome { build: Some(build) });
             }
@@ -67,27 +68,16 @@ impl Executor {
         Ok(Outcome::default())
     }
 
-    fn build_request(
-        &mut self,
-        hash: &str,
-        reference: crate::app::ImageReference,
-    ) -> Result<BuildRequest, EngineError> {
+    fn build_request(&mut self, reference: &ImageReference, pull: bool) -> Result<BuildRequest, EngineError> {
         let source = self.desired.as_ref().map(|desired| &desired.source);
         let (Some(Ok(ImageSource::Build(build))), Some(context)) = (source, self.context.take()) else {
             return Err(EngineError::Context("the build's context is not there any more".to_owned()));
         };
-        Ok(BuildRequest {
-            context: context.into_archive(),
-            dockerfile: build.dockerfile.clone(),
-            target: build.target.clone(),
-            args: build.args.clone(),
-            labels: [(labels::INPUT_HASH.to_owned(), hash.to_owned())].into(),
-            reference,
-        })
+        build_request(build, context, &self.owner, reference.clone(), pull, self.now)
     }
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
-    async fn push(&self, reference: &crate::app::ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
+    async fn push(&self, reference: &ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
         let destinations = self.desired.iter().flat_map(|desired| &desired.destinations);
         let credentials = destinations
             .filter(|destination| destination.reference == *reference)

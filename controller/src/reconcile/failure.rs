@@ -10,7 +10,7 @@ use crate::engine::{BuildFailed, EngineError};
 /// The failure of an action, to be remembered.
 pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -> Failure {
     let part = part_of(action);
-    let is_terminal = matches!(error, EngineError::BuildFailed(_));
+    let is_terminal = matches!(error, EngineError::BuildFailed(_) | EngineError::Unsupported(_));
     let build_failure = match error {
         EngineError::BuildFailed(failed) => Some(failed.failure.clone()),
         _ => None,
@@ -54,6 +54,7 @@ pub(super) fn masked(error: EngineError, transcript: &Transcript) -> EngineError
         EngineError::ImageNotFound(text) => EngineError::ImageNotFound(clean(text)),
         EngineError::RegistryUnavailable(text) => EngineError::RegistryUnavailable(clean(text)),
         EngineError::Context(text) => EngineError::Context(clean(text)),
+        EngineError::Unsupported(text) => EngineError::Unsupported(clean(text)),
         EngineError::Other(text) => EngineError::Other(clean(text)),
         EngineError::BuildFailed(BuildFailed { message, mut failure, report }) => {
             failure.step = failure.step.map(clean);

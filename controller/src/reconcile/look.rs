@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use longshore_crds::{ContainerApp, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerEngine, SourceStatus};
 
 use super::dereference::{Dereference, Dereferenced};
 use super::engine_store::EngineStore;
@@ -11,7 +11,9 @@ use super::known::Known;
 use super::{AppKey, ReconcileError, Reconciler};
 use crate::app::plan::{Observed, plan};
 use crate::app::status::Telling;
-use crate::app::{Block, Container, ContainerState, Desired, Memory, Owner, Part, Plan, Reason, validate};
+use crate::app::{
+    Block, Container, ContainerState, ContextContent, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate,
+};
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
 
@@ -33,7 +35,7 @@ pub(super) struct Planned {
     pub(super) observed: Observed,
     pub(super) plan: Plan,
     pub(super) store: Arc<EngineStore>,
-    pub(super) context: Option<ReadContext>,
+    pub(super) context: Option<Arc<ReadContext>>,
     pub(super) telling: Telling,
 }
 
@@ -55,20 +57,23 @@ impl Reconciler {
             let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
+            self.observe_base_images(&desired, &store, &mut observed).await;
             observed.revisions = self.revisions(key, app, known).await;
-            observed.context = context.as_ref().map(ReadContext::content);
+            observed.context = context.as_deref().map(content_of);
             Ok::<_, EngineError>((store, observed))
         };
         let (store, observed) = match found.await {
             Ok(found) => found,
             Err(error) => return Ok(Look::Blocked(engine_block(&app.spec.engine, &error))),
         };
+        let desired = desired.on_base_images(&observed);
         let plan = plan(&desired, &observed, (self.clock)());
         let telling = Telling {
             engine: app.spec.engine.clone(),
             generation: app.metadata.generation.unwrap_or(0),
             source: observed.context.as_ref().map(|content| content.source.clone()),
             build: known.build.clone(),
+            stage: known.stage.clone(),
             pushed_at: known.pushed_at.clone(),
             log_tail: self.log_tail(app, &plan, &store).await,
         };
@@ -124,6 +129,13 @@ impl Reconciler {
         }
     }
 
+    async fn observe_base_images(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {
+        if let Ok(ImageSource::Build(build)) = &desired.source {
+            let now = (self.clock)();
+            observed.base_images = store.base_images.look_up(&*store.engine, build, &observed.images, now).await;
+        }
+    }
+
     /// The last lines of a container that has ended, read once for each end.
     async fn log_tail(&self, app: &ContainerApp, plan: &Plan, store: &EngineStore) -> Option<String> {
         let container = plan.container.as_ref().filter(|container| container.state == ContainerState::Exited)?;
@@ -149,6 +161,17 @@ async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
     // A character that the cut has split becomes U+FFFD, which is up to three times as long.
     let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
     text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
+}
+
+fn content_of(context: &ReadContext) -> ContextContent {
+    ContextContent {
+        source: SourceStatus {
+            revision: context.digest().0.to_string(),
+            files: i64::try_from(context.files()).unwrap_or(i64::MAX),
+            size: i64::try_from(context.bytes()).unwrap_or(i64::MAX),
+        },
+        files: context.fingerprints(),
+    }
 }
 
 /// The block of an engine that cannot be used.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use longshore_crds::{BuildStatus, ContainerApp};
@@ -14,6 +16,9 @@ use super::{AppKey, Reconciler, Report};
 use crate::app::status::time;
 use crate::app::{Action, AttemptKey, Credentials, Desired, ImageSource, Making, Step};
 use crate::engine::{EngineError, ProgressSink};
+
+/// How many of a builder's warnings a status holds, as the schema has it.
+const MOST_WARNINGS: usize = 32;
 
 /// What was done, and when.
 #[derive(Clone, Copy)]
@@ -32,7 +37,7 @@ impl Reconciler {
             return;
         }
         let is_build = matches!(made.action, Action::BuildImage { .. });
-        let build = is_build.then(|| build_status(made)).flatten();
+        let build = is_build.then(|| build_status(made, transcript)).flatten();
         let failure = made.result.as_ref().err().map(ToString::to_string);
         let making = Making {
             what: AttemptKey::of(made.action),
@@ -48,18 +53,20 @@ impl Reconciler {
         });
     }
 
-    /// Where a step tells how far it is: secrets are masked before anybody hears of it.
-    pub(super) fn progress_of(&self, key: &AppKey, step: &Step, transcript: &Arc<Transcript>) -> ProgressSink {
+    /// Where a step tells how far it is.
+    pub(super) fn progress_of(&self, key: &AppKey, step: &Step) -> ProgressSink {
         let (reporter, key, step) = (Arc::clone(&self.reporter), key.clone(), step.clone());
-        let transcript = Arc::clone(transcript);
-        Arc::new(move |progress| {
-            let progress = transcript.take(progress);
-            reporter.report(&key, Report::Progress(&step, &progress));
-        })
+        Arc::new(move |progress| reporter.report(&key, Report::Progress(&step, &progress)))
     }
 }
 
-fn build_status(made: Made<'_>) -> Option<BuildStatus> {
+/// A sink that keeps what it is told, and masks secrets before anybody hears of it.
+pub(super) fn masking(transcript: &Arc<Transcript>, inner: ProgressSink) -> ProgressSink {
+    let transcript = Arc::clone(transcript);
+    Arc::new(move |progress| inner(transcript.take(progress)))
+}
+
+fn build_status(made: Made<'_>, transcript: &Transcript) -> Option<BuildStatus> {
     let (report, failure) = match made.result {
         Ok(Outcome { build }) => (build.clone().unwrap_or_default(), None),
         Err(EngineError::BuildFailed(failed)) => (failed.report.clone(), Some(failed.failure.clone())),
@@ -70,19 +77,35 @@ fn build_status(made: Made<'_>) -> Option<BuildStatus> {
         finished_at: Some(time(made.finished)),
         steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
         cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
+        bytes_sent: i64::try_from(report.bytes_sent).unwrap_or(i64::MAX),
+        warnings: report.warnings.into_iter().take(MOST_WARNINGS).map(|warning| transcript.clean(&warning)).collect(),
         failure,
     })
 }
 
 /// Hides what a resource's steps are given to know: its credentials, and their pairs as registries are sent them.
 pub(super) fn masker_of(desired: &Desired) -> Masker {
+    let access = match &desired.source {
+        Ok(ImageSource::Build(build)) => build.method.access.as_ref().ok(),
+        _ => None,
+    };
     let pull = match &desired.source {
         Ok(ImageSource::Pull { credentials, .. }) => credentials.as_ref(),
         _ => None,
     };
     let push = desired.destinations.iter().filter_map(|destination| destination.credentials.as_ref().ok()?.as_ref());
-    let secrets: Vec<SecretString> = pull.into_iter().chain(push).flat_map(secrets_in).collect();
+    let bases = access.iter().flat_map(|access| &access.credentials);
+    let credentials = pull.into_iter().chain(push).chain(bases).flat_map(secrets_in);
+    let values = access.iter().flat_map(|access| access.secrets.values()).map(|value| text_of(value.expose_secret()));
+    let keys = access.iter().flat_map(|access| access.ssh.values().cloned());
+    let secrets: Vec<SecretString> = credentials.chain(values).chain(keys).collect();
     Masker::of(&secrets)
+}
+
+/// What is no text can only be printed as an encoding of it.
+fn text_of(value: &[u8]) -> SecretString {
+    let text = std::str::from_utf8(value).map(ToOwned::to_owned);
+    SecretString::from(text.unwrap_or_else(|_| STANDARD.encode(value)))
 }
 
 fn secrets_in(credentials: &Credentials) -> [SecretString; 2] {

@@ -1,6 +1,12 @@
 //! The reconciler: the only place where the pure and the real meet.
 
+mod base_image_store;
+mod build_access;
+mod build_context;
 mod build_log;
+mod build_queue;
+mod build_request;
+mod build_stages;
 mod contract;
 mod dereference;
 mod engine_store;

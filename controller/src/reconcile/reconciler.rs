@@ -15,19 +15,20 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::build_log::Transcript;
+use super::build_stages::OngoingBuild;
 use super::engine_store::EngineStore;
 use super::engine_stores::EngineStores;
 use super::execute::Executor;
 use super::known::KnownApps;
 use super::look::{Look, Planned};
-use super::making::{Made, masker_of};
+use super::making::{Made, masker_of, masking};
 use super::remote_store::RemoteStore;
 use super::tasks::Tasks;
 use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
 };
 use crate::app::status::{Outlook, Telling, status};
-use crate::app::{Action, Block, Instance, Step};
+use crate::app::{Action, Block, BuildStage, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
 use crate::registry::Registry;
@@ -191,7 +192,7 @@ impl Reconciler {
         let first = planned.plan.steps.first().cloned();
         let running = self.tasks.action(uid);
         if let Some(running) = &running
-            && planned.plan.work().next().is_none_or(|step| step.action != *running)
+            && planned.plan.work().next().is_none_or(|step| !step.action.is_same_work(running))
         {
             debug!(%key, "what is being done is not what is wanted any more: {running}");
             self.tasks.cancel(uid).await;
@@ -232,7 +233,7 @@ impl Reconciler {
             owner: desired.owner.clone(),
             desired: Some(desired),
             context,
-            progress: self.progress_of(key, &step, &transcript),
+            progress: self.progress_of(key, &step),
             transcript,
             now: (self.clock)(),
         };
@@ -255,12 +256,31 @@ impl Reconciler {
         if !step.action.is_long() {
             return this.perform_now(key, app, &step, executor, &store).await;
         }
-        let (key, app) = (key.clone(), app.clone());
+        let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
         self.tasks.spawn(uid, step.action.clone(), async move {
-            this.perform_now(&key, &app, &step, executor, &store).await;
+            match &step.action {
+                Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
+                _ => this.perform_now(&key, &app, &step, executor, &store).await,
+            };
             this.wake(&key);
         });
         Round::Rest(AT_REST)
+    }
+
+    /// Builds when it is its turn.
+    async fn build(
+        self: &Arc<Self>,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: &Step,
+        mut executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        let _ongoing = OngoingBuild::of(self, key, uid);
+        let _turn = store.builds.turn(|ahead| self.note_stage(key, uid, BuildStage::Waiting { ahead })).await;
+        executor.progress = self.noting_stages(key, uid, executor.progress);
+        self.perform_now(key, app, step, executor, store).await
     }
 
     async fn perform_now(
@@ -268,13 +288,14 @@ impl Reconciler {
         key: &AppKey,
         app: &ContainerApp,
         step: &Step,
-        executor: Executor,
+        mut executor: Executor,
         store: &EngineStore,
     ) -> Round {
         self.reporter.report(key, Report::StepStarted(step));
         let started = (self.clock)();
         store.changed_by(&step.action);
         let transcript = Arc::clone(&executor.transcript);
+        executor.progress = masking(&transcript, executor.progress);
         let result = executor.perform(&step.action).await.map_err(|error| failure::masked(error, &transcript));
         store.changed_by(&step.action);
         let finished = (self.clock)();

@@ -96,7 +96,7 @@ impl Reconciler {
             remotes: Arc::clone(&self.remotes),
             desired: None,
             context: None,
-            progress: self.progress_of(key, &step, &transcript),
+            progress: self.progress_of(key, &step),
             transcript,
             now: (self.clock)(),
             owner,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::info;
 
-use super::{AppKey, Reconciler};
+use super::{AppKey, Reconciler, Report};
 use crate::engine::EngineEvent;
 
 impl Reconciler {
@@ -34,6 +34,7 @@ impl Reconciler {
     pub(super) fn wake_by_drift(&self, engine: &str, uids: &BTreeSet<String>) {
         for key in uids.iter().filter_map(|uid| self.known.key_of(uid)) {
             info!(engine, %key, "a relist has found a change that no event has told");
+            self.reporter.report(&key, Report::DriftFound);
             self.wake(&key);
         }
         self.wake_on_engine(engine, true);

@@ -301,6 +301,7 @@ impl Endpoint {
             tls_secret_ref: None,
             allowed_namespaces: None,
             host_ports: None,
+            max_concurrent_builds: None,
         };
         ContainerEngine::new(DEFAULT_ENGINE, spec)
     }

@@ -174,13 +174,18 @@ async fn what_is_as_asked_is_left_alone() {
         world.resources.apply(&node_app("hello"));
         world.live(&CrashPlan::none()).await;
         let (calls, writes) = (world.engine.mutations(), world.resources.writes());
+        let sent = world.registry.layers_sent("gcr.io");
         let process = world.process(&CrashPlan::none());
+        let requests = world.registry.requests("gcr.io");
         for _ in 0..100 {
             world.resources.apply(&node_app("hello"));
             process.reconcile(&world.key).await.unwrap();
         }
         assert_eq!(world.engine.mutations(), calls);
         assert_eq!(world.resources.writes(), writes);
+        assert_eq!(world.registry.layers_sent("gcr.io"), sent);
+        // One look by the new process; after that what it was told is young enough.
+        assert_eq!(world.registry.requests("gcr.io") - requests, 1);
     }
 }
 

@@ -15,7 +15,7 @@ pub use containers::*;
 pub use images::*;
 pub use observation::*;
 pub use registry::*;
-pub use scene::{Fixture, Scene};
+pub use scene::{Fixture, Scene, context_of};
 
 /// Makes a test of each behaviour. It takes the path of a function that gives a fixture.
 #[macro_export]
@@ -54,7 +54,7 @@ macro_rules! engine_contract {
             a_failing_step_names_itself
             a_broken_dockerfile_is_the_builds_fault
             a_missing_base_image_is_named
-            a_context_that_breaks_off_is_told_as_such
+            a_context_that_changes_is_told_as_such
 
             a_pulled_image_is_known_by_its_registrys_digest
             what_was_pushed_is_what_is_pulled

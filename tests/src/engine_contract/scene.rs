@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use longshore::app::{
     Container, ContainerId, ContainerSpec, Credentials, EngineImageId, Image, ImageReference, PublishedPort,
 };
+use longshore::build::{ContextReader, DockerfileSource, ReadContext};
 use longshore::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
 use longshore_crds::{Protocol, RestartPolicy};
 
@@ -179,15 +179,7 @@ impl Scene {
 
     /// A build of these files.
     pub fn build_request(&self, tag: &str, files: &[(&str, &str)]) -> BuildRequest {
-        let archive = Bytes::from(archive(files));
-        BuildRequest {
-            context: futures::stream::iter([Ok(archive)]).boxed(),
-            dockerfile: "Dockerfile".to_owned(),
-            target: None,
-            args: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            reference: self.reference(tag),
-        }
+        BuildRequest::new(context_of(files), self.reference(tag), self.name("context"))
     }
 
     /// A Dockerfile's text, whose `FROM` is the base image.
@@ -257,15 +249,10 @@ pub(super) fn kept() -> (ProgressSink, Arc<Mutex<Vec<Progress>>>) {
     (sink, told)
 }
 
-/// Files as a tar archive, with times that say nothing.
-pub(super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (path, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        header.set_mtime(1);
-        archive.append_data(&mut header, path, content.as_bytes()).expect("an archive in memory");
-    }
-    archive.into_inner().expect("an archive in memory")
+/// Files as the context of a build.
+pub fn context_of(files: &[(&str, &str)]) -> Arc<ReadContext> {
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+    let dockerfile = DockerfileSource::InContext("Dockerfile".to_owned());
+    let read = ContextReader::default().read_files(files, &dockerfile);
+    Arc::new(read.unwrap_or_else(|error| panic!("{error}")))
 }

@@ -1,12 +1,12 @@
 //! The image: built, pulled or found on the engine, and given its tags.
 
 use jiff::Timestamp;
-use longshore_crds::PullPolicy;
+use longshore_crds::{BasePullPolicy, PullPolicy};
 
 use super::{Observed, revisions, step};
 use crate::app::{
-    Action, Block, BuildSpec, Desired, Image, ImageReference, ImageSource, ImageTarget, InputHash, Part, Reason, Step,
-    labels,
+    Action, Block, BuildSpec, Desired, Image, ImageKey, ImageReference, ImageSource, ImageTarget, InputHash, Part,
+    Reason, Step, labels,
 };
 
 /// How the image stands.
@@ -100,14 +100,31 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
     if let Some(image) = observed.image(&reference).filter(carries_hash) {
         return present(image);
     }
-    if let Some(image) = observed.images.iter().find(carries_hash) {
+    // The label alone does not tell: whatever is built on an image inherits it.
+    let was_built = |image: &&Image| {
+        image.references.iter().any(|other| ImageKey::is_of_a_build(other) && other.tag() == reference.tag())
+    };
+    if let Some(image) = observed.images.iter().filter(carries_hash).find(was_built) {
         return keep(image, reference, "an image with the same inputs is on the engine already");
     }
-    let action = Action::BuildImage { hash, reference };
+    if let Err(block) = &build.method.access {
+        return ImagePlan::blocked(block.clone());
+    }
+    let action = Action::BuildImage { hash, reference, pull: must_pull(build, observed) };
     match observed.attempts.block(&action, now) {
         Some(block) => ImagePlan::blocked(block),
         None => coming(step(action, cause_of_build(desired, build, observed))),
     }
+}
+
+/// Whether the builder must ask registries for base images: the engine holds other ones than count.
+fn must_pull(build: &BuildSpec, observed: &Observed) -> bool {
+    let is_held = |(reference, digest): (&ImageReference, &String)| {
+        observed.image(reference).is_none_or(|image| {
+            image.id.to_string() == *digest || image.manifests.iter().any(|(_, held)| held.to_string() == *digest)
+        })
+    };
+    build.method.base_pull_policy == BasePullPolicy::Always || !build.base_images.iter().all(is_held)
 }
 
 fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> String {

@@ -46,6 +46,8 @@ pub struct Observed {
     pub images: Vec<Image>,
     /// What the destinations hold.
     pub remotes: BTreeMap<ImageReference, Remote>,
+    /// What registries hold of the base images of a build.
+    pub base_images: BTreeMap<ImageReference, Remote>,
     /// What was tried and failed.
     pub attempts: Attempts,
     /// What the old status tells.

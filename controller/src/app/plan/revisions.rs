@@ -207,7 +207,8 @@ impl Ledger<'_> {
 fn build_action(desired: &Desired, build: &BuildSpec) -> Action {
     let hash = InputHash::of(build);
     let reference = desired.owner.private_reference(&crate::app::ImageKey::built(&hash));
-    Action::BuildImage { hash, reference }
+    // Attempts are told apart by what is built; how does not matter.
+    Action::BuildImage { hash, reference, pull: false }
 }
 
 fn built_spec(desired: &Desired, build: &BuildSpec, observed: &Observed, number: i64) -> ContainerAppRevisionSpec {

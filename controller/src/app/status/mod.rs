@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
 
-use super::{Block, Desired, ImageReference, Observed, Plan, Step};
+use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, Step};
 
 /// What a pass over a resource has found out.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,8 @@ pub struct Telling {
     pub source: Option<SourceStatus>,
     /// The last build, when this process has made one.
     pub build: Option<BuildStatus>,
+    /// How far the build is that goes on.
+    pub stage: Option<BuildStage>,
     /// When this process has pushed what.
     pub pushed_at: BTreeMap<ImageReference, Timestamp>,
     /// The last lines of a container that has ended.

@@ -30,7 +30,7 @@ pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outl
         }
         Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
             Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
-            None => working(plan),
+            None => working(plan, telling),
         },
         Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
         Outlook::Deleting { observed, steps } => {
@@ -80,14 +80,24 @@ fn obstructed(
     }
 }
 
-fn working(plan: &Plan) -> Verdict {
+fn working(plan: &Plan, telling: &Telling) -> Verdict {
     let telling_step =
         plan.work().find(|step| !matches!(step.action, Action::TagImage { .. })).or_else(|| plan.work().next());
     Verdict {
         state: State::Reconciling,
         reason: telling_step.map_or(Reason::Progressing, |step| reason_of(&step.action, plan)),
-        message: telling_step
-            .map_or_else(|| "the container before is kept until the new one has stayed up".to_owned(), sentence),
+        message: telling_step.map_or_else(
+            || "the container before is kept until the new one has stayed up".to_owned(),
+            |step| so_far(step, telling),
+        ),
+    }
+}
+
+/// What a step does and why, and how far a build is.
+fn so_far(step: &Step, telling: &Telling) -> String {
+    match (&step.action, &telling.stage) {
+        (Action::BuildImage { .. }, Some(stage)) => format!("{}; {stage}", sentence(step)),
+        _ => sentence(step),
     }
 }
 
@@ -167,24 +177,24 @@ pub(super) fn part(
         },
         Part::Image => match &plan.image {
             Some(image) => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),
-            None => not_yet(plan),
+            None => not_yet(plan, telling),
         },
-        Part::Push => pushed(plan),
+        Part::Push => pushed(plan, telling),
         Part::Container => match (&plan.run, &plan.container) {
             (RunState::Running, Some(container)) => {
                 ("True", Reason::Running, format!("{} runs{}", container.name, ports(plan)))
             }
             (RunState::Completed, _) => ("True", Reason::Completed, "the one-shot has exited with 0".to_owned()),
-            _ => not_yet(plan),
+            _ => not_yet(plan, telling),
         },
     }
 }
 
-fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
+fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
     use crate::app::plan::PushState;
     let missing = plan.pushes.iter().any(|(_, state)| !state.is_held());
     if missing {
-        return not_yet(plan);
+        return not_yet(plan, telling);
     }
     let unknown = plan.pushes.iter().find_map(|(reference, state)| match state {
         PushState::HeldWhenLastAsked(_, why) => Some(format!("{reference}: {why}")),
@@ -198,10 +208,10 @@ fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
     }
 }
 
-fn not_yet(plan: &Plan) -> (&'static str, Reason, String) {
+fn not_yet(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
     if plan.work().next().is_none() {
         return ("False", Reason::Progressing, "it waits for another part of the resource".to_owned());
     }
-    let verdict = working(plan);
+    let verdict = working(plan, telling);
     ("False", verdict.reason, verdict.message)
 }

@@ -6,7 +6,7 @@ use super::*;
 
 /// The archive, or the error that it ends in.
 pub(super) async fn bytes_of(context: ReadContext) -> io::Result<Vec<u8>> {
-    let mut stream = context.into_archive();
+    let mut stream = Arc::new(context).archive().stream;
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
         bytes.extend_from_slice(&piece?);
@@ -16,7 +16,7 @@ pub(super) async fn bytes_of(context: ReadContext) -> io::Result<Vec<u8>> {
 
 /// What was sent, and the message of the error that followed it as the last thing.
 pub(super) async fn error_of(context: ReadContext) -> (Vec<u8>, String) {
-    let mut stream = context.into_archive();
+    let mut stream = Arc::new(context).archive().stream;
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
         match piece {
@@ -115,7 +115,7 @@ async fn a_file_that_was_only_touched_is_sent() {
 async fn an_archive_that_nobody_takes_any_more_is_given_up() {
     let folder = folder_of(&[("Dockerfile", ""), ("large", &"x".repeat(4 << 20))]);
     let context = read_folder(&folder).await;
-    let mut stream = context.into_archive();
+    let mut stream = Arc::new(context).archive().stream;
     assert!(stream.next().await.unwrap().is_ok());
     // The runtime ends only when its blocking threads have, so this test hangs if the work goes on.
     drop(stream);

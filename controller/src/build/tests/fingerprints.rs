@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 
 async fn files_of(files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, String> {
-    let reader = ContextReader::default();
-    let read = reader.read(ContextSource::Files(files), "Dockerfile").await;
-    read.unwrap_or_else(|error| panic!("{error}")).content().files
+    let read = read(ContextSource::Files(files)).await;
+    read.unwrap_or_else(|error| panic!("{error}")).fingerprints()
 }
 
 fn many(folders: usize, files: usize, name: &str) -> BTreeMap<String, Vec<u8>> {

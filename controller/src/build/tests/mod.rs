@@ -1,9 +1,11 @@
 //! Contexts on a real file system.
 
 mod archive;
+mod dockerfile;
 mod escape;
 mod fingerprints;
 mod reading;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::cache::ContentCache;
-use super::{ContextError, ContextReader, ContextSource, ReadContext};
+use super::{ContextError, ContextReader, ContextSource, DockerfileSource, ReadContext};
 
 /// A folder with these files in it.
 fn folder_of(files: &[(&str, &str)]) -> TempDir {
@@ -40,12 +42,16 @@ fn inline(files: &[(&str, &str)]) -> ContextSource {
     ContextSource::Files(files.iter().map(owned).collect())
 }
 
+fn in_context(path: &str) -> DockerfileSource {
+    DockerfileSource::InContext(path.to_owned())
+}
+
 fn in_folder(folder: &TempDir) -> ContextSource {
     ContextSource::Folder(folder.path().to_owned())
 }
 
 async fn read(source: ContextSource) -> Result<ReadContext, ContextError> {
-    ContextReader::default().read(source, "Dockerfile").await
+    ContextReader::default().read(source, in_context("Dockerfile")).await
 }
 
 async fn read_folder(folder: &TempDir) -> ReadContext {
@@ -74,5 +80,10 @@ async fn unpacked(context: ReadContext) -> BTreeMap<String, String> {
 }
 
 async fn names(source: ContextSource) -> Vec<String> {
-    unpacked(read(source).await.unwrap()).await.into_keys().collect()
+    paths(&read(source).await.unwrap())
+}
+
+/// Every path of a context.
+fn paths(context: &ReadContext) -> Vec<String> {
+    context.entries().map(|(path, _)| path.to_string()).collect()
 }

@@ -83,7 +83,7 @@ impl Teller {
             Report::Event(event) if event.reason == "ImageFound" => {
                 vec![Line::new("image", event.note.as_str())]
             }
-            Report::Event(_) => Vec::new(),
+            Report::Event(_) | Report::DriftFound => Vec::new(),
         }
     }
 }

@@ -1,26 +1,27 @@
 //! The context that the engine in memory is sent for a build.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
-
-use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::BoxStream;
+use std::sync::Arc;
 
 use crate::app::Digest;
+use crate::build::{ContextError, Entry, ReadContext};
 use crate::engine::EngineError;
 
 /// The files of a context by their paths. Times do not matter.
 #[derive(Default)]
 pub(super) struct Context {
     files: BTreeMap<String, File>,
-    /// How many bytes the archive had.
-    pub(super) archive_size: u64,
 }
 
 struct File {
     mode: u32,
     content: Vec<u8>,
+}
+
+impl File {
+    fn digest(&self) -> Digest {
+        Digest::of([self.mode.to_string().as_bytes(), &self.content].concat())
+    }
 }
 
 /// Some files of a context, as a step takes them.
@@ -32,40 +33,46 @@ pub(super) struct Selection {
 }
 
 impl Context {
-    /// Reads the archive to its end.
-    pub(super) async fn receive(mut archive: BoxStream<'static, std::io::Result<Bytes>>) -> Result<Self, EngineError> {
-        let mut bytes = Vec::new();
-        while let Some(piece) = archive.next().await {
-            let piece = piece.map_err(|error| EngineError::Context(error.to_string()))?;
-            bytes.extend_from_slice(&piece);
-        }
-        Self::unpack(bytes).map_err(|error| EngineError::Context(format!("the context is no tar archive: {error}")))
+    /// Reads every file, on a thread that may block.
+    pub(super) async fn receive(context: Arc<ReadContext>) -> Result<Self, EngineError> {
+        let reading = tokio::task::spawn_blocking(move || Self::read(&context));
+        let read = reading.await.unwrap_or(Err(ContextError::Interrupted));
+        read.map_err(|error| EngineError::Context(format!("the build's context could not be sent: {error}")))
     }
 
-    fn unpack(bytes: Vec<u8>) -> std::io::Result<Self> {
-        let archive_size = bytes.len() as u64;
+    fn read(context: &ReadContext) -> Result<Self, ContextError> {
         let mut files = BTreeMap::new();
-        for entry in tar::Archive::new(Cursor::new(bytes)).entries()? {
-            let mut entry = entry?;
-            let path = normal(&entry.path()?.to_string_lossy());
-            let mode = entry.header().mode()?;
-            let mut content = Vec::new();
-            if let Some(target) = entry.link_name()? {
-                content.extend_from_slice(target.to_string_lossy().as_bytes());
-            } else if entry.header().entry_type().is_dir() {
-                continue;
-            } else {
-                entry.read_to_end(&mut content)?;
-            }
-            files.insert(path, File { mode, content });
+        for (path, entry) in context.entries() {
+            let (mode, content) = match entry {
+                Entry::Folder => continue,
+                Entry::Link { target } => (0o777, target.clone().into_bytes()),
+                Entry::File(file) => {
+                    let mut content = Vec::new();
+                    let mut opened = context.open(path, file)?;
+                    let mut piece = [0; 8192];
+                    loop {
+                        match opened.next_piece(&mut piece)? {
+                            0 => break,
+                            count => content.extend_from_slice(&piece[..count]),
+                        }
+                    }
+                    (if file.executable { 0o755 } else { 0o644 }, content)
+                }
+            };
+            files.insert(path.to_string(), File { mode, content });
         }
-        Ok(Self { files, archive_size })
+        Ok(Self { files })
     }
 
-    /// The text of a file.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
-        let file = self.files.get(&normal(path))?;
-        Some(String::from_utf8_lossy(&file.content).into_owned())
+    /// What of it is not the same as in what was sent before: the bytes of these files.
+    pub(super) fn bytes_beyond(&self, sent: &BTreeMap<String, Digest>) -> u64 {
+        let is_new = |(path, file): &(&String, &File)| sent.get(*path) != Some(&file.digest());
+        self.files.iter().filter(is_new).map(|(_, file)| file.content.len() as u64).sum()
+    }
+
+    /// The digest of each file, by its path.
+    pub(super) fn digests(&self) -> BTreeMap<String, Digest> {
+        self.files.iter().map(|(path, file)| (path.clone(), file.digest())).collect()
     }
 
     /// The files that a source of `COPY` means: one file, what is in a folder, or what a pattern with `*` matches.

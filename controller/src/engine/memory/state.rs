@@ -24,6 +24,8 @@ const LAST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 255, 254]);
 pub(super) struct State {
     pub(super) images: Images,
     pub(super) build_cache: BTreeSet<Digest>,
+    /// What the context of each shared key held when it was last sent: the digests of its files by their paths.
+    pub(super) contexts: BTreeMap<String, BTreeMap<String, Digest>>,
     pub(super) foreign_ports: BTreeSet<PublishedPort>,
     pub(super) events: Transmitter,
     containers: BTreeMap<ContainerId, MemoryContainer>,
@@ -39,6 +41,7 @@ impl State {
         Self {
             images: Images::new(kind),
             build_cache: BTreeSet::new(),
+            contexts: BTreeMap::new(),
             foreign_ports: BTreeSet::new(),
             events: Transmitter::default(),
             containers: BTreeMap::new(),

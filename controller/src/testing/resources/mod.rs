@@ -93,6 +93,7 @@ impl MemoryResources {
             tls_secret_ref: None,
             allowed_namespaces: None,
             host_ports: None,
+            max_concurrent_builds: None,
         };
         self.put_container_engine(ContainerEngine::new(name, spec));
     }

@@ -55,7 +55,7 @@ fn numbers(observed: &Observed) -> Vec<i64> {
 
 /// A record of other inputs.
 fn other_record(number: i64, content: &str, outcome: RevisionOutcome) -> Arc<RevisionRecord> {
-    let desired = Desired { source: Ok(ImageSource::Build(build_spec(content))), ..wanted() };
+    let desired = Desired { source: Ok(ImageSource::Build(Box::new(build_spec(content)))), ..wanted() };
     let planned = plan(&desired, &unrecorded(&desired), now());
     let mut record = written(&planned).remove(0);
     record.spec.revision = number;
@@ -70,8 +70,8 @@ fn image_id(name: &str) -> EngineImageId {
 }
 
 fn build_action(desired: &Desired) -> Action {
-    let key = desired.image_key().unwrap();
-    Action::BuildImage { hash: desired.input_hash().unwrap(), reference: desired.owner.private_reference(&key) }
+    let reference = desired.owner.private_reference(&desired.image_key().unwrap());
+    Action::BuildImage { hash: desired.input_hash().unwrap(), reference, pull: false }
 }
 
 /// What was observed after a build that failed at this time.
@@ -162,7 +162,7 @@ fn other_inputs_are_the_next_revision_and_their_build_says_what_has_changed() {
     let desired = wanted();
     let mut observed = unrecorded(&desired);
     after(&desired, &mut observed);
-    let edited = Desired { source: Ok(ImageSource::Build(build_spec("two"))), ..wanted() };
+    let edited = Desired { source: Ok(ImageSource::Build(Box::new(build_spec("two")))), ..wanted() };
     observed.context.as_mut().unwrap().files.insert("app.js".to_owned(), "222222222222".to_owned());
     let planned = plan(&edited, &observed, now());
     assert_eq!(planned.steps[0].cause, "app.js has changed");

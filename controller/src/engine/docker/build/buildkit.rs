@@ -83,6 +83,7 @@ impl BuildKitTrace {
         BuildReport {
             steps: steps().count(),
             cached_steps: steps().filter(|vertex| vertex.told == Some(StepState::Cached)).count(),
+            ..BuildReport::default()
         }
     }
 

@@ -8,6 +8,7 @@ mod tail;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ use self::outcome::Broken;
 use super::connection::Connection;
 use super::failure::Failure;
 use crate::app::BuilderKind;
-use crate::engine::{BuildReport, BuildRequest, EngineError, Progress, ProgressSink};
+use crate::engine::{Attestations, BuildNetwork, BuildReport, BuildRequest, EngineError, Progress, ProgressSink};
 
 pub(super) async fn build(
     connection: &Connection,
@@ -31,9 +32,11 @@ pub(super) async fn build(
     request: BuildRequest,
     progress: &ProgressSink,
 ) -> Result<BuildReport, EngineError> {
-    let options = options(&request, builder);
+    refuse_what_the_archive_cannot_carry(&request)?;
+    let archive = request.context.archive();
+    let options = options(&request, &archive.dockerfile, builder);
     let mut trace = Trace::new(builder, &request);
-    let context = Context::watched(request.context, progress);
+    let context = Context::watched(archive.stream, progress);
     let body = bollard::body_try_stream(context.stream);
     let build = connection.for_build()?;
     let mut messages = build.docker().build_image(options, None, Some(body));
@@ -46,7 +49,7 @@ pub(super) async fn build(
     };
     trace.finish(outcome.is_err()).into_iter().for_each(|told| progress(told));
     let Err(failure) = outcome else {
-        return Ok(trace.report());
+        return Ok(BuildReport { bytes_sent: context.sent.load(Ordering::Relaxed), ..trace.report() });
     };
     if let Some(message) = context.error.take() {
         return Err(EngineError::Context(format!("the build's context could not be sent: {message}")));
@@ -59,16 +62,43 @@ pub(super) async fn build(
     })
 }
 
-fn options(request: &BuildRequest, builder: BuilderKind) -> BuildImageOptions {
+/// What an archive and its parameters cannot say.
+fn refuse_what_the_archive_cannot_carry(request: &BuildRequest) -> Result<(), EngineError> {
+    let wanted = [
+        (!request.annotations.is_empty(), "annotations"),
+        (!request.extra_hosts.is_empty(), "extra hosts"),
+        (!request.platforms.is_empty(), "platforms"),
+        (!request.cache_from.is_empty() || !request.cache_to.is_empty(), "caches"),
+        (request.pull, "base images from the registry although the engine has them"),
+        (request.source_date_epoch.is_some(), "a source date epoch"),
+        (request.attestations != Attestations::default(), "attestations"),
+        (!request.secrets.is_empty(), "secrets"),
+        (!request.ssh.is_empty(), "ssh keys"),
+    ];
+    match wanted.iter().find(|(is_wanted, _)| *is_wanted) {
+        Some((_, what)) => Err(EngineError::Unsupported(format!(
+            "the engine cannot build with {what}: its builder is given the context as an archive; leave it out of \
+             spec.image.build"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn options(request: &BuildRequest, dockerfile: &str, builder: BuilderKind) -> BuildImageOptions {
     let pairs = |map: &std::collections::BTreeMap<String, String>| -> HashMap<String, String> {
         map.clone().into_iter().collect()
     };
     let options = BuildImageOptionsBuilder::default()
-        .dockerfile(&request.dockerfile)
+        .dockerfile(dockerfile)
         .target(request.target.as_deref().unwrap_or_default())
         .buildargs(&pairs(&request.args))
         .labels(&pairs(&request.labels))
         .t(&request.reference.canonical())
+        .networkmode(match request.network {
+            BuildNetwork::Default => "default",
+            BuildNetwork::None => "none",
+        })
+        .nocache(request.no_cache)
         .rm(true)
         .forcerm(true);
     match builder {
@@ -86,6 +116,7 @@ fn options(request: &BuildRequest, builder: BuilderKind) -> BuildImageOptions {
 struct Context {
     stream: BoxStream<'static, std::io::Result<Bytes>>,
     error: ContextError,
+    sent: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Default)]
@@ -105,15 +136,16 @@ impl Context {
     fn watched(stream: BoxStream<'static, std::io::Result<Bytes>>, progress: &ProgressSink) -> Self {
         let error = ContextError::default();
         let (failed, progress) = (error.clone(), Arc::clone(progress));
-        let mut sent = 0;
+        let sent = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&sent);
         let stream = stream.inspect(move |piece| match piece {
-            Ok(bytes) => {
-                sent += bytes.len() as u64;
-                progress(Progress::ContextSent { bytes: sent });
+            Ok(piece) => {
+                let bytes = counted.fetch_add(piece.len() as u64, Ordering::Relaxed) + piece.len() as u64;
+                progress(Progress::ContextSent { bytes });
             }
             Err(error) => failed.set(error.to_string()),
         });
-        Self { stream: stream.boxed(), error }
+        Self { stream: stream.boxed(), error, sent }
     }
 }
 

@@ -107,7 +107,8 @@ fn buildkit_finds_everything_of_the_same_build_in_its_cache() {
     for recording in
         [include_str!("recorded/engine20-buildkit-warm.jsonl"), include_str!("recorded/engine29-buildkit-warm.jsonl")]
     {
-        assert_eq!(buildkit(recording).report, BuildReport { steps: 6, cached_steps: 6 });
+        let recorded = buildkit(recording);
+        assert_eq!(recorded.report, BuildReport { steps: 6, cached_steps: 6, ..recorded.report.clone() });
     }
 }
 
@@ -150,7 +151,7 @@ fn the_classic_builder_counts_what_the_dockerfile_has() {
         [include_str!("recorded/engine20-classic-warm.jsonl"), include_str!("recorded/engine29-classic-warm.jsonl")]
     {
         let recorded = classic(recording);
-        assert_eq!(recorded.report, BuildReport { steps: 8, cached_steps: 8 });
+        assert_eq!(recorded.report, BuildReport { steps: 8, cached_steps: 8, ..recorded.report.clone() });
         assert_eq!(recorded.ends()[0], (1, 8, "FROM busybox:latest AS builder", "cached"));
         assert_eq!(recorded.ends()[7], (8, 8, "CMD [\"sh\"]", "cached"));
     }

@@ -4,6 +4,7 @@ mod configuration;
 mod failure;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::Cancellation;
@@ -27,17 +28,11 @@ impl MemoryEngine {
         let subject = request.reference.to_string();
         self.enter(Operation::BuildImage, &subject).await?;
         let mut cancellation = Cancellation::of(self, Operation::BuildImage, &subject);
-        let context = Context::receive(request.context).await;
+        let context = Context::receive(Arc::clone(&request.context)).await;
         cancellation.rule_out();
         let context = context?;
-        let inputs = Inputs {
-            context,
-            dockerfile: request.dockerfile,
-            target: request.target,
-            args: request.args,
-            registry: &self.registry,
-        };
-        let (result, told) = self.build_from(&inputs, &request.labels, &request.reference);
+        let inputs = Inputs { context, request: &request, registry: &self.registry };
+        let (result, told) = self.build_from(&inputs);
         for progress_so_far in told {
             progress(progress_so_far);
         }
@@ -45,15 +40,13 @@ impl MemoryEngine {
     }
 
     /// The build, and what it has told on its way: no sink is called while the engine is locked.
-    fn build_from(
-        &self,
-        inputs: &Inputs<'_>,
-        labels: &BTreeMap<String, String>,
-        reference: &ImageReference,
-    ) -> (Result<BuildReport, EngineError>, Vec<Progress>) {
+    fn build_from(&self, inputs: &Inputs<'_>) -> (Result<BuildReport, EngineError>, Vec<Progress>) {
         let now = self.clock.now();
+        let BuildRequest { labels, reference, shared_key, .. } = inputs.request;
         self.change(|state| {
-            let mut build = Build::new(inputs, &state.images, &mut state.build_cache);
+            let sent = state.contexts.insert(shared_key.clone(), inputs.context.digests()).unwrap_or_default();
+            let bytes_sent = inputs.context.bytes_beyond(&sent);
+            let mut build = Build::new(inputs, &state.images, &mut state.build_cache, bytes_sent);
             let outcome = build.run();
             let (told, report) = (build.told, build.report);
             let result = outcome.and_then(|mut image| {
@@ -71,9 +64,7 @@ impl MemoryEngine {
 /// What a build is made from.
 struct Inputs<'a> {
     context: Context,
-    dockerfile: String,
-    target: Option<String>,
-    args: BTreeMap<String, String>,
+    request: &'a BuildRequest,
     registry: &'a MemoryRegistry,
 }
 
@@ -99,27 +90,21 @@ struct Built {
 }
 
 impl<'a> Build<'a> {
-    fn new(inputs: &'a Inputs<'a>, images: &'a Images, cache: &'a mut BTreeSet<Digest>) -> Self {
-        let archive_size = inputs.context.archive_size;
+    fn new(inputs: &'a Inputs<'a>, images: &'a Images, cache: &'a mut BTreeSet<Digest>, bytes_sent: u64) -> Self {
         Self {
             inputs,
             images,
             cache,
             number: 0,
-            report: BuildReport::default(),
-            told: vec![Progress::ContextSent { bytes: archive_size }],
+            report: BuildReport { bytes_sent, ..BuildReport::default() },
+            told: vec![Progress::ContextSent { bytes: bytes_sent }],
         }
     }
 
     fn run(&mut self) -> Result<MemoryImage, EngineError> {
-        let path = &self.inputs.dockerfile;
-        let text = self
-            .inputs
-            .context
-            .text(path)
-            .ok_or_else(|| broken(&format!("failed to read dockerfile: open {path}: no such file or directory")))?;
+        let text = String::from_utf8_lossy(self.inputs.request.context.dockerfile().text());
         let dockerfile = Dockerfile::parse(&text).map_err(|cause| broken(&cause))?;
-        let target = dockerfile.target(self.inputs.target.as_deref()).map_err(|cause| broken(&cause))?;
+        let target = dockerfile.target(self.inputs.request.target.as_deref()).map_err(|cause| broken(&cause))?;
         let arguments = self.arguments(&dockerfile.arguments);
         let needed = dockerfile.needed_for(target);
         self.report.steps = needed.iter().map(|stage| steps_of(&dockerfile, *stage, &arguments)).sum();
@@ -146,7 +131,7 @@ impl<'a> Build<'a> {
             Some((name, default)) => (name, Some(default.trim_matches('"').to_owned())),
             None => (declaration, None),
         };
-        let given = self.inputs.args.get(name).cloned();
+        let given = self.inputs.request.args.get(name).cloned();
         if let Some(value) = given.or(default).or_else(|| outer.get(name).cloned()) {
             variables.insert(name.to_owned(), value);
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::build::ContextSource;
 use crate::engine::{BuildReport, StepState};
 
 const DOCKERFILE: &str = "FROM node:6\nWORKDIR /app\nADD . /app\nEXPOSE 80\nCMD [\"node\", \"app.js\"]\n";
@@ -120,14 +121,15 @@ async fn a_broken_dockerfile_says_where() {
 }
 
 #[tokio::test]
-async fn a_dockerfile_that_is_not_in_the_context_fails_the_build() {
+async fn only_what_has_changed_is_sent_again() {
     let world = world_with_node(ImageStore::GraphDriver);
-    let result = build(&world, &[("app.js", "hello")], "app").await;
-    let Err(EngineError::BuildFailed(failed)) = result else {
-        panic!("{result:?}");
-    };
-    assert!(failed.message.contains("open Dockerfile"), "{}", failed.message);
-    assert_eq!(world.engine.image(&reference("app")), None);
+    let files = [("Dockerfile", DOCKERFILE), ("app.js", "hello")];
+    let first = build(&world, &files, "app:1").await.unwrap();
+    assert_eq!(first.bytes_sent, (DOCKERFILE.len() + "hello".len()) as u64);
+    let again = build(&world, &files, "app:2").await.unwrap();
+    assert_eq!(again.bytes_sent, 0);
+    let edited = build(&world, &[("Dockerfile", DOCKERFILE), ("app.js", "welcome")], "app:3").await.unwrap();
+    assert_eq!(edited.bytes_sent, "welcome".len() as u64);
 }
 
 #[tokio::test]
@@ -196,12 +198,20 @@ async fn what_the_image_runs_is_what_its_dockerfile_says() {
 }
 
 #[tokio::test]
-async fn a_context_that_cannot_be_read_to_its_end_fails_the_build() {
+async fn a_context_that_has_changed_fails_the_build() {
     let world = world_with_node(ImageStore::GraphDriver);
-    let mut request = build_of(&[("Dockerfile", DOCKERFILE)], "app");
-    let broken = stream::once(async { Err(std::io::Error::other("app.js has changed")) });
-    request.context = request.context.take(1).chain(broken).boxed();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Dockerfile"), DOCKERFILE).unwrap();
+    std::fs::write(folder.path().join("app.js"), "hello").unwrap();
+    let source = ContextSource::Folder(folder.path().to_owned());
+    let dockerfile = DockerfileSource::InContext("Dockerfile".to_owned());
+    let context = ContextReader::default().read(source, dockerfile).await.unwrap();
+    std::fs::write(folder.path().join("app.js"), "Hello").unwrap();
+    let request = BuildRequest::new(Arc::new(context), reference("app"), "longshore/test");
     let result = world.engine.build_image(request, silent()).await;
-    assert_eq!(result, Err(EngineError::Context("app.js has changed".to_owned())));
+    let Err(EngineError::Context(message)) = result else {
+        panic!("{result:?}");
+    };
+    assert!(message.contains("\"app.js\" changed"), "{message}");
     assert_eq!(world.engine.cancelled(), Vec::<String>::new());
 }

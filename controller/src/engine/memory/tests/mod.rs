@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use longshore_crds::{Protocol, RestartPolicy};
 
 use super::{MemoryEngine, TestClock};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerSpec, ImageReference, ImageStore, PublishedPort};
+use crate::build::{ContextReader, DockerfileSource};
 use crate::engine::{BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
 use crate::registry::memory::{MemoryImage, MemoryRegistry};
 
@@ -106,23 +106,10 @@ fn recorder() -> (ProgressSink, Arc<std::sync::Mutex<Vec<Progress>>>) {
 
 /// A build of these files.
 fn build_of(files: &[(&str, &str)], tag: &str) -> BuildRequest {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (path, content) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        archive.append_data(&mut header, path, content.as_bytes()).unwrap();
-    }
-    let bytes = archive.into_inner().unwrap();
-    let pieces: Vec<_> = bytes.chunks(700).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-    BuildRequest {
-        context: stream::iter(pieces).boxed(),
-        dockerfile: "Dockerfile".to_owned(),
-        target: None,
-        args: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        reference: reference(tag),
-    }
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+    let dockerfile = DockerfileSource::InContext("Dockerfile".to_owned());
+    let context = ContextReader::default().read_files(files, &dockerfile).unwrap();
+    BuildRequest::new(Arc::new(context), reference(tag), "longshore/test")
 }
 
 /// What a log holds, the lines of the standard error marked.
