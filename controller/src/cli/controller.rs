@@ -21,7 +21,7 @@ use crate::telemetry::{MeasuredEngines, Metrics, Observer, start_logging};
 pub struct ControllerCommand {
     /// How it runs.
     #[command(flatten)]
-    options: ControllerOptions,
+    pub options: ControllerOptions,
 
     /// A file of certificate authorities (PEM) to trust for registries and sources, beside the system's own
     #[arg(long, env = "LONGSHORE_REGISTRY_CA", value_name = "FILE")]
