@@ -44,6 +44,7 @@ fn reason_of(action: &Action, error: &EngineError) -> Reason {
         (_, EngineError::NameTaken(_)) => Reason::NameConflict,
         (_, EngineError::PortTaken(_)) => Reason::PortConflict,
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
+        (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,
         (Action::PullImage { .. }, EngineError::ImageNotFound(_)) => Reason::ImageNotFound,
         (Action::PullImage { .. }, _) => Reason::PullFailed,

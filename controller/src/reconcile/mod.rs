@@ -16,10 +16,13 @@ mod failure;
 mod known;
 mod look;
 mod reconciler;
+mod remote_context;
 mod remote_store;
 mod removal;
 mod reporter;
 mod resources;
+mod source_files;
+mod source_store;
 mod tasks;
 mod wakes;
 mod watch;
@@ -27,4 +30,6 @@ mod watch;
 pub use contract::{LookAgain, Reconcile, ReconcileError};
 pub use reconciler::{Clock, Reconciler, ReconcilerParts, Wakes};
 pub use reporter::{NoReporter, Report, Reporter};
-pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};
+pub use resources::{
+    AppKey, Artifact, ArtifactState, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData,
+};

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempts, Block, Container, Desired, Image, ImageReference, Memory, RemoteImage, Revision, Step};
+use super::{Attempts, Block, Container, Desired, Image, ImageReference, Memory, Reason, RemoteImage, Revision, Step};
 
 pub use container::RunState;
 pub use push::PushState;
@@ -74,6 +74,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What keeps parts of the resource from going on.
     pub blocks: Vec<Block>,
+    /// Why the context may be older than its source is.
+    pub source_trouble: Option<Block>,
     /// The image that is wanted, when the engine holds it with every tag.
     pub image: Option<Image>,
     /// How each destination stands, in the order of the spec.
@@ -98,6 +100,11 @@ impl Plan {
         self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
     }
 
+    /// Whether the context's source is still being read, so that nothing can be said yet.
+    pub fn reads_a_source(&self) -> bool {
+        self.blocks.iter().any(|block| block.reason == Reason::ReadingSource)
+    }
+
     /// After what time another look is worth it, if any block or step says so.
     pub fn next_look(&self) -> Option<Duration> {
         self.blocks.iter().map(|block| block.look_again).chain(self.look_again).min()
@@ -112,6 +119,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
 
     let mut plan = Plan {
         claims: claims::claims(desired, observed),
+        source_trouble: desired.source_trouble.clone().or_else(|| image.source_trouble.clone()),
         image: image.finished().cloned(),
         container: container.container.cloned(),
         run: container.state,
