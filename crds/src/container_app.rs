@@ -16,6 +16,7 @@ use crate::{Build, ContainerAppStatus, LocalReference, Run};
     namespaced,
     shortname = "capp",
     category = "all",
+    category = "longshore",
     status = "ContainerAppStatus",
     derive = "PartialEq",
     doc = "One image, from its source to its running container: built or pulled, pushed, and run on a container engine.",

@@ -35,6 +35,9 @@ pub struct ContainerAppStatus {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerStatus>,
+    /// The number of the `ContainerAppRevision` that serves; without a `run` section the one of this spec's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_revision: Option<i64>,
     /// The revision, a spec and an image, that failed and was replaced by the one before it. It is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<String>,

@@ -14,6 +14,7 @@ use crate::LocalReference;
     version = "v1alpha1",
     kind = "ContainerEngine",
     shortname = "ceng",
+    category = "longshore",
     status = "ContainerEngineStatus",
     derive = "PartialEq",
     doc = "A Docker Engine on which images are built and containers run, and the policy for those who use it.",

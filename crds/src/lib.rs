@@ -7,6 +7,7 @@
 mod build;
 mod build_context;
 mod container_app;
+mod container_app_revision;
 mod container_app_status;
 mod container_engine;
 mod duration;
@@ -20,6 +21,10 @@ pub use build::{
 };
 pub use build_context::{BuildContext, GitContext, GitReference, HttpContext, SourceKind, SourceReference};
 pub use container_app::{ContainerApp, ContainerAppSpec, DeletionPolicy, Image, PullPolicy, Push};
+pub use container_app_revision::{
+    ContainerAppRevision, ContainerAppRevisionSpec, ContainerAppRevisionStatus, RevisionImage, RevisionInputs,
+    RevisionOutcome,
+};
 pub use container_app_status::{
     BaseImageStatus, BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus,
     PushStatus, SourceStatus,

@@ -98,6 +98,7 @@ fn the_crds_come_with_the_chart() {
         .map(|document| document["metadata"]["name"].clone())
         .collect();
     assert!(names.contains(&Value::from("containerapps.longshore.dev")), "{names:?}");
+    assert!(names.contains(&Value::from("containerapprevisions.longshore.dev")), "{names:?}");
     assert!(names.contains(&Value::from("containerengines.longshore.dev")), "{names:?}");
 }
 
@@ -133,7 +134,7 @@ fn the_base_and_the_chart_give_the_same_rights_and_the_same_pod() {
 }
 
 #[test]
-fn nothing_may_list_secrets_or_write_more_than_statuses_and_finalizers() {
+fn nothing_may_list_secrets_or_write_more_than_statuses_finalizers_and_records() {
     let chart = documents(&rendered("remote-engine-values.yaml", "longshore-system", &[]).unwrap());
     for rule in the("ClusterRole", &chart)["rules"].as_array().unwrap() {
         let (resources, verbs) = (rule["resources"].to_string(), rule["verbs"].to_string());
@@ -141,6 +142,11 @@ fn nothing_may_list_secrets_or_write_more_than_statuses_and_finalizers() {
             assert_eq!(verbs, r#"["get"]"#);
         }
         assert!(!verbs.contains('*') && !resources.contains('*'), "{rule}");
+        // The records of revisions are the controller's own.
+        if resources == r#"["containerapprevisions"]"# {
+            assert_eq!(verbs, r#"["get","list","create","update","delete"]"#);
+            continue;
+        }
         for verb in ["update", "delete", "deletecollection", "escalate", "impersonate"] {
             assert!(!verbs.contains(verb), "{rule}");
         }

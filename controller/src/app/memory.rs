@@ -26,6 +26,8 @@ pub struct Memory {
     pub completed: Option<Revision>,
     /// The revision that failed and was replaced by the one before it.
     pub rolled_back: Option<Revision>,
+    /// The number of the revision that serves.
+    pub current_revision: Option<i64>,
     /// The old conditions: since when the resource is being worked on, and since when it is stalled.
     pub conditions: Vec<Condition>,
     /// The generation that the old status speaks of.
@@ -59,6 +61,7 @@ impl Memory {
             container: status.container.as_ref().map(|container| container.name.clone()),
             completed: completed(status, image.as_ref()),
             rolled_back: status.rolled_back.clone().map(Revision),
+            current_revision: status.current_revision,
             image,
             conditions: status.conditions.clone(),
             observed_generation: status.observed_generation,

@@ -21,6 +21,8 @@ pub mod labels {
     pub const SPEC_HASH: &str = "longshore.dev/spec-hash";
     /// On images that we built: the hash of everything that went into the build.
     pub const INPUT_HASH: &str = "longshore.dev/input-hash";
+    /// On `ContainerAppRevision`s: the beginning of that hash, which is too long for a label's value.
+    pub const INPUTS: &str = "longshore.dev/inputs";
 }
 
 /// The registry host of private tags. No such host exists, so nothing can be pulled from or pushed to it.

@@ -89,6 +89,8 @@ pub enum Reason {
     RolledBack,
     /// The engine did not do what was asked.
     EngineError,
+    /// The record of a revision could not be written or removed. It is the reason of an Event only.
+    RevisionNotRecorded,
 }
 
 impl Reason {
@@ -138,6 +140,7 @@ impl Reason {
             Self::RunFailed => "RunFailed",
             Self::RolledBack => "RolledBack",
             Self::EngineError => "EngineError",
+            Self::RevisionNotRecorded => "RevisionNotRecorded",
         }
     }
 }

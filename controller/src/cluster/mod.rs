@@ -13,6 +13,7 @@ mod guard;
 mod instance;
 mod options;
 mod resources;
+mod revisions;
 mod run;
 mod status_patch;
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 use serde_json::Value;
 
 use super::errors::{is_gone, resource_error, words};
@@ -15,6 +15,7 @@ use super::events::Publisher;
 use super::finalizer;
 use super::flux;
 use super::guard::{Guarded, parse, read_app};
+use super::revisions::Revisions;
 use super::status_patch::apply_status;
 use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
@@ -126,6 +127,18 @@ impl Resources for KubeResources {
             }
             resource_error(&format!("write the status of the ContainerApp {}", app.name_any()), &error)
         })
+    }
+
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError> {
+        Revisions::of(app, &self.client).list().await
+    }
+
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError> {
+        Revisions::of(app, &self.client).write(revision).await
+    }
+
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError> {
+        Revisions::of(app, &self.client).remove(name).await
     }
 
     async fn publish(&self, app: &ContainerApp, event: Event) {

@@ -4,7 +4,6 @@
 //! nothing can be said.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference};
 
@@ -12,7 +11,7 @@ use super::build_context::{SourceContext, inputs_of};
 use super::source_store::SourceLooks;
 use super::{AppKey, ResourceError, Resources, SecretData};
 use crate::app::{Block, BuildAccess, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
-use crate::build::{ContextReader, ReadContext};
+use crate::build::ContextReader;
 use crate::registry::credentials_for;
 
 /// What a resource refers to, and the context's files for the build that may follow.

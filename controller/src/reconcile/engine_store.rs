@@ -70,6 +70,7 @@ impl EngineStore {
             | Action::StopContainer { .. }
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
+            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
         }
     }
 

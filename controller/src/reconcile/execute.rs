@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::build_log::Transcript;
 use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
@@ -21,6 +22,8 @@ pub(super) struct Executor {
     pub(super) desired: Option<Desired>,
     pub(super) context: Option<Arc<ReadContext>>,
     pub(super) progress: ProgressSink,
+    /// What the progress tells goes through it.
+    pub(super) transcript: Arc<Transcript>,
     pub(super) now: jiff::Timestamp,
 }
 
@@ -63,6 +66,9 @@ impl Executor {
             Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
             Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
             Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
+            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {
+                unreachable!("records are not kept on an engine")
+            }
         }
         Ok(Outcome::default())
     }

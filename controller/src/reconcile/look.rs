@@ -15,7 +15,9 @@ use super::source_store::SourceLooks;
 use super::{AppKey, ReconcileError, Reconciler};
 use crate::app::plan::{Observed, plan};
 use crate::app::status::Telling;
-use crate::app::{Block, Container, ContainerState, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate};
+use crate::app::{
+    Block, Container, ContainerState, ContextContent, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate,
+};
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
 
@@ -76,6 +78,8 @@ impl Reconciler {
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
+            observed.revisions = self.revisions(key, app, known).await;
+            observed.context = context.as_ref().map(content_of);
             Ok::<_, EngineError>((store, observed))
         };
         let (store, observed) = match found.await {
@@ -87,7 +91,7 @@ impl Reconciler {
         let telling = Telling {
             engine: app.spec.engine.clone(),
             generation: app.metadata.generation.unwrap_or(0),
-            source: context.as_ref().map(source_status),
+            source: observed.context.as_ref().map(|content| content.source.clone()),
             build: known.build.clone(),
             stage: known.stage.clone(),
             pushed_at: known.pushed_at.clone(),
@@ -130,6 +134,7 @@ impl Reconciler {
             containers,
             images: store.images().await?.as_ref().clone(),
             attempts: known.attempts.clone(),
+            making: known.making.clone(),
             memory: Memory::of(&app.status.clone().unwrap_or_default()),
             ..Observed::default()
         })
@@ -179,11 +184,14 @@ async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
     text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
 }
 
-fn source_status(context: &SourceContext) -> SourceStatus {
-    SourceStatus {
-        revision: context.revision.clone(),
-        files: i64::try_from(context.read.files()).unwrap_or(i64::MAX),
-        size: i64::try_from(context.read.bytes()).unwrap_or(i64::MAX),
+fn content_of(context: &SourceContext) -> ContextContent {
+    ContextContent {
+        source: SourceStatus {
+            revision: context.revision.clone(),
+            files: i64::try_from(context.read.files()).unwrap_or(i64::MAX),
+            size: i64::try_from(context.read.bytes()).unwrap_or(i64::MAX),
+        },
+        files: context.read.fingerprints(),
     }
 }
 

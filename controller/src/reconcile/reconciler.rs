@@ -10,23 +10,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
+use longshore_crds::{ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::build_log::Transcript;
 use super::build_stages::OngoingBuild;
 use super::engine_store::EngineStore;
 use super::engine_stores::EngineStores;
-use super::execute::{Executor, Outcome};
+use super::execute::Executor;
 use super::known::KnownApps;
 use super::look::{Look, Planned};
+use super::making::{Made, masker_of, masking};
 use super::remote_store::RemoteStore;
 use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
 };
-use crate::app::status::{Outlook, Telling, status, time};
+use crate::app::status::{Outlook, Telling, status};
 use crate::app::{Action, Block, BuildStage, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
@@ -44,9 +46,6 @@ const AT_REST: Duration = Duration::from_secs(300);
 
 /// How many steps a pass takes before it lets others have their turn.
 const MOST_ROUNDS: usize = 50;
-
-/// How many of a builder's warnings a status holds, as the schema has it.
-const MOST_WARNINGS: usize = 32;
 
 /// What a reconciler is made of.
 pub struct ReconcilerParts {
@@ -201,8 +200,9 @@ impl Reconciler {
         planned: Planned,
     ) -> Result<Round, ReconcileError> {
         let first = planned.plan.steps.first().cloned();
-        if let Some(running) = self.tasks.action(uid)
-            && first.as_ref().is_none_or(|step| !step.action.is_same_work(&running))
+        let running = self.tasks.action(uid);
+        if let Some(running) = &running
+            && planned.plan.work().next().is_none_or(|step| !step.action.is_same_work(running))
         {
             debug!(%key, "what is being done is not what is wanted any more: {running}");
             self.tasks.cancel(uid).await;
@@ -218,7 +218,10 @@ impl Reconciler {
         }
         match first {
             None => Ok(Round::Rest(rest)),
-            Some(_) if self.tasks.action(uid).is_some() => Ok(Round::Rest(AT_REST)),
+            Some(step) if step.action.is_bookkeeping() => {
+                Ok(self.keep_records(key, app, &planned.desired.owner, &step).await)
+            }
+            Some(_) if running.is_some() => Ok(Round::Rest(AT_REST)),
             Some(step) => self.take(key, app, uid, step, planned).await,
         }
     }
@@ -233,6 +236,7 @@ impl Reconciler {
         planned: Planned,
     ) -> Result<Round, ReconcileError> {
         let Planned { desired, store, context, .. } = planned;
+        let transcript = Arc::new(Transcript::new(masker_of(&desired)));
         let executor = Executor {
             engine: Arc::clone(&store.engine),
             remotes: Arc::clone(&self.remotes),
@@ -240,6 +244,7 @@ impl Reconciler {
             desired: Some(desired),
             context,
             progress: self.progress_of(key, &step),
+            transcript,
             now: (self.clock)(),
         };
         Ok(self.perform(key, app, uid, step, executor, store).await)
@@ -293,16 +298,18 @@ impl Reconciler {
         key: &AppKey,
         app: &ContainerApp,
         step: &Step,
-        executor: Executor,
+        mut executor: Executor,
         store: &EngineStore,
     ) -> Round {
         self.reporter.report(key, Report::StepStarted(step));
         let started = (self.clock)();
         store.changed_by(&step.action);
-        let result = executor.perform(&step.action).await;
+        let transcript = Arc::clone(&executor.transcript);
+        executor.progress = masking(&transcript, executor.progress);
+        let result = executor.perform(&step.action).await.map_err(|error| failure::masked(error, &transcript));
         store.changed_by(&step.action);
         let finished = (self.clock)();
-        self.note_build(key, app, &step.action, &result, started, finished);
+        self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
         match result {
             Ok(_) => {
                 self.succeeded(key, app, step, store, finished).await;
@@ -342,35 +349,6 @@ impl Reconciler {
         if let Some(event) = events::of_step(step, pulled.as_ref()) {
             self.publish(key, app, event).await;
         }
-    }
-
-    fn note_build(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        action: &Action,
-        result: &Result<Outcome, EngineError>,
-        started: Timestamp,
-        finished: Timestamp,
-    ) {
-        if !matches!(action, Action::BuildImage { .. }) {
-            return;
-        }
-        let (report, build_failure) = match result {
-            Ok(Outcome { build }) => (build.clone().unwrap_or_default(), None),
-            Err(EngineError::BuildFailed(failed)) => (failed.report.clone(), Some(failed.failure.clone())),
-            Err(_) => return,
-        };
-        let build = BuildStatus {
-            started_at: Some(time(started)),
-            finished_at: Some(time(finished)),
-            steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
-            cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
-            bytes_sent: i64::try_from(report.bytes_sent).unwrap_or(i64::MAX),
-            warnings: report.warnings.into_iter().take(MOST_WARNINGS).collect(),
-            failure: build_failure,
-        };
-        self.known.update(key, &app.uid().unwrap_or_default(), |known| known.build = Some(build));
     }
 
     /// Writes the status when it says something new. [`Round::Again`] when the resource has changed meanwhile.
@@ -445,14 +423,9 @@ impl Reconciler {
         }
     }
 
-    async fn publish(&self, key: &AppKey, app: &ContainerApp, event: super::Event) {
+    pub(super) async fn publish(&self, key: &AppKey, app: &ContainerApp, event: super::Event) {
         self.reporter.report(key, Report::Event(&event));
         self.resources.publish(app, event).await;
-    }
-
-    pub(super) fn progress_of(&self, key: &AppKey, step: &Step) -> crate::engine::ProgressSink {
-        let (reporter, key, step) = (Arc::clone(&self.reporter), key.clone(), step.clone());
-        Arc::new(move |progress| reporter.report(&key, Report::Progress(&step, &progress)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 /// A resource's namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +143,17 @@ pub trait Resources: Send + Sync {
 
     /// Replaces the status, computed from this version of the resource.
     async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError>;
+
+    /// The records of revisions under the app's name, those of an app that had the name before and is gone included. One
+    /// that cannot be understood is left out.
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError>;
+
+    /// Writes the record of a revision as a whole. One that this app has under the same name is replaced; another's is
+    /// [`ResourceError::Conflict`].
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError>;
+
+    /// Removes the record of a revision; one that is gone is well, another app's is left alone.
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError>;
 
     /// Tells something about the resource. It is not a reason to fail: what cannot be told is logged.
     async fn publish(&self, app: &ContainerApp, event: Event);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use longshore_crds::{BasePullPolicy, PullPolicy};
 
-use super::{Observed, step};
+use super::{Observed, revisions, step};
 use crate::app::{
     Action, Block, BuildSpec, Desired, Image, ImageKey, ImageReference, ImageSource, ImageTarget, InputHash, Part,
     Reason, Step, labels,
@@ -127,7 +127,7 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
     let action = Action::BuildImage { hash, reference, pull: must_pull(build, observed) };
     match observed.attempts.block(&action, now) {
         Some(block) => ImagePlan::blocked(block),
-        None => coming(step(action, cause_of_build(desired, observed))),
+        None => coming(step(action, cause_of_build(desired, build, observed))),
     }
 }
 
@@ -141,11 +141,14 @@ fn must_pull(build: &BuildSpec, observed: &Observed) -> bool {
     build.method.base_pull_policy == BasePullPolicy::Always || !build.base_images.iter().all(is_held)
 }
 
-fn cause_of_build(desired: &Desired, observed: &Observed) -> &'static str {
+fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> String {
+    if let Some(changes) = revisions::changes_since_the_last(desired, build, observed) {
+        return changes;
+    }
     if observed.images.iter().any(|image| image.is_kept_by(&desired.owner)) {
-        "what goes into the build has changed"
+        "what goes into the build has changed".to_owned()
     } else {
-        "no image with these inputs is on the engine"
+        "no image with these inputs is on the engine".to_owned()
     }
 }
 

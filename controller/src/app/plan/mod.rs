@@ -16,15 +16,20 @@ mod push;
 mod removal;
 mod replacement;
 mod retention;
+mod revisions;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempts, Block, Container, Desired, Image, ImageReference, Memory, Reason, RemoteImage, Revision, Step};
+use super::{
+    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, Reason, RemoteImage,
+    Revision, RevisionRecord, Step,
+};
 
 pub use container::RunState;
 pub use push::PushState;
@@ -47,6 +52,12 @@ pub struct Observed {
     pub attempts: Attempts,
     /// What the old status tells.
     pub memory: Memory,
+    /// The records of revisions under the app's name; `None` while they cannot be read.
+    pub revisions: Option<Vec<Arc<RevisionRecord>>>,
+    /// What was read of the build's context.
+    pub context: Option<ContextContent>,
+    /// The last image that this process has brought, or tried to.
+    pub making: Option<Making>,
 }
 
 impl Observed {
@@ -86,6 +97,8 @@ pub struct Plan {
     pub run: RunState,
     /// The references on the engine that are this resource's, or will be with the next step.
     pub claims: BTreeSet<ImageReference>,
+    /// The number of the revision that serves, when its record is there.
+    pub current_revision: Option<i64>,
     /// The revision that failed and must not be tried again.
     pub rolled_back: Option<Revision>,
     /// When to look again though nothing has happened.
@@ -105,6 +118,11 @@ impl Plan {
         self.blocks.iter().any(|block| block.reason == Reason::ReadingSource)
     }
 
+    /// The steps towards what is asked, those left out that only keep the records.
+    pub fn work(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| !step.action.is_bookkeeping())
+    }
+
     /// After what time another look is worth it, if any block or step says so.
     pub fn next_look(&self) -> Option<Duration> {
         self.blocks.iter().map(|block| block.look_again).chain(self.look_again).min()
@@ -116,23 +134,23 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let image = image::plan(desired, observed, now);
     let container = container::plan(desired, observed, image.target(), now);
     let push = push::plan(desired, observed, image.target(), now);
+    let records = revisions::plan(desired, observed, &image, now);
 
     let mut plan = Plan {
         claims: claims::claims(desired, observed),
         source_trouble: desired.source_trouble.clone().or_else(|| image.source_trouble.clone()),
         image: image.finished().cloned(),
         container: container.container.cloned(),
+        current_revision: revisions::current(desired, observed, image.finished(), container.container),
         run: container.state,
         pushes: push.states,
         rolled_back: container.rolled_back,
-        look_again: container.look_again,
+        look_again: container.look_again.into_iter().chain(records.look_again).min(),
         ..Plan::default()
     };
-    for (steps, blocks) in [(image.steps, image.blocks), (container.steps, container.blocks), (push.steps, push.blocks)]
-    {
-        plan.steps.extend(steps);
-        plan.blocks.extend(blocks);
-    }
+    let steps = [records.failure, image.steps, records.success, container.steps, push.steps, records.removals];
+    plan.steps.extend(steps.into_iter().flatten());
+    plan.blocks.extend([image.blocks, container.blocks, push.blocks].into_iter().flatten());
     if plan.steps.is_empty() && plan.is_fulfilled(desired) {
         plan.steps = retention::plan(desired, observed);
     }

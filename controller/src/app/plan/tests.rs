@@ -1,5 +1,7 @@
 //! What is planned in which situation, and that the plan leads where it should.
 
+mod revisions;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -30,7 +30,7 @@ pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outl
         }
         Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
             Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
-            None => working(&plan.steps, plan, telling),
+            None => working(plan, telling),
         },
         Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
         Outlook::Deleting { observed, steps } => {
@@ -52,7 +52,7 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
 fn obstacle(observed: &Observed, plan: &Plan) -> Option<Block> {
     let terminal = plan.blocks.iter().find(|block| block.is_terminal);
     let failed = || {
-        let failure = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action))?;
+        let failure = plan.work().find_map(|step| observed.attempts.failure(&step.action))?;
         Some(Block::waiting(failure.part, failure.reason, failure.message.clone()))
     };
     terminal.cloned().or_else(failed).or_else(|| plan.blocks.first().cloned())
@@ -80,8 +80,9 @@ fn obstructed(
     }
 }
 
-fn working(steps: &[Step], plan: &Plan, telling: &Telling) -> Verdict {
-    let telling_step = steps.iter().find(|step| !matches!(step.action, Action::TagImage { .. })).or(steps.first());
+fn working(plan: &Plan, telling: &Telling) -> Verdict {
+    let telling_step =
+        plan.work().find(|step| !matches!(step.action, Action::TagImage { .. })).or_else(|| plan.work().next());
     Verdict {
         state: State::Reconciling,
         reason: telling_step.map_or(Reason::Progressing, |step| reason_of(&step.action, plan)),
@@ -115,7 +116,11 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
             Reason::Replacing
         }
         Action::StartContainer { .. } => Reason::Starting,
-        Action::TagImage { .. } | Action::RemoveContainer { .. } | Action::RemoveImage { .. } => Reason::Progressing,
+        Action::TagImage { .. }
+        | Action::RemoveContainer { .. }
+        | Action::RemoveImage { .. }
+        | Action::RecordRevision { .. }
+        | Action::RemoveRevision { .. } => Reason::Progressing,
     }
 }
 
@@ -161,7 +166,7 @@ pub(super) fn part(
     if let Some(block) = plan.blocks.iter().find(|block| block.part == part) {
         return ("False", block.reason, block.message.clone());
     }
-    let failed = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action));
+    let failed = plan.work().find_map(|step| observed.attempts.failure(&step.action));
     if let Some(failure) = failed.filter(|failure| failure.part == part) {
         return ("False", failure.reason, failure.message.clone());
     }
@@ -209,10 +214,9 @@ fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
 }
 
 fn not_yet(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
-    let verdict = if plan.steps.is_empty() {
+    if plan.work().next().is_none() {
         return ("False", Reason::Progressing, "it waits for another part of the resource".to_owned());
-    } else {
-        working(&plan.steps, plan, telling)
-    };
+    }
+    let verdict = working(plan, telling);
     ("False", verdict.reason, verdict.message)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 use super::CrashPlan;
 use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
@@ -52,6 +52,20 @@ impl Resources for CrashingResources {
     async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         let write = self.resources.write_status(app, status);
         self.plan.effect(of("write status of", app), write).await
+    }
+
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError> {
+        self.plan.read(self.resources.revisions(app)).await
+    }
+
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError> {
+        let name = format!("write revision {}", revision.name_any());
+        self.plan.effect(name, self.resources.write_revision(app, revision)).await
+    }
+
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError> {
+        let effect = format!("remove revision {name}");
+        self.plan.effect(effect, self.resources.remove_revision(app, name)).await
     }
 
     async fn publish(&self, app: &ContainerApp, event: Event) {
