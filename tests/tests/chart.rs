@@ -5,7 +5,7 @@
 use std::fs;
 
 use clap::Parser;
-use longshore::cluster::ControllerOptions;
+use longshore::cli::ControllerCommand;
 use longshore_tests::{from_repository, helm, kubectl, with_temp_namespace};
 use serde_json::Value;
 
@@ -32,6 +32,12 @@ fn the<'a>(kind: &str, documents: &'a [Value]) -> &'a Value {
 
 fn pod_of(documents: &[Value]) -> &Value {
     &the("Deployment", documents)["spec"]["template"]["spec"]
+}
+
+/// What of the node's files is mounted.
+fn host_paths(pod: &Value) -> Vec<&str> {
+    let volumes = pod["volumes"].as_array().unwrap();
+    volumes.iter().filter_map(|volume| volume["hostPath"]["path"].as_str()).collect()
 }
 
 fn every_example() -> Vec<String> {
@@ -98,7 +104,7 @@ fn the_crds_come_with_the_chart() {
 
 #[derive(Debug, Parser)]
 enum Command {
-    Controller(ControllerOptions),
+    Controller(ControllerCommand),
 }
 
 #[test]
@@ -108,7 +114,8 @@ fn the_controller_understands_the_flags_that_it_is_given() {
     for documents in [&chart, &base] {
         let arguments = pod_of(documents)["containers"][0]["args"].as_array().unwrap();
         let arguments = arguments.iter().map(|argument| argument.as_str().unwrap());
-        let Command::Controller(options) = Command::try_parse_from(["longshore"].into_iter().chain(arguments)).unwrap();
+        let Command::Controller(command) = Command::try_parse_from(["longshore"].into_iter().chain(arguments)).unwrap();
+        let options = command.options;
         assert_eq!(options.release, "longshore");
         assert!(options.metrics_address.ip().is_loopback());
         assert_eq!(options.namespace.as_deref(), if documents == &chart { Some("shop") } else { None });
@@ -165,11 +172,11 @@ fn the_pod_has_no_privileges() {
 fn a_socket_is_mounted_only_where_that_was_asked() {
     let socket = documents(&rendered("local-socket-values.yaml", "longshore-system", &[]).unwrap());
     let pod = pod_of(&socket);
-    assert_eq!(pod["volumes"][0]["hostPath"]["path"], "/var/run/docker.sock");
+    assert_eq!(host_paths(pod), ["/var/run/docker.sock"]);
     assert_eq!(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/var/run/docker.sock");
     assert_eq!(pod["securityContext"]["supplementalGroups"][0], 999);
     let remote = documents(&rendered("remote-engine-values.yaml", "longshore-system", &[]).unwrap());
-    assert!(pod_of(&remote)["volumes"].is_null());
+    assert_eq!(host_paths(pod_of(&remote)), [""; 0]);
     let engine = &the("ContainerEngine", &remote)["spec"];
     assert_eq!(engine["tlsSecretRef"]["name"], "docker-client");
     assert_eq!(engine["allowedNamespaces"][0], "shop");

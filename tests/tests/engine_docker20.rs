@@ -15,6 +15,7 @@ mod with_buildkit {
     }
 
     longshore_tests::engine_contract!(fixture);
+    longshore_tests::engine_contract!(buildkit fixture);
 }
 
 mod with_the_classic_builder {
@@ -25,6 +26,7 @@ mod with_the_classic_builder {
     }
 
     longshore_tests::engine_contract!(fixture);
+    longshore_tests::engine_contract!(classic fixture);
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ pub struct Desired {
     pub image: ImageReference,
     /// Where the image comes from.
     pub source: Result<ImageSource, Block>,
+    /// Why the context may be older than its source is.
+    pub source_trouble: Option<Block>,
     /// The public tags that an image which is built gets on the engine; empty for one that is pulled.
     pub tags: Vec<ImageReference>,
     /// Where the image is pushed, one entry for each tag.

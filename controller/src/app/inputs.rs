@@ -34,12 +34,14 @@ pub struct ContextInputs {
     pub dockerfile: String,
     /// Where it comes from, where that is a repository.
     pub origin: Option<Origin>,
+    /// Why it may be older than its source is.
+    pub trouble: Option<Block>,
 }
 
 impl ContextInputs {
     /// A context without files and with an empty Dockerfile.
     pub fn empty() -> Self {
-        Self { digest: ContextDigest(Digest::of("")), dockerfile: String::new(), origin: None }
+        Self { digest: ContextDigest(Digest::of("")), dockerfile: String::new(), origin: None, trouble: None }
     }
 }
 

@@ -47,6 +47,20 @@ pub enum Reason {
     ConfigMapNotFound,
     /// The context cannot be read.
     ContextUnreadable,
+    /// The context's source is being read.
+    ReadingSource,
+    /// The context's source could not be asked; what was known is still held for true.
+    SourceUnavailable,
+    /// The context's source wants credentials, or other ones.
+    SourceDenied,
+    /// The context's source does not exist, or has not what is asked of it.
+    SourceNotFound,
+    /// The server of the context's source is not the one that is trusted.
+    SourceUntrusted,
+    /// What the context's source holds cannot be used.
+    SourceRefused,
+    /// The build took longer than it may.
+    BuildTimedOut,
     /// A step of the Dockerfile failed, or the Dockerfile is broken.
     BuildFailed,
     /// The registry does not have the image.
@@ -105,6 +119,13 @@ impl Reason {
             Self::SecretInvalid => "SecretInvalid",
             Self::ConfigMapNotFound => "ConfigMapNotFound",
             Self::ContextUnreadable => "ContextUnreadable",
+            Self::ReadingSource => "ReadingSource",
+            Self::SourceUnavailable => "SourceUnavailable",
+            Self::SourceDenied => "SourceDenied",
+            Self::SourceNotFound => "SourceNotFound",
+            Self::SourceUntrusted => "SourceUntrusted",
+            Self::SourceRefused => "SourceRefused",
+            Self::BuildTimedOut => "BuildTimedOut",
             Self::BuildFailed => "BuildFailed",
             Self::ImageNotFound => "ImageNotFound",
             Self::PullFailed => "PullFailed",

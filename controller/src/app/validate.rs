@@ -34,6 +34,7 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
         progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
         generation: app.metadata.generation.unwrap_or(0),
         engine: spec.engine.clone(),
+        source_trouble: source_trouble(inputs),
         repository,
         owner,
         image,
@@ -85,6 +86,10 @@ fn image_source(image: &Image, inputs: &Inputs) -> Result<Result<ImageSource, Bl
             Err(block.clone())
         }
     })
+}
+
+fn source_trouble(inputs: &Inputs) -> Option<Block> {
+    inputs.context.as_ref()?.as_ref().ok()?.trouble.clone()
 }
 
 fn destinations(push: &[Push], image_tags: &[String], inputs: &Inputs) -> Result<Vec<Destination>, Block> {

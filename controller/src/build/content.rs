@@ -63,6 +63,12 @@ impl Origin {
 }
 
 impl ContextFile {
+    /// A content that is held in memory.
+    pub(crate) fn in_memory(path: ContextPath, content: Bytes) -> Self {
+        let (size, digest) = (content.len() as u64, ContentDigest::of(&content));
+        Self { path, size, content: digest, reader: Some(DigestingReader::new(Source::Memory(Cursor::new(content)))) }
+    }
+
     /// Reads the next piece; 0 bytes at the end. A content that is not what was digested ends in
     /// [`ContextError::Changed`], and never in that. It may block.
     pub(crate) fn next_piece(&mut self, buffer: &mut [u8]) -> Result<usize, ContextError> {

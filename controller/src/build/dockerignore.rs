@@ -25,9 +25,9 @@ struct Rule {
 
 /// What the rules say of one path, and what those in a folder have to know of their folder.
 #[derive(Clone, Debug)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Whether the path is left out.
-    pub(super) excluded: bool,
+    pub(crate) excluded: bool,
     matched: Vec<bool>,
 }
 
@@ -52,6 +52,21 @@ impl IgnoreRules {
         Ok(Self { rules })
     }
 
+    /// The rules that these patterns are, as an engine asks for them: each is a line that was read already.
+    pub(crate) fn of_patterns(patterns: &[String]) -> Result<Self, &'static str> {
+        if patterns.len() > MOST_PATTERNS {
+            return Err("there are more than 2000 patterns, which is the limit");
+        }
+        let rules = patterns.iter().map(|text| {
+            let (is_exception, text) = match text.trim().strip_prefix('!') {
+                Some(exception) => (true, exception.trim()),
+                None => (false, text.trim()),
+            };
+            Pattern::parse(&clean(text)).map(|pattern| Rule { pattern, is_exception })
+        });
+        Ok(Self { rules: rules.collect::<Result<_, _>>()? })
+    }
+
     /// Whether a path is left out.
     pub(super) fn excludes(&self, path: &ContextPath) -> bool {
         let of_folder = path.folders().fold(None, |above, folder| Some(self.judge(&folder, above.as_ref())));
@@ -59,7 +74,7 @@ impl IgnoreRules {
     }
 
     /// What the rules say of a path, given what they say of the folder that it is in.
-    pub(super) fn judge(&self, path: &ContextPath, folder: Option<&Verdict>) -> Verdict {
+    pub(crate) fn judge(&self, path: &ContextPath, folder: Option<&Verdict>) -> Verdict {
         let mut excluded = false;
         let mut matched = vec![false; self.rules.len()];
         for (index, rule) in self.rules.iter().enumerate() {
@@ -103,7 +118,7 @@ impl Rule {
 }
 
 /// The shortest way to write a path, relative to the context's root, as Go's `filepath.Clean` gives it.
-pub(super) fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let is_absolute = path.starts_with('/');
     let mut components: Vec<&str> = Vec::new();
     for component in path.split('/') {

@@ -41,10 +41,13 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use content::ContextFile;
 pub use context::ReadContext;
 pub use dockerfile::Dockerfile;
+pub(crate) use dockerignore::{IgnoreRules, Verdict, clean};
 pub use error::ContextError;
 pub use path::{ContextPath, PathProblem};
+pub(crate) use pattern::Pattern;
 pub use reader::ContextReader;
 pub use source::{ContentStore, ContextSource, DockerfileSource, StoredEntry, StoredFiles};
-pub(crate) use tree::Entry;
+pub(crate) use tree::{Entry, FileEntry};

@@ -44,6 +44,16 @@ impl ContextPath {
         &self.0
     }
 
+    /// How it is sorted where a folder comes right before what is in it: name by name.
+    pub(crate) fn by_names(&self, other: &Self) -> std::cmp::Ordering {
+        self.components().cmp(other.components())
+    }
+
+    /// Whether it lies in this folder, or in one of that folder's.
+    pub(crate) fn is_below(&self, folder: &Self) -> bool {
+        self.0.strip_prefix(&folder.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// The paths of the folders that it is in, the outermost first.
     pub(crate) fn folders(&self) -> impl Iterator<Item = Self> {
         self.0.match_indices('/').map(|(index, _)| Self(self.0[..index].to_owned()))

@@ -6,7 +6,7 @@
 
 /// A pattern, read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pattern {
+pub(crate) enum Pattern {
     /// The path itself.
     Exact(String),
     /// Everything that begins so.
@@ -19,7 +19,7 @@ pub(super) enum Pattern {
 
 /// What a part of a path is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// This character.
     Character(char),
     /// `?`: one character but a slash.
@@ -43,7 +43,7 @@ const UNFINISHED_ESCAPE: &str = "there is a backslash at the end; write two for 
 
 impl Pattern {
     /// Reads a pattern whose path was cleaned. The error says what is wrong.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let tokens = tokens_of(text)?;
         let has_wildcard = |text: &str| text.contains(['*', '?', '[', ']', '\\']);
         let (leading, inner) = match text.strip_prefix("**") {
@@ -60,7 +60,7 @@ impl Pattern {
     }
 
     /// Whether it matches a path. What lies in a folder that it matches is the caller's matter.
-    pub(super) fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(text) => path == text,
             Self::Prefix(prefix) => path.starts_with(prefix),

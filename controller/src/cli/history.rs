@@ -109,6 +109,6 @@ mod tests {
         ];
         let rows = rows(&revisions, "2026-11-01T12:03:00Z".parse().unwrap());
         assert_eq!(rows[0], ["1", "Succeeded", "node-app:0.1", "v1-1", "3m ago", "3.0s", ""]);
-        assert_eq!(rows[1], ["2", "Failed", "node-app:0.1", "v1-2", "3m ago", "3.0s", "app.js has changed"]);
+        assert_eq!(rows[1], ["2", "Failed", "node-app:0.1", "v1-2", "3m ago", "3.0s", "context: app.js changed"]);
     }
 }

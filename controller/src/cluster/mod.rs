@@ -8,6 +8,7 @@ mod engines;
 mod errors;
 mod events;
 mod finalizer;
+mod flux;
 mod guard;
 mod instance;
 mod options;

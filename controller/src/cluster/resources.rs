@@ -7,16 +7,17 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 use serde_json::Value;
 
 use super::errors::{is_gone, resource_error, words};
 use super::events::Publisher;
 use super::finalizer;
+use super::flux;
 use super::guard::{Guarded, parse, read_app};
 use super::revisions::Revisions;
 use super::status_patch::apply_status;
-use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
 /// The resources of a cluster.
 ///
@@ -98,6 +99,10 @@ impl Resources for KubeResources {
             let binary = binary.into_iter().map(|(key, value)| (key, value.0));
             ConfigMapData { data: text.chain(binary).collect() }
         }))
+    }
+
+    async fn artifact(&self, kind: SourceKind, namespace: &str, name: &str) -> Result<ArtifactState, ResourceError> {
+        flux::artifact(&self.client, kind, namespace, name).await
     }
 
     fn context_root(&self, _key: &AppKey) -> Option<PathBuf> {

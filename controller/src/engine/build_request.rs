@@ -8,8 +8,11 @@ use std::sync::Arc;
 use secrecy::SecretSlice;
 
 use super::SshKey;
-use crate::app::{Credentials, ImageReference};
+use crate::app::{Credentials, ImageReference, Repository};
 use crate::build::ReadContext;
+
+/// The Dockerfile front end that BuildKit's makers publish.
+const OFFICIAL_FRONTEND: &str = "docker.io/docker/dockerfile";
 
 /// An image to be built. What an engine's builder cannot do is refused before the build, with
 /// [`EngineError::Unsupported`](super::EngineError::Unsupported), never left out.
@@ -51,6 +54,9 @@ pub struct BuildRequest {
     pub ssh: BTreeMap<String, Vec<SshKey>>,
     /// For base images and caches. Each is shown to exactly the host that it names.
     pub credentials: Vec<Credentials>,
+    /// The repositories of the front ends that a Dockerfile's `# syntax=` may name: each has the whole build in its
+    /// hands.
+    pub frontends: Vec<Repository>,
     /// What builds of the same context have in common, so that an engine asks only for the files that have changed.
     /// No two resources may share one.
     pub shared_key: String,
@@ -140,6 +146,7 @@ impl BuildRequest {
             secrets: BTreeMap::new(),
             ssh: BTreeMap::new(),
             credentials: Vec::new(),
+            frontends: OFFICIAL_FRONTEND.parse().into_iter().collect(),
             shared_key: shared_key.into(),
         }
     }

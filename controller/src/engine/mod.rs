@@ -10,6 +10,7 @@
 mod build_request;
 pub mod docker;
 mod error;
+mod frontend;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod pool;

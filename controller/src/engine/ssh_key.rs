@@ -1,11 +1,14 @@
 //! Private keys for ssh that sign here and never leave this process.
 //!
-//! The file's format is read with `ssh-key`, and what signs is ring, which TLS uses as well: the `rsa` crate has an
-//! open advisory about its timing (RUSTSEC-2023-0071).
+//! What signs is ring, which TLS uses as well: the `rsa` crate has an open advisory about its timing
+//! (RUSTSEC-2023-0071). OpenSSH's format is read here too: `ssh-key`, up to 0.7.0-rc.12, refuses an ECDSA key whose
+//! private number begins with zeros, one of 256.
 
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use num_bigint::BigUint;
 use ring::rand::SystemRandom;
 use ring::rsa;
@@ -13,8 +16,13 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
     Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaEncoding,
 };
-use ssh_key::private::{EcdsaKeypair, KeypairData, RsaKeypair};
-use ssh_key::{EcdsaCurve, Mpint, PrivateKey};
+use secrecy::{ExposeSecret, SecretSlice};
+use sha2::{Digest as _, Sha256};
+
+const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+const END: &str = "-----END OPENSSH PRIVATE KEY-----";
+/// What OpenSSH's format begins with (`PROTOCOL.key` in its sources).
+const MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// A private key. It has no `Debug` but its public fingerprint. Clones are the same key.
 #[derive(Clone)]
@@ -63,24 +71,33 @@ pub enum SshKeyError {
 impl SshKey {
     /// Reads a key in OpenSSH's format.
     pub fn from_openssh(pem: &[u8]) -> Result<Self, SshKeyError> {
-        let key = PrivateKey::from_openssh(pem).map_err(|_| SshKeyError::Malformed)?;
-        if key.is_encrypted() {
+        let decoded = decoded(pem).ok_or(SshKeyError::Malformed)?;
+        let mut file = Wire(decoded.expose_secret().strip_prefix(MAGIC).ok_or(SshKeyError::Malformed)?);
+        let header = (file.string(), file.string(), file.string(), file.number(), file.string(), file.string());
+        let (Some(cipher), Some(_), Some(_), Some(1), Some(public), Some(private)) = header else {
+            return Err(SshKeyError::Malformed);
+        };
+        if cipher != b"none" {
             return Err(SshKeyError::Encrypted);
         }
-        let unfit = || SshKeyError::Kind(key.algorithm().to_string());
-        let signer = match key.key_data() {
-            KeypairData::Ed25519(pair) => {
-                let (seed, public) = (pair.private.to_bytes(), pair.public.as_ref());
-                Signer::Ed25519(Ed25519KeyPair::from_seed_and_public_key(&seed, public).map_err(|_| unfit())?)
-            }
-            KeypairData::Ecdsa(pair) => ecdsa(pair).ok_or_else(unfit)?,
-            KeypairData::Rsa(pair) => Signer::Rsa(rsa_pair(pair).ok_or_else(unfit)?),
-            _ => return Err(unfit()),
-        };
+        let mut private = Wire(private);
+        // A number stands there twice: it tells that a passphrase was right, where there is one.
+        let is_whole = private.number().is_some_and(|number| private.number() == Some(number));
+        let kind = private.string().filter(|_| is_whole).ok_or(SshKeyError::Malformed)?;
+        let unfit = || SshKeyError::Kind(String::from_utf8_lossy(kind).into_owned());
+        let signer = match kind {
+            b"ssh-ed25519" => ed25519(&mut private),
+            b"ecdsa-sha2-nistp256" => ecdsa(&mut private, &ECDSA_P256_SHA256_FIXED_SIGNING, "ecdsa-sha2-nistp256", 32),
+            b"ecdsa-sha2-nistp384" => ecdsa(&mut private, &ECDSA_P384_SHA384_FIXED_SIGNING, "ecdsa-sha2-nistp384", 48),
+            b"ssh-rsa" => rsa_pair(&mut private).map(Signer::Rsa),
+            _ => None,
+        }
+        .ok_or_else(unfit)?;
+        let comment = private.string().ok_or(SshKeyError::Malformed)?;
         Ok(Self(Arc::new(Key {
-            public: key.public_key().to_bytes().map_err(|_| SshKeyError::Malformed)?,
-            comment: key.comment().to_owned(),
-            fingerprint: key.fingerprint(ssh_key::HashAlg::Sha256).to_string(),
+            public: public.to_vec(),
+            comment: String::from_utf8_lossy(comment).into_owned(),
+            fingerprint: format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(public))),
             signer,
         })))
     }
@@ -131,36 +148,78 @@ impl fmt::Debug for SshKey {
     }
 }
 
-fn ecdsa(pair: &EcdsaKeypair) -> Option<Signer> {
-    let (signing, algorithm): (&EcdsaSigningAlgorithm, _) = match pair.curve() {
-        EcdsaCurve::NistP256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, "ecdsa-sha2-nistp256"),
-        EcdsaCurve::NistP384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, "ecdsa-sha2-nistp384"),
-        EcdsaCurve::NistP521 => return None,
-    };
-    let (private, public) = (pair.private_key_bytes(), pair.public_key_bytes());
-    let pair = EcdsaKeyPair::from_private_key_and_public_key(signing, private, public, &SystemRandom::new()).ok()?;
+/// What stands between the lines of PEM.
+fn decoded(pem: &[u8]) -> Option<SecretSlice<u8>> {
+    let text = str::from_utf8(pem).ok()?;
+    let (_, text) = text.split_once(BEGIN)?;
+    let (text, _) = text.split_once(END)?;
+    let text: SecretSlice<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<u8>>().into();
+    STANDARD.decode(text.expose_secret()).ok().map(SecretSlice::from)
+}
+
+/// Numbers and strings, one after the other, as RFC 4251 writes them.
+struct Wire<'a>(&'a [u8]);
+
+impl<'a> Wire<'a> {
+    fn number(&mut self) -> Option<u32> {
+        let (number, rest) = self.0.split_first_chunk::<4>()?;
+        self.0 = rest;
+        Some(u32::from_be_bytes(*number))
+    }
+
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (string, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(string)
+    }
+
+    /// A number of any length, without zeros at its beginning.
+    fn positive(&mut self) -> Option<&'a [u8]> {
+        let bytes = self.string()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        Some(&bytes[zeros..])
+    }
+}
+
+fn ed25519(key: &mut Wire<'_>) -> Option<Signer> {
+    let (public, private) = (key.string()?, key.string()?);
+    let (seed, _) = private.split_at_checked(32)?;
+    Ed25519KeyPair::from_seed_and_public_key(seed, public).ok().map(Signer::Ed25519)
+}
+
+fn ecdsa(
+    key: &mut Wire<'_>,
+    signing: &'static EcdsaSigningAlgorithm,
+    algorithm: &'static str,
+    length: usize,
+) -> Option<Signer> {
+    let (_curve, public, number) = (key.string()?, key.string()?, key.positive()?);
+    let zeros = vec![0; length.checked_sub(number.len())?];
+    let private: SecretSlice<u8> = [zeros.as_slice(), number].concat().into();
+    let random = SystemRandom::new();
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(signing, private.expose_secret(), public, &random).ok()?;
     Some(Signer::Ecdsa { pair, algorithm })
 }
 
 /// OpenSSH's format leaves out two of the numbers that ring wants, which follow from the others.
-fn rsa_pair(pair: &RsaKeypair) -> Option<rsa::KeyPair> {
-    let positive = Mpint::as_positive_bytes;
-    let (d, p, q) = (positive(&pair.private.d)?, positive(&pair.private.p)?, positive(&pair.private.q)?);
-    let exponent = |prime: &[u8]| {
-        let one_less = BigUint::from_bytes_be(prime) - 1_u8;
-        (one_less > BigUint::ZERO).then(|| (BigUint::from_bytes_be(d) % one_less).to_bytes_be())
+fn rsa_pair(key: &mut Wire<'_>) -> Option<rsa::KeyPair> {
+    let (n, e, d) = (key.positive()?, key.positive()?, key.positive()?);
+    let (q_inverse, p, q) = (key.positive()?, key.positive()?, key.positive()?);
+    let exponent = |prime: &[u8]| -> Option<SecretSlice<u8>> {
+        let prime = BigUint::from_bytes_be(prime);
+        let one = BigUint::from(1_u8);
+        (prime > one).then(|| (BigUint::from_bytes_be(d) % (prime - one)).to_bytes_be().into())
     };
-    if p.is_empty() || q.is_empty() {
-        return None;
-    }
+    let (d_p, d_q) = (exponent(p)?, exponent(q)?);
     let components = rsa::KeyPairComponents {
-        public_key: rsa::PublicKeyComponents { n: positive(&pair.public.n)?, e: positive(&pair.public.e)? },
+        public_key: rsa::PublicKeyComponents { n, e },
         d,
         p,
         q,
-        dP: &exponent(p)?,
-        dQ: &exponent(q)?,
-        qInv: positive(&pair.private.iqmp)?,
+        dP: d_p.expose_secret(),
+        dQ: d_q.expose_secret(),
+        qInv: q_inverse,
     };
     rsa::KeyPair::from_components(&components).ok()
 }
@@ -171,7 +230,113 @@ pub(crate) fn string(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([&length.to_be_bytes(), bytes].concat())
 }
 
-/// A positive number, as `mpint` of RFC 4251.
+/// A positive number, as `mpint` of RFC 4251: without zeros at its beginning, but for one where its first bit is set.
 fn number(bytes: &[u8]) -> Option<Vec<u8>> {
-    string(Mpint::from_positive_bytes(bytes).ok()?.as_bytes())
+    let bytes: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+    let sign: &[u8] = if bytes.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
+    string(&[sign, &bytes].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+    };
+
+    use super::*;
+
+    const MESSAGE: &[u8] = b"what is signed";
+
+    fn key(pem: &[u8]) -> SshKey {
+        SshKey::from_openssh(pem).unwrap()
+    }
+
+    /// The parts of something on the wire that consists of strings.
+    fn strings(mut bytes: &[u8]) -> Vec<&[u8]> {
+        let mut all = Vec::new();
+        while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+            let (text, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            all.push(text);
+            bytes = rest;
+        }
+        all
+    }
+
+    #[test]
+    fn an_ed25519_key_signs() {
+        let key = key(include_bytes!("test_keys/ed25519"));
+        let signature = key.sign(MESSAGE, Some(RsaHash::Sha256)).unwrap();
+        let (signature, public) = (strings(&signature), strings(key.public()));
+        assert_eq!((signature[0], public[0]), (b"ssh-ed25519".as_slice(), b"ssh-ed25519".as_slice()));
+        UnparsedPublicKey::new(&ED25519, public[1]).verify(MESSAGE, signature[1]).unwrap();
+        assert_eq!(key.comment(), "a comment");
+        assert!(key.fingerprint().starts_with("SHA256:"), "{}", key.fingerprint());
+    }
+
+    #[test]
+    fn ecdsa_keys_sign_with_numbers_of_any_length() {
+        let cases: [(&[u8], &str, usize, &dyn VerificationAlgorithm); 2] = [
+            (include_bytes!("test_keys/ecdsa256"), "ecdsa-sha2-nistp256", 32, &ECDSA_P256_SHA256_FIXED),
+            (include_bytes!("test_keys/ecdsa384"), "ecdsa-sha2-nistp384", 48, &ECDSA_P384_SHA384_FIXED),
+        ];
+        for (pem, name, length, algorithm) in cases {
+            let key = key(pem);
+            let public = strings(key.public());
+            // A number that begins with a set bit has a zero in front, one that begins with zeros is shorter; the private
+            // number of the first key begins with zeros.
+            for _ in 0..300 {
+                let signature = key.sign(MESSAGE, None).unwrap();
+                let signature = strings(&signature);
+                assert_eq!(signature[0], name.as_bytes());
+                let fixed: Vec<u8> = strings(signature[1])
+                    .into_iter()
+                    .flat_map(|number| {
+                        let number: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
+                        [vec![0; length - number.len()], number].concat()
+                    })
+                    .collect();
+                UnparsedPublicKey::new(algorithm, public[2]).verify(MESSAGE, &fixed).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_signs_with_sha2_alone() {
+        let key = key(include_bytes!("test_keys/rsa2048"));
+        let public = strings(key.public());
+        let number = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+        let components = RsaPublicKeyComponents { e: number(public[1]), n: number(public[2]) };
+        for (hash, name, algorithm) in [
+            (RsaHash::Sha256, "rsa-sha2-256", &RSA_PKCS1_2048_8192_SHA256),
+            (RsaHash::Sha512, "rsa-sha2-512", &RSA_PKCS1_2048_8192_SHA512),
+        ] {
+            let signature = key.sign(MESSAGE, Some(hash)).unwrap();
+            let signature = strings(&signature);
+            assert_eq!(signature[0], name.as_bytes());
+            components.verify(algorithm, MESSAGE, signature[1]).unwrap();
+        }
+        assert_eq!(key.sign(MESSAGE, None), None, "SHA-1");
+    }
+
+    #[test]
+    fn keys_that_cannot_sign_here_are_refused_without_being_quoted() {
+        let cases: [(&[u8], &str); 5] = [
+            (include_bytes!("test_keys/encrypted"), "passphrase"),
+            (include_bytes!("test_keys/ecdsa521"), "nistp521"),
+            (include_bytes!("test_keys/rsa1024"), "ssh-rsa"),
+            (b"-----BEGIN RSA PRIVATE KEY-----\ncanary\n", "ssh-keygen -p"),
+            (b"canary", "OPENSSH PRIVATE KEY"),
+        ];
+        for (pem, expected) in cases {
+            let error = SshKey::from_openssh(pem).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_shows_its_fingerprint_alone() {
+        let key = key(include_bytes!("test_keys/ed25519"));
+        assert_eq!(format!("{key:?}"), format!("SshKey({:?})", key.fingerprint()));
+    }
 }

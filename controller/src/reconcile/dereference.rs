@@ -4,25 +4,26 @@
 //! nothing can be said.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference};
 
-use super::build_context::inputs_of;
+use super::build_context::{SourceContext, inputs_of};
+use super::source_store::SourceLooks;
 use super::{AppKey, ResourceError, Resources, SecretData};
 use crate::app::{Block, BuildAccess, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
-use crate::build::{ContextReader, ReadContext};
+use crate::build::ContextReader;
 use crate::registry::credentials_for;
 
 /// What a resource refers to, and the context's files for the build that may follow.
 pub(super) struct Dereferenced {
     pub(super) inputs: Inputs,
-    pub(super) context: Option<Arc<ReadContext>>,
+    pub(super) context: Option<SourceContext>,
 }
 
 pub(super) struct Dereference<'a> {
     pub(super) resources: &'a dyn Resources,
     pub(super) contexts: &'a ContextReader,
+    pub(super) sources: &'a SourceLooks<'a>,
     pub(super) instance: &'a Instance,
     pub(super) key: &'a AppKey,
 }

@@ -1,12 +1,15 @@
 //! Carries out one step: one side effect, safe to repeat. No decision is taken here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::build_log::Transcript;
 use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
-use crate::app::{Action, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, SpecHash, labels};
+use crate::app::{
+    Action, BuildMethod, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, SpecHash, labels,
+};
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
 
@@ -35,7 +38,9 @@ impl Executor {
         match action {
             Action::BuildImage { reference, pull, .. } => {
                 let request = self.build_request(reference, *pull)?;
-                let build = self.engine.build_image(request, Arc::clone(&self.progress)).await?;
+                let limit = self.build_limit();
+                let build = self.engine.build_image(request, Arc::clone(&self.progress));
+                let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
                 return Ok(Outcome { build: Some(build) });
             }
             Action::PullImage { reference } => {
@@ -66,6 +71,13 @@ impl Executor {
             }
         }
         Ok(Outcome::default())
+    }
+
+    fn build_limit(&self) -> Duration {
+        match self.desired.as_ref().map(|desired| &desired.source) {
+            Some(Ok(ImageSource::Build(build))) => build.method.timeout,
+            _ => BuildMethod::default().timeout,
+        }
     }
 
     fn build_request(&mut self, reference: &ImageReference, pull: bool) -> Result<BuildRequest, EngineError> {

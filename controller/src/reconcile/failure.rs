@@ -56,6 +56,7 @@ pub(super) fn masked(error: EngineError, transcript: &Transcript) -> EngineError
         EngineError::Context(text) => EngineError::Context(clean(text)),
         EngineError::Unsupported(text) => EngineError::Unsupported(clean(text)),
         EngineError::Other(text) => EngineError::Other(clean(text)),
+        EngineError::TimedOut(limit) => EngineError::TimedOut(limit),
         EngineError::BuildFailed(BuildFailed { message, mut failure, report }) => {
             failure.step = failure.step.map(clean);
             failure.log_tail = transcript.clean_end(&failure.log_tail);
@@ -85,6 +86,7 @@ fn reason_of(action: &Action, error: &EngineError) -> Reason {
         (_, EngineError::NameTaken(_)) => Reason::NameConflict,
         (_, EngineError::PortTaken(_)) => Reason::PortConflict,
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
+        (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,
         (Action::PullImage { .. }, EngineError::ImageNotFound(_)) => Reason::ImageNotFound,
         (Action::PullImage { .. }, _) => Reason::PullFailed,

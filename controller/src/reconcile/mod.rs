@@ -20,11 +20,14 @@ mod making;
 mod masker;
 mod plain_text;
 mod reconciler;
+mod remote_context;
 mod remote_store;
 mod removal;
 mod reporter;
 mod resources;
 mod revisions;
+mod source_files;
+mod source_store;
 mod tasks;
 mod wakes;
 mod watch;
@@ -32,4 +35,6 @@ mod watch;
 pub use contract::{LookAgain, Reconcile, ReconcileError};
 pub use reconciler::{Clock, Reconciler, ReconcilerParts, Wakes};
 pub use reporter::{NoReporter, Report, Reporter};
-pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};
+pub use resources::{
+    AppKey, Artifact, ArtifactState, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData,
+};

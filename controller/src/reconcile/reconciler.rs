@@ -23,6 +23,7 @@ use super::known::KnownApps;
 use super::look::{Look, Planned};
 use super::making::{Made, masker_of, masking};
 use super::remote_store::RemoteStore;
+use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
@@ -32,6 +33,7 @@ use crate::app::{Action, Block, BuildStage, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
 use crate::registry::Registry;
+use crate::source::SourceOptions;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -55,6 +57,8 @@ pub struct ReconcilerParts {
     pub registry: Arc<dyn Registry>,
     /// The reader of build contexts.
     pub contexts: ContextReader,
+    /// The reader of those that lie on servers.
+    pub sources: SourceOptions,
     /// The installation.
     pub instance: Instance,
     /// Who hears what is being done.
@@ -70,6 +74,7 @@ pub struct Reconciler {
     pub(super) this: Weak<Self>,
     pub(super) resources: Arc<dyn Resources>,
     pub(super) contexts: ContextReader,
+    pub(super) sources: Arc<SourceStore>,
     pub(super) instance: Instance,
     pub(super) stores: EngineStores,
     pub(super) remotes: Arc<RemoteStore>,
@@ -111,6 +116,7 @@ impl Reconciler {
             this: Weak::clone(this),
             resources: parts.resources,
             contexts: parts.contexts,
+            sources: SourceStore::new(parts.sources),
             instance: parts.instance,
             stores: EngineStores::new(parts.engines),
             remotes: Arc::new(RemoteStore::new(parts.registry)),
@@ -130,11 +136,15 @@ impl Reconciler {
         let Some(app) = app else {
             return Err(ReconcileError::Failed(format!("there is no ContainerApp {key}")));
         };
-        let known = self.known.get(key, &app.uid().unwrap_or_default());
-        Ok(match self.look(key, &app, &known).await? {
-            Look::Planned(planned) => Ok(planned.plan),
-            Look::Blocked(block) => Err(block),
-        })
+        let uid = app.uid().unwrap_or_default();
+        let known = self.known.get(key, &uid);
+        loop {
+            match self.look(key, &app, &known).await? {
+                Look::Planned(planned) if planned.plan.reads_a_source() => self.sources.settled(&uid).await,
+                Look::Planned(planned) => return Ok(Ok(planned.plan)),
+                Look::Blocked(block) => return Ok(Err(block)),
+            }
+        }
     }
 
     /// How many long steps are under way.
@@ -201,7 +211,7 @@ impl Reconciler {
         let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
-        let rest = planned.plan.next_look().unwrap_or(AT_REST);
+        let rest = [planned.plan.next_look(), planned.source_interval].into_iter().flatten().min().unwrap_or(AT_REST);
         let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);
@@ -408,6 +418,7 @@ impl Reconciler {
 
     pub(super) async fn forget(&self, key: &AppKey) {
         if let Some(uid) = self.known.forget(key) {
+            self.sources.forget(&uid);
             self.tasks.cancel(&uid).await;
         }
     }

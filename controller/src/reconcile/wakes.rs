@@ -1,6 +1,7 @@
 //! Which resources are looked at again when something happens on an engine.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
 
 use tracing::info;
 
@@ -12,6 +13,16 @@ impl Reconciler {
     pub(super) fn wake(&self, key: &AppKey) {
         // Without a receiver the driver has ended, and nobody looks any more.
         let _ = self.wakes.send(key.clone());
+    }
+
+    /// What asks for a look at this resource, for as long as there is a reconciler.
+    pub(super) fn waker(&self, key: &AppKey) -> Arc<dyn Fn() + Send + Sync> {
+        let (this, key) = (Weak::clone(&self.this), key.clone());
+        Arc::new(move || {
+            if let Some(this) = this.upgrade() {
+                this.wake(&key);
+            }
+        })
     }
 
     /// Asks for a look at the resources on an engine; only at those that wait for something, if so asked.

@@ -11,12 +11,13 @@ use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use longshore_crds::{
     ContainerApp, ContainerAppRevision, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec,
+    SourceKind,
 };
 
 use super::files::{LoadedApp, Manifests};
 use super::state::{StateError, StateFolder, Tenure};
 use super::{Endpoint, Project};
-use crate::reconcile::{AppKey, ConfigMapData, Event, FINALIZER, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, FINALIZER, ResourceError, Resources, SecretData};
 
 /// The name of the engine that every app uses which names none.
 pub const DEFAULT_ENGINE: &str = "default";
@@ -238,6 +239,10 @@ impl Resources for FileResources {
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapData>, ResourceError> {
         let key = (namespace.to_owned(), name.to_owned());
         Ok(self.manifests.config_maps.get(&key).cloned())
+    }
+
+    async fn artifact(&self, _kind: SourceKind, _namespace: &str, _name: &str) -> Result<ArtifactState, ResourceError> {
+        Ok(ArtifactState::NoCluster)
     }
 
     fn context_root(&self, key: &AppKey) -> Option<PathBuf> {

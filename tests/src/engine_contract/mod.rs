@@ -3,15 +3,19 @@
 //! Each behaviour is a function that takes a [`Fixture`]; [`engine_contract!`](crate::engine_contract!) makes a test
 //! of each. They run side by side, on an engine that others use too, and leave nothing behind but the base image.
 
+mod buildkit;
 mod builds;
 mod containers;
+mod contexts;
 mod images;
 mod observation;
 mod registry;
 mod scene;
 
+pub use buildkit::*;
 pub use builds::*;
 pub use containers::*;
+pub use contexts::*;
 pub use images::*;
 pub use observation::*;
 pub use registry::*;
@@ -55,6 +59,13 @@ macro_rules! engine_contract {
             a_broken_dockerfile_is_the_builds_fault
             a_missing_base_image_is_named
             a_context_that_changes_is_told_as_such
+            a_context_that_is_a_link_is_built
+            a_dockerfile_outside_of_the_context_is_built
+            a_dockerfile_that_a_pattern_leaves_out_is_built
+            an_argument_before_from_and_a_stage_to_copy_from_are_honoured
+            without_the_cache_every_step_is_done_anew
+            a_private_base_image_wants_credentials
+            a_front_end_is_let_in_by_name
 
             a_pulled_image_is_known_by_its_registrys_digest
             what_was_pushed_is_what_is_pulled
@@ -71,6 +82,33 @@ macro_rules! engine_contract {
             a_followed_log_ends_with_the_container
             the_log_of_a_container_that_is_gone_is_not_found
             events_name_the_owner
+        );
+    };
+    // What only BuildKit does. The engine in memory runs no programs and asks for nothing while it builds, so it cannot
+    // play these honestly.
+    (buildkit $fixture:path) => {
+        $crate::engine_contract!(@tests $fixture;
+            only_the_file_that_has_changed_is_sent
+            only_the_files_that_are_used_are_sent
+            a_secret_is_shown_to_a_step_and_stays_nowhere
+            a_secret_that_was_not_given_is_missing
+            an_ssh_key_signs_for_a_step
+            a_step_may_be_without_a_network
+            a_step_knows_the_extra_hosts
+            a_here_document_is_built_or_its_error_says_how
+            several_platforms_are_built_or_refused
+            attestations_and_annotations_are_made_or_refused
+            a_cache_goes_to_a_registry_and_comes_from_it
+            warnings_and_base_images_are_told
+            a_given_time_is_that_of_the_image
+        );
+    };
+    // What the classic builder does and refuses beside the rest; what it runs, the engine in memory does not.
+    (classic $fixture:path) => {
+        $crate::engine_contract!(@tests $fixture;
+            a_step_may_be_without_a_network
+            a_step_knows_the_extra_hosts
+            what_the_classic_builder_cannot_do_is_refused
         );
     };
     (@tests $fixture:path; $($behaviour:ident)*) => {

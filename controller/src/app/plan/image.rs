@@ -13,6 +13,8 @@ use crate::app::{
 pub(super) struct ImagePlan<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) blocks: Vec<Block>,
+    /// Why the image may be older than its source is.
+    pub(super) source_trouble: Option<Block>,
     standing: Standing<'a>,
 }
 
@@ -44,7 +46,7 @@ impl<'a> ImagePlan<'a> {
     }
 
     fn blocked(block: Block) -> Self {
-        Self { steps: Vec::new(), blocks: vec![block], standing: Standing::Blocked }
+        Self { steps: Vec::new(), blocks: vec![block], source_trouble: None, standing: Standing::Blocked }
     }
 }
 
@@ -71,13 +73,10 @@ impl<'a> Target<'a> {
 }
 
 pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
-    let source = match &desired.source {
-        Ok(source) => source,
-        Err(block) => return ImagePlan::blocked(block.clone()),
-    };
-    let mut plan = match source {
-        ImageSource::Build(build) => built(desired, build, observed, now),
-        ImageSource::Pull { policy, .. } => pulled(desired, *policy, observed, now),
+    let mut plan = match &desired.source {
+        Ok(ImageSource::Build(build)) => built(desired, build, observed, now),
+        Ok(ImageSource::Pull { policy, .. }) => pulled(desired, *policy, observed, now),
+        Err(block) => unknown(desired, observed, block),
     };
     if !matches!(plan.standing, Standing::Blocked) {
         let (steps, blocks) = public_tags(desired, observed, &plan);
@@ -85,6 +84,21 @@ pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp
         plan.blocks.extend(blocks);
     }
     plan
+}
+
+/// While a source cannot be asked, what was built of it for this very spec is still held for what is wanted.
+fn unknown<'a>(desired: &Desired, observed: &'a Observed, block: &Block) -> ImagePlan<'a> {
+    let memory = &observed.memory;
+    let was_built = memory
+        .condition(Part::Image.condition())
+        .is_some_and(|built| built.status == "True" && built.observed_generation == Some(desired.generation));
+    let is_remembered = |image: &&Image| memory.image.as_ref() == Some(&image.id) && image.is_kept_by(&desired.owner);
+    match observed.images.iter().find(is_remembered) {
+        Some(image) if was_built && block.reason == Reason::SourceUnavailable => {
+            ImagePlan { source_trouble: Some(block.clone()), ..present(image) }
+        }
+        _ => ImagePlan::blocked(block.clone()),
+    }
 }
 
 fn private_reference(desired: &Desired) -> Option<ImageReference> {
@@ -171,17 +185,17 @@ fn pulled<'a>(desired: &Desired, policy: PullPolicy, observed: &'a Observed, now
 }
 
 fn present(image: &Image) -> ImagePlan<'_> {
-    ImagePlan { steps: Vec::new(), blocks: Vec::new(), standing: Standing::Present(image) }
+    ImagePlan { steps: Vec::new(), blocks: Vec::new(), source_trouble: None, standing: Standing::Present(image) }
 }
 
 /// An image that is there already gets our private tag.
 fn keep<'a>(image: &'a Image, private: ImageReference, cause: &str) -> ImagePlan<'a> {
     let action = Action::TagImage { image: ImageTarget::Present(image.id.clone()), reference: private };
-    ImagePlan { steps: vec![step(action, cause)], blocks: Vec::new(), standing: Standing::Present(image) }
+    ImagePlan { steps: vec![step(action, cause)], ..present(image) }
 }
 
 fn coming<'a>(first: Step) -> ImagePlan<'a> {
-    ImagePlan { steps: vec![first], blocks: Vec::new(), standing: Standing::Coming }
+    ImagePlan { steps: vec![first], blocks: Vec::new(), source_trouble: None, standing: Standing::Coming }
 }
 
 fn public_tags(desired: &Desired, observed: &Observed, plan: &ImagePlan<'_>) -> (Vec<Step>, Vec<Block>) {

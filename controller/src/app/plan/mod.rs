@@ -27,8 +27,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, RemoteImage, Revision,
-    RevisionRecord, Step,
+    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, Reason, RemoteImage,
+    Revision, RevisionRecord, Step,
 };
 
 pub use container::RunState;
@@ -85,6 +85,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What keeps parts of the resource from going on.
     pub blocks: Vec<Block>,
+    /// Why the context may be older than its source is.
+    pub source_trouble: Option<Block>,
     /// The image that is wanted, when the engine holds it with every tag.
     pub image: Option<Image>,
     /// How each destination stands, in the order of the spec.
@@ -111,6 +113,11 @@ impl Plan {
         self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
     }
 
+    /// Whether the context's source is still being read, so that nothing can be said yet.
+    pub fn reads_a_source(&self) -> bool {
+        self.blocks.iter().any(|block| block.reason == Reason::ReadingSource)
+    }
+
     /// The steps towards what is asked, those left out that only keep the records.
     pub fn work(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| !step.action.is_bookkeeping())
@@ -131,6 +138,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
 
     let mut plan = Plan {
         claims: claims::claims(desired, observed),
+        source_trouble: desired.source_trouble.clone().or_else(|| image.source_trouble.clone()),
         image: image.finished().cloned(),
         container: container.container.cloned(),
         current_revision: revisions::current(desired, observed, image.finished(), container.container),

@@ -55,6 +55,7 @@ fn wanted() -> Desired {
         engine: "default".to_owned(),
         repository: "node-app".parse().unwrap(),
         image: "node-app:0.1".parse().unwrap(),
+        source_trouble: None,
         source: Ok(ImageSource::Build(Box::new(build_spec("one")))),
         tags: vec!["node-app:0.1".parse().unwrap()],
         destinations: Vec::new(),

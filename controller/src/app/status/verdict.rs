@@ -171,9 +171,14 @@ pub(super) fn part(
         return ("False", failure.reason, failure.message.clone());
     }
     match part {
-        Part::Source => match &telling.source {
-            Some(source) => ("True", Reason::ContextRead, format!("{} files, {} bytes", source.files, source.size)),
-            None => ("True", Reason::ContextRead, "the context was read".to_owned()),
+        Part::Source => match (&plan.source_trouble, &telling.source) {
+            (Some(trouble), _) => ("Unknown", trouble.reason, trouble.message.clone()),
+            (None, Some(source)) => (
+                "True",
+                Reason::ContextRead,
+                format!("{}: {} files, {} bytes", source.revision, source.files, source.size),
+            ),
+            (None, None) => ("True", Reason::ContextRead, "the context was read".to_owned()),
         },
         Part::Image => match &plan.image {
             Some(image) => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),

@@ -11,9 +11,12 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use bytes::Bytes;
 use futures::Stream;
+use futures::stream::BoxStream;
 use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::{Method, Request, Response};
+use hyper::header::{CONNECTION, UPGRADE};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Client, ResponseFuture};
@@ -30,8 +33,8 @@ use crate::engine::EngineError;
 
 /// How long an engine has to begin its answer to a call that does little.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
-/// The limit for calls whose answer may begin only when much has been done: a build begins to answer when it has the
-/// whole context, a quiet event stream at its first event. Whoever calls sets the real limit by dropping the call.
+/// The limit for calls whose answer may begin only when much has been done, as a quiet event stream does at its first
+/// event. Whoever calls sets the real limit by dropping the call.
 const PATIENT_ANSWER_LIMIT: Duration = Duration::from_hours(24 * 7);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// After so long without a word a peer is probed, so that a stream from a host that vanished ends.
@@ -71,14 +74,47 @@ enum Transport {
 
 /// A way to an engine for one build. Whatever the build has connected is cut when this is dropped.
 pub(super) struct BuildConnection {
-    docker: Docker,
+    transport: Transport,
+    base_uri: String,
     _severs_at_drop: DropGuard,
 }
 
 impl BuildConnection {
-    /// For the build.
-    pub(super) fn docker(&self) -> &Docker {
-        &self.docker
+    /// Sends a request and gives the answer's body. An answer that is not a success is [`Failure::Refused`].
+    pub(super) async fn post(
+        &self,
+        path_and_query: &str,
+        headers: &[(&str, &str)],
+        body: BoxStream<'static, std::io::Result<Bytes>>,
+    ) -> Result<Incoming, Failure> {
+        let request = self.request(path_and_query, headers).body(bollard::body_try_stream(body));
+        answer(&self.transport, request).await
+    }
+
+    /// Asks for HTTP/2 without TLS on a connection of its own, as the engine serves BuildKit's control and sessions
+    /// (`Upgrade: h2c`), and gives that connection.
+    pub(super) async fn upgrade(&self, path: &str, headers: &[(&str, &str)]) -> Result<Upgraded, Failure> {
+        let request = self
+            .request(path, headers)
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "h2c")
+            .body(bollard::body_full(Bytes::new()))
+            .map_err(|error| Failure::Unintelligible(error.to_string()))?;
+        let response = self.transport.request(request).await.map_err(|error| Failure::unreachable(&error))?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                hyper::upgrade::on(response).await.map_err(|error| Failure::unreachable(&error))
+            }
+            status if status.is_success() => {
+                Err(Failure::Unintelligible(format!("{status} where {path} should have been upgraded to HTTP/2")))
+            }
+            _ => Err(refusal(response).await),
+        }
+    }
+
+    fn request(&self, path_and_query: &str, headers: &[(&str, &str)]) -> hyper::http::request::Builder {
+        let request = Request::builder().method(Method::POST).uri(format!("{}{path_and_query}", self.base_uri));
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 }
 
@@ -94,11 +130,11 @@ impl Connection {
     }
 
     /// For one build.
-    pub(super) fn for_build(&self) -> Result<BuildConnection, EngineError> {
+    pub(super) fn for_build(&self) -> BuildConnection {
         let severed = CancellationToken::new();
-        let transport = Arc::new(self.connector.transport(severed.clone()));
-        let docker = docker_over(&transport, &self.endpoint)?.with_timeout(PATIENT_ANSWER_LIMIT);
-        Ok(BuildConnection { docker, _severs_at_drop: severed.drop_guard() })
+        let transport = self.connector.transport(severed.clone());
+        let base_uri = self.endpoint.base_uri(transport.is_tls());
+        BuildConnection { transport, base_uri, _severs_at_drop: severed.drop_guard() }
     }
 
     /// The endpoint, as it was written.
@@ -153,14 +189,18 @@ impl Connection {
             .method(method)
             .uri(format!("{}{path}", self.endpoint.base_uri(self.transport.is_tls())))
             .header("X-Registry-Auth", registry_auth)
-            .body(bollard::body_full(Bytes::new()))
-            .map_err(|error| Failure::Unintelligible(error.to_string()))?;
-        let response = self.transport.request(request).await.map_err(|error| Failure::unreachable(&error))?;
-        if response.status().is_success() {
-            return Ok(response.into_body());
-        }
-        Err(refusal(response).await)
+            .body(bollard::body_full(Bytes::new()));
+        answer(&self.transport, request).await
     }
+}
+
+async fn answer(transport: &Transport, request: hyper::http::Result<Request<Body>>) -> Result<Incoming, Failure> {
+    let request = request.map_err(|error| Failure::Unintelligible(error.to_string()))?;
+    let response = transport.request(request).await.map_err(|error| Failure::unreachable(&error))?;
+    if response.status().is_success() {
+        return Ok(response.into_body());
+    }
+    Err(refusal(response).await)
 }
 
 async fn refusal(response: Response<Incoming>) -> Failure {

@@ -9,6 +9,7 @@ mod events;
 mod failure;
 mod images;
 mod info;
+mod json_lines;
 mod logs;
 mod ports;
 mod severable;
@@ -142,8 +143,9 @@ impl Engine for DockerEngine {
     }
 
     async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {
-        let builder = self.known_info().await?.builder;
-        build::build(&self.connection, builder, request, &progress).await
+        let info = self.known_info().await?;
+        let builder = self.builder.unwrap_or(info.builder);
+        build::build(&self.connection, &EngineInfo { builder, ..info }, request, &progress).await
     }
 
     async fn tag_image(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {

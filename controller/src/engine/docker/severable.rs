@@ -1,7 +1,7 @@
 //! Connections that can be cut from outside.
 //!
-//! A build with BuildKit holds a second connection, on which bollard answers the engine's questions in a task that
-//! nobody can end: without a cut, connection and task would stay for as long as this process does.
+//! A build with BuildKit holds two connections of HTTP/2, whose streams are served by tasks of their own: without a cut
+//! at the end of the build they could stay for as long as this process does.
 
 use std::io;
 use std::pin::Pin;

@@ -6,23 +6,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use futures::{Stream, StreamExt, TryStreamExt};
-use http_body_util::BodyExt;
+use futures::TryStreamExt;
 use hyper::Method;
-use hyper::body::Incoming;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
-use tokio_util::io::StreamReader;
 
 use super::connection::Connection;
 use super::failure::Failure;
 use super::images::repository_name;
+use super::json_lines::json_lines;
 use crate::app::{Credentials, ImageReference};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
-
-/// No message of an engine comes near this size.
-const LONGEST_MESSAGE: usize = 1024 * 1024;
 
 pub(super) async fn pull(
     connection: &Connection,
@@ -57,7 +51,7 @@ async fn transfer(
     let credentials = credentials.filter(|credentials| credentials.host == reference.host());
     let outcome = async {
         let body = connection.send(Method::POST, path, &registry_auth(credentials)).await?;
-        let mut messages = std::pin::pin!(messages(body));
+        let mut messages = std::pin::pin!(json_lines::<Message>(body));
         while let Some(message) = messages.try_next().await? {
             match message.outcome() {
                 Outcome::Progress(told) => progress(told),
@@ -94,7 +88,7 @@ pub(super) fn registry_auth(credentials: Option<&Credentials>) -> String {
 
 /// An engine with containerd's image store shows credentials only to the host that they name, and knows Docker Hub by
 /// the address that `docker login` writes.
-fn server_address(host: &str) -> &str {
+pub(super) fn server_address(host: &str) -> &str {
     match host {
         "docker.io" => "https://index.docker.io/v1/",
         host => host,
@@ -129,18 +123,6 @@ enum Outcome {
     Progress(Progress),
     Failure(Failure),
     Nothing,
-}
-
-fn messages(body: Incoming) -> impl Stream<Item = Result<Message, Failure>> {
-    let bytes = body.into_data_stream().map_err(std::io::Error::other);
-    let lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LONGEST_MESSAGE));
-    lines.map(|line| match line {
-        Ok(line) => serde_json::from_str(&line).map_err(|error| Failure::Unintelligible(error.to_string())),
-        Err(LinesCodecError::Io(error)) => Err(Failure::unreachable(&error)),
-        Err(LinesCodecError::MaxLineLengthExceeded) => {
-            Err(Failure::Unintelligible("a line of more than 1 MiB".to_owned()))
-        }
-    })
 }
 
 impl Message {

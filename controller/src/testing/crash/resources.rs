@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 use super::CrashPlan;
-use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
 pub(super) struct CrashingResources {
     pub(super) plan: CrashPlan,
@@ -31,6 +31,10 @@ impl Resources for CrashingResources {
 
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapData>, ResourceError> {
         self.plan.read(self.resources.config_map(namespace, name)).await
+    }
+
+    async fn artifact(&self, kind: SourceKind, namespace: &str, name: &str) -> Result<ArtifactState, ResourceError> {
+        self.plan.read(self.resources.artifact(kind, namespace, name)).await
     }
 
     fn context_root(&self, key: &AppKey) -> Option<PathBuf> {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 use super::state::key_of;
 use super::{MemoryResources, ResourceOperation};
-use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
 #[async_trait]
 impl Resources for MemoryResources {
@@ -34,6 +34,10 @@ impl Resources for MemoryResources {
         let mut state = self.state();
         state.failure(ResourceOperation::ConfigMap)?;
         Ok(state.config_map(namespace, name))
+    }
+
+    async fn artifact(&self, _kind: SourceKind, _namespace: &str, _name: &str) -> Result<ArtifactState, ResourceError> {
+        Ok(ArtifactState::NoCluster)
     }
 
     fn context_root(&self, _key: &AppKey) -> Option<PathBuf> {

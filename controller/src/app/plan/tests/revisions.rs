@@ -165,7 +165,7 @@ fn other_inputs_are_the_next_revision_and_their_build_says_what_has_changed() {
     let edited = Desired { source: Ok(ImageSource::Build(Box::new(build_spec("two")))), ..wanted() };
     observed.context.as_mut().unwrap().files.insert("app.js".to_owned(), "222222222222".to_owned());
     let planned = plan(&edited, &observed, now());
-    assert_eq!(planned.steps[0].cause, "app.js has changed");
+    assert_eq!(planned.steps[0].cause, "context: app.js changed");
     assert_eq!(written(&planned)[0].number(), 2);
     assert_eq!(planned.current_revision, Some(1), "the container of the first still runs");
 }

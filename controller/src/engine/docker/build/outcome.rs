@@ -20,6 +20,7 @@ const PASSING: &[&str] = &[
     "too many open files",
     "context canceled",
     "transport is closing",
+    "no active session",
     // The classic builder with containerd's image store, when any image is removed while it looks through its cache.
     "unable to find image \"sha256:",
     "No such image: sha256:",
@@ -32,6 +33,8 @@ pub(super) struct Broken {
     pub(super) step: Option<String>,
     /// What that step said of it, where it said something else than the build in the end.
     pub(super) cause: Option<String>,
+    /// The image of the front end that the Dockerfile names, when it was this that could not be had.
+    pub(super) frontend: Option<String>,
     /// The image that a `FROM` names, when it was this that could not be had.
     pub(super) base_image: Option<String>,
     /// The last lines that the step printed.
@@ -50,6 +53,15 @@ impl Broken {
         // A command that has exited may have printed the same words; what it was is its exit code.
         if exit_code.is_none() && PASSING.iter().any(|trouble| cause.contains(trouble)) {
             return EngineError::Other(format!("the engine could not go on with the build: {cause}"));
+        }
+        if let Some(image) = &self.frontend {
+            let sentence =
+                format!("the front end {image}, which the Dockerfile's # syntax= names, cannot be had: {cause}");
+            return match RegistryAnswer::of(cause, false) {
+                Some(RegistryAnswer::Denied) => EngineError::Denied(sentence),
+                Some(RegistryAnswer::Missing) => EngineError::ImageNotFound(sentence),
+                Some(RegistryAnswer::Unavailable) | None => EngineError::RegistryUnavailable(sentence),
+            };
         }
         if let Some(image) = &self.base_image {
             let sentence = format!("the base image {image} cannot be had: {cause}");

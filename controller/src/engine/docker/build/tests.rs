@@ -3,10 +3,12 @@
 
 use std::time::Instant;
 
-use bollard::errors::Error;
+use base64::Engine as _;
 
+use super::buildkit::BuildKitTrace;
+use super::classic::{ClassicMessage, ClassicTrace};
 use super::*;
-use crate::engine::StepState;
+use crate::engine::{Progress, StepState};
 
 /// What was sent, and what was understood of it.
 struct Recorded {
@@ -15,31 +17,46 @@ struct Recorded {
     error: Option<EngineError>,
 }
 
-/// Reads a recording as a build does, up to the error in it.
-fn read(mut trace: Trace, recording: &str) -> Recorded {
-    let mut told = Vec::new();
-    let mut failure = None;
-    for line in recording.lines() {
-        let message: BuildInfo = serde_json::from_str(line).unwrap();
-        if let Some(error) = message.error_detail.clone().and_then(|detail| detail.message) {
-            failure = Some(error);
-            break;
-        }
-        told.extend(trace.read(message));
-    }
-    told.extend(trace.finish(failure.is_some()));
-    let report = trace.report();
-    let error = failure.map(|message| trace.broken(&message).into_error(&message, report.clone()));
-    Recorded { told, report, error }
+/// A line of a recording of BuildKit: its trace is in base64.
+#[derive(serde::Deserialize)]
+struct TraceLine {
+    aux: Option<serde_json::Value>,
+    #[serde(flatten)]
+    message: ClassicMessage,
 }
 
 fn buildkit(recording: &str) -> Recorded {
-    read(Trace::BuildKit(BuildKitTrace::default()), recording)
+    let mut trace = BuildKitTrace::default();
+    let mut told = Vec::new();
+    let mut failure = None;
+    for line in recording.lines() {
+        let line: TraceLine = serde_json::from_str(line).unwrap();
+        failure = failure.or(line.message.error().map(str::to_owned));
+        if let Some(serde_json::Value::String(aux)) = line.aux {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(aux).unwrap();
+            told.extend(trace.read(&prost::Message::decode(bytes.as_slice()).unwrap()));
+        }
+    }
+    told.extend(trace.finish());
+    let report = trace.report();
+    let error = failure.map(|message| trace.broken().into_error(&message, report.clone()));
+    Recorded { told, report, error }
 }
 
 /// The recordings have a label, which the classic builder makes a step of.
 fn classic(recording: &str) -> Recorded {
-    read(Trace::Classic(ClassicTrace::new(true)), recording)
+    let mut trace = ClassicTrace::new(true);
+    let mut told = Vec::new();
+    let mut failure = None;
+    for line in recording.lines() {
+        let message: ClassicMessage = serde_json::from_str(line).unwrap();
+        failure = failure.or(message.error().map(str::to_owned));
+        told.extend(trace.read(message, Instant::now()));
+    }
+    told.extend(trace.finish(failure.is_some(), Instant::now()));
+    let report = trace.report();
+    let error = failure.map(|message| trace.broken(&message).into_error(&message, report.clone()));
+    Recorded { told, report, error }
 }
 
 impl Recorded {
@@ -163,7 +180,7 @@ fn a_step_that_a_program_prints_is_only_a_line() {
     let mut trace = ClassicTrace::new(false);
     let now = Instant::now();
     let mut read = |text: &str| {
-        let message = BuildInfo { stream: Some(text.to_owned()), ..BuildInfo::default() };
+        let message = ClassicMessage { stream: Some(text.to_owned()), ..ClassicMessage::default() };
         trace.read(message, now)
     };
     read("Step 1/1 : RUN docker build .\n");
@@ -178,9 +195,8 @@ fn a_dockerfile_that_does_not_parse_is_no_steps_fault() {
         "failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 1: unknown instruction: FORM",
         "dockerfile parse error on line 1: unknown instruction: FORM (did you mean FROM?)",
     ] {
-        let failure = Failure::from(Error::DockerStreamError { error: message.to_owned() });
-        let trace = Trace::BuildKit(BuildKitTrace::default());
-        let error = trace.broken(failure.message()).into_error(failure.message(), trace.report());
+        let trace = BuildKitTrace::default();
+        let error = trace.broken().into_error(message, trace.report());
         let EngineError::BuildFailed(failed) = error else { panic!("a build that failed: {error:?}") };
         assert!(failed.message.starts_with("the image cannot be built: dockerfile parse error"), "{}", failed.message);
         assert_eq!(failed.failure.step, None);

@@ -13,8 +13,8 @@ use super::dockerfile::{Dockerfile, Instruction, expand};
 use super::images::{Images, Origin};
 use super::program::{End, Program};
 use super::{MemoryEngine, Operation};
-use crate::app::{Digest, ImageReference};
-use crate::engine::{BuildReport, BuildRequest, EngineError, Progress, ProgressSink, StepState};
+use crate::app::{Credentials, Digest, ImageReference};
+use crate::engine::{BuildReport, BuildRequest, EngineError, Progress, ProgressSink, StepState, frontend};
 use crate::registry::memory::{MemoryImage, MemoryLayer, MemoryRegistry};
 
 use failure::broken;
@@ -27,6 +27,7 @@ impl MemoryEngine {
     ) -> Result<BuildReport, EngineError> {
         let subject = request.reference.to_string();
         self.enter(Operation::BuildImage, &subject).await?;
+        frontend::check(&request)?;
         let mut cancellation = Cancellation::of(self, Operation::BuildImage, &subject);
         let context = Context::receive(Arc::clone(&request.context)).await;
         cancellation.rule_out();
@@ -179,7 +180,7 @@ impl<'a> Build<'a> {
         let local = self.images.find(&reference).and_then(|id| self.images.content(id));
         let built = match local {
             Some(image) => Built::on(image.clone()),
-            None => match self.inputs.registry.fetch(&reference, None) {
+            None => match self.inputs.registry.fetch(&reference, self.credentials(reference.host())) {
                 Ok(published) => Built::on(published.image),
                 Err(refusal) => {
                     self.tell(number, from, StepState::Failed);
@@ -192,6 +193,11 @@ impl<'a> Build<'a> {
         Ok(built)
     }
 
+    /// The credentials for exactly this host.
+    fn credentials(&self, host: &str) -> Option<&'a Credentials> {
+        self.inputs.request.credentials.iter().find(|credentials| credentials.host == host)
+    }
+
     fn step(&mut self, instruction: &Instruction, from: Option<Digest>, built: &mut Built) -> Result<(), EngineError> {
         let number = self.begin(instruction);
         let text = expand(&instruction.rest, &built.variables);
@@ -202,7 +208,7 @@ impl<'a> Build<'a> {
         let variables = if instruction.keyword == "RUN" { built.variables.clone() } else { BTreeMap::new() };
         let files = selection.as_ref().map(|selection| selection.digest.clone()).or(from);
         let key = Digest::of(format!("{}\n{} {text}\n{files:?}\n{variables:?}", built.key, instruction.keyword));
-        let is_cached = self.cache.contains(&key);
+        let is_cached = self.cache.contains(&key) && !self.inputs.request.no_cache;
         if instruction.keyword == "RUN" && !is_cached {
             self.run_program(instruction, &text, number)?;
         }

@@ -7,21 +7,31 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::moby::buildkit::v1::{StatusResponse, Vertex};
+use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexWarning};
 
-use super::outcome::{Broken, exit_code};
-use super::tail::Output;
+use super::super::outcome::{Broken, exit_code};
+use super::super::tail::Output;
 use crate::app::ImageReference;
-use crate::engine::{BuildReport, Progress, StepState};
+use crate::engine::{BuildReport, Progress, ResolvedImage, StepDuration, StepState};
 
 const METADATA_OF_BASE_IMAGE: &str = "[internal] load metadata for ";
+/// What the vertex is called that looks for the image of a front end.
+const FRONTEND: &str = "resolve image config for ";
+
+/// How many warnings are kept, and the longest of them in characters.
+const MOST_WARNINGS: usize = 50;
+const LONGEST_WARNING: usize = 500;
+/// How many base images are kept.
+const MOST_BASE_IMAGES: usize = 100;
 
 /// What was understood of a trace so far.
 #[derive(Debug, Default)]
-pub(super) struct BuildKitTrace {
+pub(in super::super) struct BuildKitTrace {
     stages: Vec<Stage>,
     vertexes: HashMap<String, KnownVertex>,
     order: Vec<String>,
+    warnings: Vec<String>,
+    base_images: Vec<ResolvedImage>,
 }
 
 /// A stage of the Dockerfile. Its steps are numbered on from those of the stages before it.
@@ -52,7 +62,7 @@ struct Step {
 
 impl BuildKitTrace {
     /// Takes a piece of the trace and gives what is new.
-    pub(super) fn read(&mut self, status: &StatusResponse) -> Vec<Progress> {
+    pub(in super::super) fn read(&mut self, status: &StatusResponse) -> Vec<Progress> {
         // Which layers of a base image are on their way must be known before its step is called cached.
         for transfer in &status.statuses {
             if let Some(vertex) = self.vertexes.get_mut(&transfer.vertex) {
@@ -63,6 +73,10 @@ impl BuildKitTrace {
         let mut told = Vec::new();
         for vertex in &status.vertexes {
             told.extend(self.read_vertex(vertex));
+            self.note_base_image(&vertex.name);
+        }
+        for warning in &status.warnings {
+            self.note_warning(warning);
         }
         for log in &status.logs {
             let output = &mut self.vertexes.entry(log.vertex.clone()).or_default().output;
@@ -72,23 +86,67 @@ impl BuildKitTrace {
     }
 
     /// What was printed last without a line's end.
-    pub(super) fn finish(&mut self) -> Vec<Progress> {
+    pub(in super::super) fn finish(&mut self) -> Vec<Progress> {
         let vertexes = self.vertexes.values_mut();
         vertexes.filter_map(|vertex| vertex.output.finish()).map(|line| Progress::BuildLog { line }).collect()
     }
 
     /// How many steps there were, and how many came from the cache.
-    pub(super) fn report(&self) -> BuildReport {
+    pub(in super::super) fn report(&self) -> BuildReport {
         let steps = || self.vertexes.values().filter(|vertex| vertex.step.is_some());
         BuildReport {
             steps: steps().count(),
             cached_steps: steps().filter(|vertex| vertex.told == Some(StepState::Cached)).count(),
+            warnings: self.warnings.clone(),
+            base_images: self.base_images.clone(),
+            durations: self.durations(),
             ..BuildReport::default()
         }
     }
 
+    /// What each step took, in the order in which BuildKit named them.
+    fn durations(&self) -> Vec<StepDuration> {
+        let vertexes = self.order.iter().filter_map(|digest| self.vertexes.get(digest));
+        let durations = vertexes.filter_map(|vertex| match (&vertex.step, vertex.told) {
+            (Some(step), Some(StepState::Done { duration })) => {
+                Some(StepDuration { step: step.instruction.clone(), duration })
+            }
+            _ => None,
+        });
+        durations.collect()
+    }
+
+    fn note_warning(&mut self, warning: &VertexWarning) {
+        let text = String::from_utf8_lossy(&warning.short);
+        let line = warning.ranges.first().and_then(|range| range.start.as_ref()).map(|start| start.line);
+        let text: String = text.chars().take(LONGEST_WARNING).collect();
+        // BuildKit's newer checks name the line themselves.
+        let text = match line {
+            Some(line) if !text.contains("(line ") => format!("{text} (line {line})"),
+            _ => text,
+        };
+        if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+
+    /// The name of a base image's vertex has the digest, where BuildKit asked a registry or the store for it.
+    fn note_base_image(&mut self, vertex_name: &str) {
+        let image = vertex_name.split_once("] FROM ").map(|(_, image)| image);
+        let Some((_, digest)) = image.and_then(|image| image.split_once('@')) else {
+            return;
+        };
+        let resolved = ResolvedImage {
+            reference: familiar(image.unwrap_or_default()),
+            digest: digest.split_whitespace().next().unwrap_or_default().to_owned(),
+        };
+        if self.base_images.len() < MOST_BASE_IMAGES && !self.base_images.contains(&resolved) {
+            self.base_images.push(resolved);
+        }
+    }
+
     /// Where the build stood when it failed. A vertex that was only stopped because another failed says `canceled`.
-    pub(super) fn broken(&self) -> Broken {
+    pub(in super::super) fn broken(&self) -> Broken {
         let failed = || {
             self.order
                 .iter()
@@ -105,7 +163,12 @@ impl BuildKitTrace {
         let step = vertex.step.as_ref().map(|step| step.instruction.clone());
         let named_by_metadata = vertex.name.strip_prefix(METADATA_OF_BASE_IMAGE).map(familiar);
         let named_by_step = step.as_deref().and_then(|step| step.strip_prefix("FROM ").map(str::to_owned));
+        let frontend = vertex
+            .name
+            .strip_prefix(FRONTEND)
+            .map(|image| familiar(image.strip_prefix("docker-image://").unwrap_or(image)));
         Broken {
+            frontend,
             base_image: named_by_metadata.or(named_by_step),
             cause: Some(vertex.error.clone()),
             log_tail: vertex.output.tail().to_owned(),

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use bollard::models::BuildInfo;
-
-use super::outcome::{Broken, exit_code};
-use super::tail::Output;
+use super::super::outcome::{Broken, exit_code};
+use super::super::tail::Output;
+use super::ClassicMessage;
 use crate::engine::{BuildReport, Progress, StepState};
 
 /// The builder writes standard error in bright red.
@@ -13,7 +12,7 @@ const COLOURS: [&str; 2] = ["\u{1b}[91m", "\u{1b}[0m"];
 
 /// What was understood of the lines so far.
 #[derive(Debug)]
-pub(super) struct ClassicTrace {
+pub(in super::super) struct ClassicTrace {
     ends_with_labels: bool,
     lines: Output,
     current: Option<CurrentStep>,
@@ -33,12 +32,12 @@ struct CurrentStep {
 
 impl ClassicTrace {
     /// A trace in which the last step may be one that the builder made of labels, which the Dockerfile does not have.
-    pub(super) fn new(ends_with_labels: bool) -> Self {
+    pub(in super::super) fn new(ends_with_labels: bool) -> Self {
         Self { ends_with_labels, lines: Output::default(), current: None, report: BuildReport::default() }
     }
 
     /// Takes a message and gives what is new.
-    pub(super) fn read(&mut self, message: BuildInfo, now: Instant) -> Vec<Progress> {
+    pub(in super::super) fn read(&mut self, message: ClassicMessage, now: Instant) -> Vec<Progress> {
         let mut told = Vec::new();
         if let Some(stream) = message.stream {
             for line in self.lines.push(without_colours(&stream).as_bytes()) {
@@ -58,7 +57,7 @@ impl ClassicTrace {
     }
 
     /// Ends the last step.
-    pub(super) fn finish(&mut self, has_failed: bool, now: Instant) -> Vec<Progress> {
+    pub(in super::super) fn finish(&mut self, has_failed: bool, now: Instant) -> Vec<Progress> {
         let last_line = self.lines.finish();
         let mut told: Vec<Progress> = last_line.into_iter().flat_map(|line| self.read_line(line, now)).collect();
         if has_failed {
@@ -70,12 +69,12 @@ impl ClassicTrace {
     }
 
     /// How many steps there were, and how many came from the cache.
-    pub(super) fn report(&self) -> BuildReport {
+    pub(in super::super) fn report(&self) -> BuildReport {
         self.report.clone()
     }
 
     /// Where the build stood when it failed with this message.
-    pub(super) fn broken(&self, message: &str) -> Broken {
+    pub(in super::super) fn broken(&self, message: &str) -> Broken {
         let Some(step) = &self.current else {
             return Broken::default();
         };
@@ -84,6 +83,7 @@ impl ClassicTrace {
         Broken {
             step: Some(step.instruction.clone()),
             cause: None,
+            frontend: None,
             base_image: image.filter(|_| exit_code(message).is_none()).map(str::to_owned),
             log_tail: step.output.tail().to_owned(),
         }
