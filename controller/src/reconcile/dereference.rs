@@ -64,10 +64,8 @@ impl Dereference<'_> {
         };
         let dockerfile = dockerfile.unwrap_or("Dockerfile").to_owned();
         let is_beside = context.path.is_some() && dockerfile.split('/').any(|component| component == "..");
-        let dockerfile = match is_beside {
-            true => DockerfileSource::Beside(dockerfile),
-            false => DockerfileSource::InContext(dockerfile),
-        };
+        let place = if is_beside { DockerfileSource::Beside } else { DockerfileSource::InContext };
+        let dockerfile = place(dockerfile);
         Ok(self.contexts.read(source, dockerfile).await.map_err(|error| {
             Block::waiting(Part::Source, Reason::ContextUnreadable, format!("spec.image.build.context: {error}"))
         }))

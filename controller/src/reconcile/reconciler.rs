@@ -325,7 +325,7 @@ impl Reconciler {
         }
         let (report, build_failure) = match result {
             Ok(Outcome { build }) => (build.clone().unwrap_or_default(), None),
-            Err(EngineError::BuildFailed(failed)) => (failed.report.clone(), Some(failed.failure.clone())),
+            Err(EngineError::BuildFailed(failed)) => (*failed.report.clone(), Some(failed.failure.clone())),
             Err(_) => return,
         };
         let build = BuildStatus {

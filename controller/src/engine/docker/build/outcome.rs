@@ -80,7 +80,7 @@ impl Broken {
         EngineError::BuildFailed(BuildFailed {
             message: sentence,
             failure: BuildFailure { step: self.step, exit_code, log_tail: self.log_tail },
-            report,
+            report: Box::new(report),
         })
     }
 }
