@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
-.PHONY: run test check crds release help
+.PHONY: run test check crds release bench-build help
 
 help:
 	@echo 'make run       build Longshore and see it build, push and run an app on this machine'
@@ -7,6 +7,7 @@ help:
 	@echo 'make check     format, clippy, cargo deny, the CRDs and the shell scripts'
 	@echo 'make crds      write the CRD YAML anew from the types'
 	@echo 'make release   the optimized binary, target/release/longshore'
+	@echo 'make bench-build   builds with Longshore, buildx and Compose, timed side by side'
 	@echo 'make lab-up    start the lab, to play with; make lab-down ends it'
 
 include tests/lab/lab.mk
@@ -22,6 +23,9 @@ check:
 
 crds:
 	cargo run --quiet --locked --package longshore-crds --bin write-crds -- crds
+
+bench-build:
+	scripts/bench-build
 
 release:
 	cargo build --release --locked

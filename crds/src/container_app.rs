@@ -16,6 +16,7 @@ use crate::{Build, ContainerAppStatus, LocalReference, Run};
     namespaced,
     shortname = "capp",
     category = "all",
+    category = "longshore",
     status = "ContainerAppStatus",
     derive = "PartialEq",
     doc = "One image, from its source to its running container: built or pulled, pushed, and run on a container engine.",
@@ -84,8 +85,6 @@ const fn ten_minutes() -> i32 {
     .message("an image that is pulled has one tag; several tags need a build section"))]
 #[x_kube(validation = Rule::new("!(has(self.build) && has(self.pullPolicy))")
     .message("pullPolicy is for an image that is pulled; with a build section the input hash decides"))]
-#[x_kube(validation = Rule::new("!(has(self.build) && has(self.pullSecrets))")
-    .message("pullSecrets are for an image that is pulled; they have no meaning with a build section"))]
 pub struct Image {
     /// The repository, without a tag: `node-app`, `gcr.io/my-project/node-app`.
     #[schemars(length(min = 1, max = 255))]
@@ -97,7 +96,8 @@ pub struct Image {
     /// When the image is pulled; `IfNotPresent` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_policy: Option<PullPolicy>,
-    /// Secrets of the type `kubernetes.io/dockerconfigjson` with the credentials for the pull.
+    /// Secrets of the type `kubernetes.io/dockerconfigjson` with the credentials for the pull; with a `build` section
+    /// for its base images and its caches in registries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub pull_secrets: Vec<LocalReference>,

@@ -35,6 +35,9 @@ pub struct ContainerAppStatus {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerStatus>,
+    /// The number of the `ContainerAppRevision` that serves; without a `run` section the one of this spec's image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_revision: Option<i64>,
     /// The revision, a spec and an image, that failed and was replaced by the one before it. It is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<String>,
@@ -83,13 +86,28 @@ pub struct ImageStatus {
     /// What the build's context was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceStatus>,
+    /// The images that it was built on, with the digests that they had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reference"]))]
+    pub base_images: Vec<BaseImageStatus>,
+}
+
+/// An image that another is built on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BaseImageStatus {
+    /// Its reference, as it is written in full.
+    pub reference: String,
+    /// The digest of its manifest or index, or what the engine calls its ID where no registry holds it.
+    pub digest: String,
 }
 
 /// The content of a build context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
-    /// The digest of the context's content, `.dockerignore` applied.
+    /// Where the source stands: `main@sha1:3f5c…` for git, the archive's digest for `http`, and the digest of the
+    /// context's content, `.dockerignore` applied, for the others.
     pub revision: String,
     /// How many files it has.
     pub files: i64,
@@ -125,6 +143,13 @@ pub struct BuildStatus {
     pub steps: i32,
     /// How many of them came from the cache.
     pub cached_steps: i32,
+    /// How many bytes of the context were sent to the engine; what it still had is not sent again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_sent: i64,
+    /// What the builder advises against in the Dockerfile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub warnings: Vec<String>,
     /// What failed, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<BuildFailure>,

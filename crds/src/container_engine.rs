@@ -14,6 +14,7 @@ use crate::LocalReference;
     version = "v1alpha1",
     kind = "ContainerEngine",
     shortname = "ceng",
+    category = "longshore",
     status = "ContainerEngineStatus",
     derive = "PartialEq",
     doc = "A Docker Engine on which images are built and containers run, and the policy for those who use it.",
@@ -44,6 +45,10 @@ pub struct ContainerEngineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub host_ports: Option<Vec<HostPortRange>>,
+    /// How many images are built at once; others wait for their turn. 2 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub max_concurrent_builds: Option<i32>,
 }
 
 /// A range of host ports, both ends included.

@@ -5,20 +5,32 @@
 //! shows, so a field is here only when something honours it.
 
 mod build;
+mod build_context;
 mod container_app;
+mod container_app_revision;
 mod container_app_status;
 mod container_engine;
+mod duration;
 mod manifests;
 mod reference_to;
 mod run;
 
-pub use build::{Build, BuildContext};
+pub use build::{
+    Attestations, BasePullPolicy, Build, BuildNetwork, BuildSecret, BuildSsh, CacheKind, CacheMode, CacheTo, HostAlias,
+    Provenance, Sbom,
+};
+pub use build_context::{BuildContext, GitContext, GitReference, HttpContext, SourceKind, SourceReference};
 pub use container_app::{ContainerApp, ContainerAppSpec, DeletionPolicy, Image, PullPolicy, Push};
+pub use container_app_revision::{
+    ContainerAppRevision, ContainerAppRevisionSpec, ContainerAppRevisionStatus, RevisionImage, RevisionInputs,
+    RevisionOutcome,
+};
 pub use container_app_status::{
-    BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus, PushStatus,
-    SourceStatus,
+    BaseImageStatus, BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus,
+    PushStatus, SourceStatus,
 };
 pub use container_engine::{ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange};
+pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
 pub use reference_to::{KeySelector, LocalReference};
 pub use run::{ContainerPort, EnvVar, EnvVarSource, Protocol, RestartPolicy, Run};

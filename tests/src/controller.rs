@@ -76,6 +76,8 @@ fn start_process(folder: &Path, release: &str, system_namespace: &str, watched_n
         .args(["controller", "--release", release, "--namespace", watched_namespace])
         .args(["--probe-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
         .args(["--engine-secrets-namespace", system_namespace])
+        .arg("--cache-dir")
+        .arg(folder.join("cache"))
         .env("KUBECONFIG", &kubeconfig)
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! The lab's Docker Engines, seen from outside: with the docker client, as a person would.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use crate::programs::{from_repository, lab_variable, run};
@@ -19,10 +19,24 @@ pub enum LabEngine {
 impl LabEngine {
     /// Its address, `unix:///…`.
     pub fn endpoint(self) -> String {
-        lab_variable(match self {
+        lab_variable(self.variable())
+    }
+
+    /// The variable that holds its address.
+    pub fn variable(self) -> &'static str {
+        match self {
             Self::Engine20 => "LONGSHORE_LAB_ENGINE20",
             Self::Engine29 => "LONGSHORE_LAB_ENGINE29",
-        })
+        }
+    }
+
+    /// Where its containers, and what its builds run, reach this machine.
+    pub fn host_address(self) -> IpAddr {
+        let address = lab_variable(match self {
+            Self::Engine20 => "LONGSHORE_LAB_ENGINE20_HOST",
+            Self::Engine29 => "LONGSHORE_LAB_ENGINE29_HOST",
+        });
+        address.parse().unwrap_or_else(|error| panic!("{address} is not an address: {error}"))
     }
 
     /// The lab's word for it.
@@ -38,6 +52,29 @@ impl LabEngine {
         let endpoint = self.endpoint();
         let arguments = [&["-H", &endpoint], arguments].concat();
         run(&lab_variable("LONGSHORE_LAB_DOCKER"), &arguments, "")
+    }
+
+    /// What `docker build` says when BuildKit builds, whatever the engine would take by itself.
+    pub fn build(self, arguments: &[&str]) -> Result<String, String> {
+        let (docker, endpoint) = (lab_variable("LONGSHORE_LAB_DOCKER"), self.endpoint());
+        let build = ["DOCKER_BUILDKIT=1", &docker, "-H", &endpoint, "build", "--progress", "plain"];
+        run("env", &[&build, arguments].concat(), "")
+    }
+
+    /// Whether the lab has brought docker's newest client: `lab install bench`.
+    pub fn has_newest_client() -> bool {
+        std::env::var_os("LONGSHORE_LAB_DOCKER_CONFIG").is_some()
+    }
+
+    /// What `docker build` says by the newest client, buildx.
+    pub fn build_with_newest(self, arguments: &[&str]) -> Result<String, String> {
+        let buildx = format!("{}/cli-plugins/docker-buildx", lab_variable("LONGSHORE_LAB_DOCKER_CONFIG"));
+        let host = format!("DOCKER_HOST={}", self.endpoint());
+        // What it remembers between builds is of no use to anyone here.
+        let memory = tempfile::tempdir().expect("a folder");
+        let memory = format!("BUILDX_CONFIG={}", memory.path().display());
+        let build = [&host, &memory, "BUILDX_BUILDER=default", &buildx, "build", "--progress", "plain"];
+        run("env", &[&build, arguments].concat(), "")
     }
 
     /// The names of all containers, those that have ended included.

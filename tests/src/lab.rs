@@ -1,17 +1,30 @@
 //! The lab: the real components that tests run against. `tests/lab/lab env` prints where they are.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use longshore::app::{BuilderKind, Credentials};
+use longshore::build::{ContextReader, ContextSource, DockerfileSource};
 use longshore::engine::docker::DockerEngine;
+use longshore::engine::{BuildRequest, Engine};
 
 use crate::engine_contract::Fixture;
-use crate::lab_variable;
+use crate::{LabEngine, lab_variable};
 
 /// The engine at the endpoint that this variable holds.
 pub fn engine(variable_name: &str) -> DockerEngine {
     let endpoint = lab_variable(variable_name);
     DockerEngine::connect(&endpoint, None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Builds a folder with an engine of the lab, as Longshore does, and gives the image this reference.
+pub async fn build_folder(engine: LabEngine, root: &Path, dockerfile: &str, reference: &str) {
+    let source = ContextSource::Folder(root.to_owned());
+    let dockerfile = DockerfileSource::InContext(dockerfile.to_owned());
+    let context = ContextReader::default().read(source, dockerfile).await.unwrap_or_else(|error| panic!("{error}"));
+    let request = BuildRequest::new(Arc::new(context), reference.parse().expect("it is a reference"), reference);
+    let built = self::engine(engine.variable()).build_image(request, Arc::new(|_| {})).await;
+    built.unwrap_or_else(|error| panic!("{} did not build {reference}: {error}", engine.component()));
 }
 
 /// A fixture of an engine of the lab that builds with this builder.

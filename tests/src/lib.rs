@@ -7,19 +7,25 @@
 mod controller;
 pub mod engine_contract;
 mod engines;
+mod git_server;
 mod installation;
 mod kubernetes;
 pub mod lab;
 mod namespace;
+mod place;
 mod programs;
+mod ssh_server;
 mod wait;
 
 pub use controller::{Controller, longshore, longshore_binary};
 pub use engines::{LabEngine, answer_on_port, digest_in_registry, example_never_built, registry_secret};
+pub use git_server::{Answer, Change, GitRequest, GitServer, Repository};
 pub use installation::{Installation, Rights};
 pub use kubernetes::{administrator, client_with_token, install_crds};
 pub use namespace::with_temp_namespace;
+pub use place::Place;
 pub use programs::{corrupt, from_repository, helm, kubectl, lab_variable};
+pub use ssh_server::SshServer;
 pub use wait::eventually;
 
 /// A name that no other test, in this process or another, has.

@@ -8,7 +8,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{NamespaceResourceScope, ObjectMeta, PartialObjectMeta};
 use kube::{Client, Resource, ResourceExt};
-use longshore_crds::ContainerApp;
+use longshore_crds::{ContainerApp, ContainerAppRevision};
 use serde_json::json;
 
 use crate::{administrator, install_crds, unique_name};
@@ -39,6 +39,7 @@ async fn remove(client: &Client, name: &str) {
         let _ = apps.patch(&app.name_any(), &PatchParams::default(), &Patch::Merge(&no_finalizers)).await;
     }
     empty::<ContainerApp>(client, name).await;
+    empty::<ContainerAppRevision>(client, name).await;
     empty::<ConfigMap>(client, name).await;
     empty::<Secret>(client, name).await;
     empty::<ServiceAccount>(client, name).await;

@@ -5,11 +5,8 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use longshore::build::{ContextReader, ContextSource, DockerfileSource};
-use longshore::engine::{BuildRequest, Engine};
 use longshore_tests::{LabEngine, lab, unique_name};
 
 const DOCKERFILE: &str = "FROM busybox:latest\nADD . /context\n";
@@ -97,19 +94,10 @@ fn seen(engine: LabEngine, image: &str) -> Vec<String> {
     lines
 }
 
-async fn build(engine: LabEngine, variable: &str, root: &Path, image: &str) {
-    let source = ContextSource::Folder(root.to_owned());
-    let dockerfile = DockerfileSource::InContext("Dockerfile".to_owned());
-    let context = ContextReader::default().read(source, dockerfile).await.unwrap_or_else(|error| panic!("{error}"));
-    let request = BuildRequest::new(Arc::new(context), image.parse().expect("it is a reference"), image);
-    let built = lab::engine(variable).build_image(request, Arc::new(|_| {})).await;
-    built.unwrap_or_else(|error| panic!("{} did not build: {error}", engine.component()));
-}
-
-async fn shows_what_docker_shows(engine: LabEngine, variable: &str) {
+async fn shows_what_docker_shows(engine: LabEngine) {
     let folder = folder();
     let (ours, theirs) = (unique_name("context-ours"), unique_name("context-docker"));
-    build(engine, variable, &folder.0, &ours).await;
+    lab::build_folder(engine, &folder.0, "Dockerfile", &ours).await;
     let root = folder.0.to_str().expect("the path is text");
     engine.docker(&["build", "--quiet", "--tag", &theirs, root]).expect("docker builds");
     let (seen_of_ours, seen_of_theirs) = (seen(engine, &ours), seen(engine, &theirs));
@@ -120,10 +108,10 @@ async fn shows_what_docker_shows(engine: LabEngine, variable: &str) {
 
 #[tokio::test]
 async fn on_docker_20() {
-    shows_what_docker_shows(LabEngine::Engine20, "LONGSHORE_LAB_ENGINE20").await;
+    shows_what_docker_shows(LabEngine::Engine20).await;
 }
 
 #[tokio::test]
 async fn on_docker_29() {
-    shows_what_docker_shows(LabEngine::Engine29, "LONGSHORE_LAB_ENGINE29").await;
+    shows_what_docker_shows(LabEngine::Engine29).await;
 }

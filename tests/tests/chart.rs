@@ -5,7 +5,7 @@
 use std::fs;
 
 use clap::Parser;
-use longshore::cluster::ControllerOptions;
+use longshore::cli::ControllerCommand;
 use longshore_tests::{from_repository, helm, kubectl, with_temp_namespace};
 use serde_json::Value;
 
@@ -32,6 +32,12 @@ fn the<'a>(kind: &str, documents: &'a [Value]) -> &'a Value {
 
 fn pod_of(documents: &[Value]) -> &Value {
     &the("Deployment", documents)["spec"]["template"]["spec"]
+}
+
+/// What of the node's files is mounted.
+fn host_paths(pod: &Value) -> Vec<&str> {
+    let volumes = pod["volumes"].as_array().unwrap();
+    volumes.iter().filter_map(|volume| volume["hostPath"]["path"].as_str()).collect()
 }
 
 fn every_example() -> Vec<String> {
@@ -92,12 +98,13 @@ fn the_crds_come_with_the_chart() {
         .map(|document| document["metadata"]["name"].clone())
         .collect();
     assert!(names.contains(&Value::from("containerapps.longshore.dev")), "{names:?}");
+    assert!(names.contains(&Value::from("containerapprevisions.longshore.dev")), "{names:?}");
     assert!(names.contains(&Value::from("containerengines.longshore.dev")), "{names:?}");
 }
 
 #[derive(Debug, Parser)]
 enum Command {
-    Controller(ControllerOptions),
+    Controller(ControllerCommand),
 }
 
 #[test]
@@ -107,7 +114,8 @@ fn the_controller_understands_the_flags_that_it_is_given() {
     for documents in [&chart, &base] {
         let arguments = pod_of(documents)["containers"][0]["args"].as_array().unwrap();
         let arguments = arguments.iter().map(|argument| argument.as_str().unwrap());
-        let Command::Controller(options) = Command::try_parse_from(["longshore"].into_iter().chain(arguments)).unwrap();
+        let Command::Controller(command) = Command::try_parse_from(["longshore"].into_iter().chain(arguments)).unwrap();
+        let options = command.options;
         assert_eq!(options.release, "longshore");
         assert!(options.metrics_address.ip().is_loopback());
         assert_eq!(options.namespace.as_deref(), if documents == &chart { Some("shop") } else { None });
@@ -126,7 +134,7 @@ fn the_base_and_the_chart_give_the_same_rights_and_the_same_pod() {
 }
 
 #[test]
-fn nothing_may_list_secrets_or_write_more_than_statuses_and_finalizers() {
+fn nothing_may_list_secrets_or_write_more_than_statuses_finalizers_and_records() {
     let chart = documents(&rendered("remote-engine-values.yaml", "longshore-system", &[]).unwrap());
     for rule in the("ClusterRole", &chart)["rules"].as_array().unwrap() {
         let (resources, verbs) = (rule["resources"].to_string(), rule["verbs"].to_string());
@@ -134,6 +142,11 @@ fn nothing_may_list_secrets_or_write_more_than_statuses_and_finalizers() {
             assert_eq!(verbs, r#"["get"]"#);
         }
         assert!(!verbs.contains('*') && !resources.contains('*'), "{rule}");
+        // The records of revisions are the controller's own.
+        if resources == r#"["containerapprevisions"]"# {
+            assert_eq!(verbs, r#"["get","list","create","update","delete"]"#);
+            continue;
+        }
         for verb in ["update", "delete", "deletecollection", "escalate", "impersonate"] {
             assert!(!verbs.contains(verb), "{rule}");
         }
@@ -159,11 +172,11 @@ fn the_pod_has_no_privileges() {
 fn a_socket_is_mounted_only_where_that_was_asked() {
     let socket = documents(&rendered("local-socket-values.yaml", "longshore-system", &[]).unwrap());
     let pod = pod_of(&socket);
-    assert_eq!(pod["volumes"][0]["hostPath"]["path"], "/var/run/docker.sock");
+    assert_eq!(host_paths(pod), ["/var/run/docker.sock"]);
     assert_eq!(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/var/run/docker.sock");
     assert_eq!(pod["securityContext"]["supplementalGroups"][0], 999);
     let remote = documents(&rendered("remote-engine-values.yaml", "longshore-system", &[]).unwrap());
-    assert!(pod_of(&remote)["volumes"].is_null());
+    assert_eq!(host_paths(pod_of(&remote)), [""; 0]);
     let engine = &the("ContainerEngine", &remote)["spec"];
     assert_eq!(engine["tlsSecretRef"]["name"], "docker-client");
     assert_eq!(engine["allowedNamespaces"][0], "shop");

@@ -89,7 +89,7 @@ async fn a_resource_that_builds_pushes_and_runs_is_accepted() {
 #[tokio::test]
 async fn a_build_context_has_exactly_one_source_and_it_is_not_the_controllers_disk() {
     with_temp_namespace(|client, namespace| async move {
-        let one = "a build context needs exactly one source: inline, configMap or path";
+        let one = "a build context needs exactly one source: inline, configMap, git, http, sourceRef or path";
         let two = json!({"inline": {"Dockerfile": "FROM scratch"}, "configMap": {"name": "source"}});
         rejects(&client, &namespace, one, built_from(&two)).await;
         rejects(&client, &namespace, one, built_from(&json!({}))).await;

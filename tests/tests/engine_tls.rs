@@ -93,6 +93,7 @@ fn engine_at(endpoint: &str, secret: Option<&str>) -> ContainerEngine {
         tls_secret_ref: secret.map(|name| LocalReference { name: name.to_owned() }),
         allowed_namespaces: None,
         host_ports: None,
+        max_concurrent_builds: None,
     };
     ContainerEngine::new("guarded", spec)
 }

@@ -44,9 +44,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [longshore.dev]
   resources: [containerapps/status]
   verbs: [patch]
+# The records of what was built and pulled. Only the controller writes them.
+- apiGroups: [longshore.dev]
+  resources: [containerapprevisions]
+  verbs: [get, list, create, update, delete]
 # By name, one at a time: no list, no watch.
 - apiGroups: [""]
   resources: [secrets, configmaps]
+  verbs: [get]
+# What builds use of Flux, where it is installed.
+- apiGroups: [source.toolkit.fluxcd.io]
+  resources: [gitrepositories, ocirepositories, buckets]
   verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 use serde_json::{Value, json};
 
-use super::{Block, ContextDigest, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
+use super::{Block, BuildSpec, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Desired {
     pub image: ImageReference,
     /// Where the image comes from.
     pub source: Result<ImageSource, Block>,
+    /// Why the context may be older than its source is.
+    pub source_trouble: Option<Block>,
     /// The public tags that an image which is built gets on the engine; empty for one that is pulled.
     pub tags: Vec<ImageReference>,
     /// Where the image is pushed, one entry for each tag.
@@ -59,7 +61,7 @@ impl Desired {
 #[derive(Clone, Debug)]
 pub enum ImageSource {
     /// It is built on the engine.
-    Build(BuildSpec),
+    Build(Box<BuildSpec>),
     /// It is pulled by the reference of [`Desired::image`].
     Pull {
         /// When.
@@ -67,21 +69,6 @@ pub enum ImageSource {
         /// For the registry of the reference, if any of the pull Secrets has some.
         credentials: Option<Credentials>,
     },
-}
-
-/// Everything that goes into a build.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildSpec {
-    /// What the context contains. The files themselves are read again when the build is sent.
-    pub context: ContextDigest,
-    /// The Dockerfile's path in the context.
-    pub dockerfile: String,
-    /// The stage to build.
-    pub target: Option<String>,
-    /// The values of `ARG`s.
-    pub args: BTreeMap<String, String>,
-    /// Whatever the author wrote to force a build.
-    pub rebuild_token: Option<String>,
 }
 
 /// One reference in a registry that must hold the image.

@@ -3,13 +3,13 @@
 
 use std::fmt;
 
-use super::{BuildSpec, ContainerSpec, Digest, ImageReference};
+use super::{BuildSpec, ContainerSpec, Digest, ImageReference, Owner};
 
 /// The digest of a build context's content, `.dockerignore` applied: paths, kinds, modes and contents, no times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextDigest(pub Digest);
 
-/// The hash of everything that goes into a build: `v1-` and 64 hexadecimal digits.
+/// The hash of everything that goes into a build: `v2-` and 64 hexadecimal digits.
 ///
 /// The same inputs give the same hash on every machine and in both modes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,14 +18,7 @@ pub struct InputHash(String);
 impl InputHash {
     /// The input hash of this build.
     pub fn of(build: &BuildSpec) -> Self {
-        let canonical = serde_json::json!({
-            "args": build.args,
-            "context": build.context.0.as_str(),
-            "dockerfile": build.dockerfile,
-            "rebuildToken": build.rebuild_token,
-            "target": build.target,
-        });
-        Self(format!("v1-{}", hex_of(&canonical)))
+        Self(format!("v2-{}", hex_of(&build.canonical())))
     }
 
     /// The hash as it is written into labels and the status.
@@ -74,7 +67,12 @@ pub struct ImageKey(String);
 impl ImageKey {
     /// The key of an image that is built from these inputs.
     pub fn built(hash: &InputHash) -> Self {
-        Self(format!("built-{hash}"))
+        Self(format!("{BUILT}{hash}"))
+    }
+
+    /// Whether a reference is the private tag of an image that somebody's resource has built.
+    pub fn is_of_a_build(reference: &ImageReference) -> bool {
+        Owner::is_private(reference) && reference.tag().starts_with(BUILT)
     }
 
     /// The key of an image that is pulled by this reference.
@@ -88,6 +86,9 @@ impl ImageKey {
         &self.0
     }
 }
+
+/// What the private tags of built images begin with.
+const BUILT: &str = "built-";
 
 fn hex_of(canonical: &serde_json::Value) -> String {
     Digest::of(canonical.to_string()).as_str()["sha256:".len()..].to_owned()

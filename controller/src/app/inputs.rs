@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use longshore_crds::HostPortRange;
 
-use super::{Block, ContextDigest, Credentials, Instance};
+use super::{Block, BuildAccess, ContextDigest, Credentials, Digest, Instance};
 
 /// What a resource refers to. A part that could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     /// The installation.
     pub instance: Instance,
-    /// The content of the build's context; `None` when the image is pulled.
-    pub context: Option<Result<ContextDigest, Block>>,
+    /// The build's context; `None` when the image is pulled.
+    pub context: Option<Result<ContextInputs, Block>>,
+    /// What the build is given that is secret.
+    pub build_access: Result<BuildAccess, Block>,
     /// The credentials for the pull.
     pub pull_credentials: Result<Option<Credentials>, Block>,
     /// The credentials for each entry of `push`, in its order.
@@ -21,6 +23,35 @@ pub struct Inputs {
     pub env: Result<BTreeMap<String, String>, Block>,
     /// What the engine's administrators allow.
     pub policy: Policy,
+}
+
+/// What was read of a build's context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextInputs {
+    /// What it contains, the Dockerfile included.
+    pub digest: ContextDigest,
+    /// The Dockerfile's text.
+    pub dockerfile: String,
+    /// Where it comes from, where that is a repository.
+    pub origin: Option<Origin>,
+    /// Why it may be older than its source is.
+    pub trouble: Option<Block>,
+}
+
+impl ContextInputs {
+    /// A context without files and with an empty Dockerfile.
+    pub fn empty() -> Self {
+        Self { digest: ContextDigest(Digest::of("")), dockerfile: String::new(), origin: None, trouble: None }
+    }
+}
+
+/// Where a context comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The repository's URL, without credentials.
+    pub url: String,
+    /// The commit, or what else identifies the source there.
+    pub revision: String,
 }
 
 /// What the administrators of an engine allow those who use it.

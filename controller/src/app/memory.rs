@@ -18,12 +18,16 @@ pub struct Memory {
     pub pushed: BTreeMap<ImageReference, PushStatus>,
     /// The image that the status speaks of.
     pub image: Option<EngineImageId>,
+    /// The digests of the base images that the image was built on.
+    pub base_images: BTreeMap<ImageReference, String>,
     /// The name of the container that there was.
     pub container: Option<String>,
     /// The revision whose one-shot has exited with 0.
     pub completed: Option<Revision>,
     /// The revision that failed and was replaced by the one before it.
     pub rolled_back: Option<Revision>,
+    /// The number of the revision that serves.
+    pub current_revision: Option<i64>,
     /// The old conditions: since when the resource is being worked on, and since when it is stalled.
     pub conditions: Vec<Condition>,
     /// The generation that the old status speaks of.
@@ -53,9 +57,11 @@ impl Memory {
         Self {
             claims: status.local_references.iter().filter_map(|text| text.parse().ok()).collect(),
             pushed: status.push.iter().filter_map(|push| Some((push.reference.parse().ok()?, push.clone()))).collect(),
+            base_images: base_images(status),
             container: status.container.as_ref().map(|container| container.name.clone()),
             completed: completed(status, image.as_ref()),
             rolled_back: status.rolled_back.clone().map(Revision),
+            current_revision: status.current_revision,
             image,
             conditions: status.conditions.clone(),
             observed_generation: status.observed_generation,
@@ -73,6 +79,11 @@ impl Memory {
         let is_current = condition.observed_generation == Some(generation) && condition.status == "True";
         is_current.then_some(condition.last_transition_time.0)
     }
+}
+
+fn base_images(status: &ContainerAppStatus) -> BTreeMap<ImageReference, String> {
+    let known = status.image.iter().flat_map(|image| &image.base_images);
+    known.filter_map(|base| Some((base.reference.parse().ok()?, base.digest.clone()))).collect()
 }
 
 fn completed(status: &ContainerAppStatus, image: Option<&EngineImageId>) -> Option<Revision> {

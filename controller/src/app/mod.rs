@@ -1,10 +1,15 @@
 //! The domain, pure: no I/O and no clock. Time comes in as an argument.
 
 mod attempts;
+mod base_images;
 mod block;
+mod build_spec;
+mod build_stage;
 mod credentials;
 mod desired;
+mod difference;
 mod digest;
+mod dockerfile;
 mod hash;
 mod image_reference;
 mod inputs;
@@ -13,18 +18,24 @@ mod observed;
 mod owner;
 pub mod plan;
 mod reason;
+mod revision;
 pub mod status;
 mod step;
 mod validate;
+mod validate_build;
 
 pub use attempts::{AttemptKey, Attempts, Failure};
 pub use block::{Block, Part};
+pub use build_spec::{BuildAccess, BuildMethod, BuildSpec, CacheExport};
+pub use build_stage::BuildStage;
 pub use credentials::Credentials;
-pub use desired::{BuildSpec, ContainerSpec, Desired, Destination, ImageSource, PublishedPort, RunSpec};
+pub use desired::{ContainerSpec, Desired, Destination, ImageSource, PublishedPort, RunSpec};
+pub use difference::changes;
 pub use digest::{ConfigDigest, Digest, DigestError, EngineImageId, ManifestDigest};
+pub use dockerfile::base_images as base_images_of;
 pub use hash::{ContextDigest, ImageKey, InputHash, SpecHash};
 pub use image_reference::{ImageReference, ReferenceError, Repository};
-pub use inputs::{Inputs, Policy};
+pub use inputs::{ContextInputs, Inputs, Origin, Policy};
 pub use memory::{Memory, Revision};
 pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
@@ -32,5 +43,6 @@ pub use observed::{
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
 pub use reason::Reason;
+pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
 pub use step::{Action, ImageTarget, Step};
 pub use validate::{owner_of, validate};

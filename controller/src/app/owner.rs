@@ -7,6 +7,8 @@ use super::{ImageKey, ImageReference};
 
 /// The labels that mark a container as ours. A container without them, or with another owner's, is never touched.
 pub mod labels {
+    /// What every label of ours begins with.
+    pub const PREFIX: &str = "longshore.dev/";
     /// Which installation made it, see [`Instance`](super::Instance).
     pub const INSTANCE: &str = "longshore.dev/instance";
     /// The UID of the resource that owns it.
@@ -19,6 +21,8 @@ pub mod labels {
     pub const SPEC_HASH: &str = "longshore.dev/spec-hash";
     /// On images that we built: the hash of everything that went into the build.
     pub const INPUT_HASH: &str = "longshore.dev/input-hash";
+    /// On `ContainerAppRevision`s: the beginning of that hash, which is too long for a label's value.
+    pub const INPUTS: &str = "longshore.dev/inputs";
 }
 
 /// The registry host of private tags. No such host exists, so nothing can be pulled from or pushed to it.

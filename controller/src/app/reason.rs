@@ -47,6 +47,20 @@ pub enum Reason {
     ConfigMapNotFound,
     /// The context cannot be read.
     ContextUnreadable,
+    /// The context's source is being read.
+    ReadingSource,
+    /// The context's source could not be asked; what was known is still held for true.
+    SourceUnavailable,
+    /// The context's source wants credentials, or other ones.
+    SourceDenied,
+    /// The context's source does not exist, or has not what is asked of it.
+    SourceNotFound,
+    /// The server of the context's source is not the one that is trusted.
+    SourceUntrusted,
+    /// What the context's source holds cannot be used.
+    SourceRefused,
+    /// The build took longer than it may.
+    BuildTimedOut,
     /// A step of the Dockerfile failed, or the Dockerfile is broken.
     BuildFailed,
     /// The registry does not have the image.
@@ -75,6 +89,8 @@ pub enum Reason {
     RolledBack,
     /// The engine did not do what was asked.
     EngineError,
+    /// The record of a revision could not be written or removed. It is the reason of an Event only.
+    RevisionNotRecorded,
 }
 
 impl Reason {
@@ -103,6 +119,13 @@ impl Reason {
             Self::SecretInvalid => "SecretInvalid",
             Self::ConfigMapNotFound => "ConfigMapNotFound",
             Self::ContextUnreadable => "ContextUnreadable",
+            Self::ReadingSource => "ReadingSource",
+            Self::SourceUnavailable => "SourceUnavailable",
+            Self::SourceDenied => "SourceDenied",
+            Self::SourceNotFound => "SourceNotFound",
+            Self::SourceUntrusted => "SourceUntrusted",
+            Self::SourceRefused => "SourceRefused",
+            Self::BuildTimedOut => "BuildTimedOut",
             Self::BuildFailed => "BuildFailed",
             Self::ImageNotFound => "ImageNotFound",
             Self::PullFailed => "PullFailed",
@@ -117,6 +140,7 @@ impl Reason {
             Self::RunFailed => "RunFailed",
             Self::RolledBack => "RolledBack",
             Self::EngineError => "EngineError",
+            Self::RevisionNotRecorded => "RevisionNotRecorded",
         }
     }
 }

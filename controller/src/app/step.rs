@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, SpecHash};
+use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, RevisionRecord, SpecHash};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum ImageTarget {
     Pending,
 }
 
-/// One side effect on an engine or, through it, on a registry. Every action may be repeated after an unknown outcome.
+/// One side effect on an engine, through it on a registry, or on the records of revisions. Every action may be repeated after an unknown outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Pull an image.
@@ -38,6 +38,8 @@ pub enum Action {
         hash: InputHash,
         /// The private tag that the image gets.
         reference: ImageReference,
+        /// Whether base images are asked for at their registries though the engine holds some of these names.
+        pull: bool,
     },
     /// Let a reference on the engine point at an image.
     TagImage {
@@ -101,9 +103,38 @@ pub enum Action {
         /// The reference.
         reference: ImageReference,
     },
+    /// Write the record of a revision, or replace what came out of it.
+    RecordRevision {
+        /// The record.
+        record: Box<RevisionRecord>,
+    },
+    /// Remove the record of a superseded revision.
+    RemoveRevision {
+        /// The number of the revision.
+        number: i64,
+        /// The name of the record.
+        name: String,
+    },
 }
 
 impl Action {
+    /// Whether it only keeps the records: nothing that was asked for waits for it.
+    pub fn is_bookkeeping(&self) -> bool {
+        matches!(self, Self::RecordRevision { .. } | Self::RemoveRevision { .. })
+    }
+
+    /// Whether it is the same work as another: whether a build asks registries for base images is only how it is done,
+    /// and may change while it goes on, since the build itself brings them.
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::BuildImage { hash, reference, pull: _ },
+                Self::BuildImage { hash: other_hash, reference: other_reference, pull: _ },
+            ) => hash == other_hash && reference == other_reference,
+            _ => self == other,
+        }
+    }
+
     /// Whether it may take so long that it is done beside the reconciles of the resource, as a tracked task.
     pub fn is_long(&self) -> bool {
         matches!(
@@ -129,6 +160,8 @@ impl fmt::Display for Action {
             Self::RenameContainer { from, to, .. } => write!(formatter, "rename container {from} to {to}"),
             Self::RemoveContainer { name, .. } => write!(formatter, "remove container {name}"),
             Self::RemoveImage { reference } => write!(formatter, "remove image {reference}"),
+            Self::RecordRevision { record } => write!(formatter, "record revision {}", record.number()),
+            Self::RemoveRevision { number, .. } => write!(formatter, "remove the record of revision {number}"),
         }
     }
 }

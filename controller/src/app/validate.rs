@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use longshore_crds::{ContainerApp, ContainerPort, Image, Push, Run};
 
+use super::validate_build::build_spec;
 use super::{
-    Block, BuildSpec, ContainerSpec, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
+    Block, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
     PublishedPort, Reason, Repository, RunSpec,
 };
 
 const DEFAULT_TAG: &str = "latest";
-const DEFAULT_DOCKERFILE: &str = "Dockerfile";
 
 /// What the resource asks for, or the one sentence that says which field cannot be so.
 ///
@@ -25,7 +25,7 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
     let spec = &app.spec;
     let (repository, references) = image_references(&spec.image)?;
     let image = references[0].clone();
-    let source = image_source(&spec.image, inputs);
+    let source = image_source(&spec.image, inputs)?;
     Ok(Desired {
         tags: if spec.image.build.is_some() { references } else { Vec::new() },
         destinations: destinations(&spec.push, &spec.image.tags, inputs)?,
@@ -34,6 +34,7 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
         progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
         generation: app.metadata.generation.unwrap_or(0),
         engine: spec.engine.clone(),
+        source_trouble: source_trouble(inputs),
         repository,
         owner,
         image,
@@ -51,7 +52,7 @@ pub fn owner_of(app: &ContainerApp, inputs: &Inputs) -> Owner {
     }
 }
 
-fn invalid(part: Part, field: &str, message: impl std::fmt::Display) -> Block {
+pub(super) fn invalid(part: Part, field: &str, message: impl std::fmt::Display) -> Block {
     Block::terminal(part, Reason::InvalidSpec, format!("{field}: {message}"))
 }
 
@@ -69,20 +70,26 @@ fn tagged(repository: &Repository, tags: &[String]) -> Result<Vec<ImageReference
     tags.iter().map(|tag| repository.tagged(tag)).collect()
 }
 
-fn image_source(image: &Image, inputs: &Inputs) -> Result<ImageSource, Block> {
-    match (&image.build, &inputs.context) {
-        (Some(build), Some(context)) => Ok(ImageSource::Build(BuildSpec {
-            context: context.clone()?,
-            dockerfile: build.dockerfile.clone().unwrap_or_else(|| DEFAULT_DOCKERFILE.to_owned()),
-            target: build.target.clone(),
-            args: build.args.clone(),
-            rebuild_token: build.rebuild_token.clone(),
-        })),
-        _ => Ok(ImageSource::Pull {
-            policy: image.pull_policy.unwrap_or_default(),
-            credentials: inputs.pull_credentials.clone()?,
-        }),
-    }
+/// Where the image comes from. What is written wrongly in the `build` section is told also while its context cannot be
+/// had.
+fn image_source(image: &Image, inputs: &Inputs) -> Result<Result<ImageSource, Block>, Block> {
+    let (Some(build), Some(context)) = (&image.build, &inputs.context) else {
+        return Ok(inputs
+            .pull_credentials
+            .clone()
+            .map(|credentials| ImageSource::Pull { policy: image.pull_policy.unwrap_or_default(), credentials }));
+    };
+    Ok(match context {
+        Ok(context) => Ok(ImageSource::Build(Box::new(build_spec(build, context.clone(), inputs)?))),
+        Err(block) => {
+            build_spec(build, ContextInputs::empty(), inputs)?;
+            Err(block.clone())
+        }
+    })
+}
+
+fn source_trouble(inputs: &Inputs) -> Option<Block> {
+    inputs.context.as_ref()?.as_ref().ok()?.trouble.clone()
 }
 
 fn destinations(push: &[Push], image_tags: &[String], inputs: &Inputs) -> Result<Vec<Destination>, Block> {

@@ -1,9 +1,12 @@
 //! A build context that was read.
 
+use std::collections::BTreeMap;
+
 use super::content::{ContextFile, Origin};
 use super::digest::{ContentDigest, context_digest};
 use super::dockerfile::Dockerfile;
 use super::dockerignore::IgnoreRules;
+use super::fingerprints::fingerprints;
 use super::tree::{Entry, FileEntry, Tree};
 use super::{ContextError, ContextPath};
 use crate::app::ContextDigest;
@@ -62,6 +65,11 @@ impl ReadContext {
     /// The Dockerfile.
     pub fn dockerfile(&self) -> &Dockerfile {
         &self.dockerfile
+    }
+
+    /// A few digits for each file, by their paths. Of many files it is the top level, of very many nothing.
+    pub fn fingerprints(&self) -> BTreeMap<String, String> {
+        fingerprints(&self.tree)
     }
 
     /// Whether there is a file, or a link, at this path.

@@ -58,29 +58,48 @@ impl ContentDigest {
     }
 }
 
+/// The first twelve hexadecimal digits of a digest over these entries of a context, links by what is written in them.
+/// That of one file is the beginning of its content's SHA-256.
+pub(super) fn short_digest(entries: &[(&ContextPath, &Entry)]) -> String {
+    let digest: [u8; 32] = match entries {
+        [(_, Entry::File(file))] => file.content.0,
+        [(_, Entry::Link { target })] => Sha256::digest(target).into(),
+        several => {
+            let mut hasher = Sha256::new_with_prefix(VERSION);
+            several.iter().for_each(|(path, entry)| add_entry(&mut hasher, path, entry));
+            hasher.finalize().into()
+        }
+    };
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The digest of a context: for each entry, in the order of their paths' bytes, what it is, its path, and the
 /// digest of its content or the target of its link; and the Dockerfile's digest, wherever it lies. Each text has its
 /// length in front, so no two contexts look alike.
 pub(super) fn context_digest(tree: &Tree, dockerfile: &[u8]) -> ContextDigest {
     let mut hasher = Sha256::new_with_prefix(VERSION);
     for (path, entry) in tree.entries() {
-        match entry {
-            Entry::Folder => add_text(&mut hasher, b'd', path),
-            Entry::Link { target } => {
-                add_text(&mut hasher, b'l', path);
-                add_length(&mut hasher, target);
-                hasher.update(target);
-            }
-            Entry::File(file) => {
-                let kind = if file.executable { b'x' } else { b'f' };
-                add_text(&mut hasher, kind, path);
-                hasher.update(file.content.0);
-            }
-        }
+        add_entry(&mut hasher, path, entry);
     }
     hasher.update(b"D");
     hasher.update(ContentDigest::of(dockerfile).0);
     ContextDigest(Digest::from_sha256(&hasher.finalize()))
+}
+
+fn add_entry(hasher: &mut Sha256, path: &ContextPath, entry: &Entry) {
+    match entry {
+        Entry::Folder => add_text(hasher, b'd', path),
+        Entry::Link { target } => {
+            add_text(hasher, b'l', path);
+            add_length(hasher, target);
+            hasher.update(target);
+        }
+        Entry::File(file) => {
+            let kind = if file.executable { b'x' } else { b'f' };
+            add_text(hasher, kind, path);
+            hasher.update(file.content.0);
+        }
+    }
 }
 
 fn add_text(hasher: &mut Sha256, kind: u8, path: &ContextPath) {

@@ -29,6 +29,7 @@ mod dockerfile;
 mod dockerignore;
 mod error;
 mod files;
+mod fingerprints;
 mod folder;
 mod path;
 mod pattern;

@@ -13,6 +13,7 @@ use crate::cluster::{self, ControllerOptions, KubeResources, Parts};
 use crate::engine::{EnginePool, Engines};
 use crate::reconcile::{Reconciler, ReconcilerParts, Resources};
 use crate::registry::OciRegistry;
+use crate::source::SourceOptions;
 use crate::telemetry::{MeasuredEngines, Metrics, Observer, start_logging};
 
 /// Run the controller of a cluster: watch its ContainerApps and keep them true
@@ -20,11 +21,15 @@ use crate::telemetry::{MeasuredEngines, Metrics, Observer, start_logging};
 pub struct ControllerCommand {
     /// How it runs.
     #[command(flatten)]
-    options: ControllerOptions,
+    pub options: ControllerOptions,
 
-    /// A file of certificate authorities (PEM) to trust for registries, beside the system's own
+    /// A file of certificate authorities (PEM) to trust for registries and sources, beside the system's own
     #[arg(long, env = "LONGSHORE_REGISTRY_CA", value_name = "FILE")]
     registry_ca: Option<PathBuf>,
+
+    /// Folder for the files of git repositories and archives; it may be lost at any restart
+    #[arg(long, env = "LONGSHORE_CACHE_DIR", value_name = "FOLDER", default_value = "/var/cache/longshore")]
+    cache_dir: PathBuf,
 
     /// Namespace of the Secrets with the keys for engines: the controller's own
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE", default_value = "longshore-system")]
@@ -51,6 +56,7 @@ impl ControllerCommand {
             engines: Arc::clone(&engines),
             registry: Arc::new(OciRegistry::trusting_file(self.registry_ca.as_deref())?),
             contexts: ContextReader::default(),
+            sources: SourceOptions::in_cache(Some(self.cache_dir), self.registry_ca),
             instance: instance.clone(),
             reporter: Arc::new(Observer::new(Arc::clone(&metrics))),
             clock: Arc::new(Timestamp::now),

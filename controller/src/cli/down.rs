@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::drive::{End, Enough, drive};
 use super::failure::Failure;
-use super::options::{ProjectOptions, RegistryOptions};
+use super::options::{OutsideOptions, ProjectOptions};
 use super::session::Session;
 use super::up::duration;
 use super::{found, is_called, name_of, output, progress};
@@ -44,7 +44,7 @@ pub struct DownCommand {
     project: ProjectOptions,
 
     #[command(flatten)]
-    registries: RegistryOptions,
+    outside: OutsideOptions,
 }
 
 impl DownCommand {
@@ -104,7 +104,7 @@ impl DownCommand {
         }
         let keys: Vec<AppKey> = leaving.iter().map(|leaving| leaving.key.clone()).collect();
         let reporter = progress::reporter(&keys);
-        let reconciler = session.reconciler(&self.registries, Arc::clone(&reporter) as _, images)?;
+        let reconciler = session.reconciler(&self.outside, Arc::clone(&reporter) as _, images)?;
         let enough = Enough {
             is_settled: Box::new(|key| {
                 let app = session.resources.current(key);

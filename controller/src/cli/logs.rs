@@ -1,5 +1,5 @@
 //! `longshore logs`: what an app's container has printed; with `-f` also what it prints from now on, across
-//! replacements of the container.
+//! replacements of the container; with `--build` what the build of its image has printed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use super::found::Whose;
 use super::options::ProjectOptions;
+use super::recorded::{build_log, recorded};
 use super::session::Session;
 use super::{is_called, output};
 use crate::app::{Container, ContainerId, ContainerState, labels};
@@ -22,8 +23,16 @@ use crate::reconcile::AppKey;
 /// How often a container that is expected is looked for.
 const LOOK_FOR_NEXT: Duration = Duration::from_millis(500);
 
-/// Print what an app's container has printed
+const EXAMPLES: &str = "\
+Examples:
+  longshore logs my-app                       what its container has printed
+  longshore logs -f --tail 20 my-app          the last 20 lines, and what follows
+  longshore logs --build my-app               what the newest build of its image has printed
+  longshore logs --build my-app --revision 2  what the build of revision 2 has printed";
+
+/// Print what an app's container has printed, or with --build what the build of its image has
 #[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct LogsCommand {
     /// The app, NAME or NAMESPACE/NAME
     #[arg(value_name = "NAME")]
@@ -32,6 +41,14 @@ pub struct LogsCommand {
     /// Go on with what it prints from now on, also when the container is replaced, until Ctrl-C or its end
     #[arg(short, long)]
     follow: bool,
+
+    /// What the build of its image has printed, also when it failed; longshore history lists the revisions
+    #[arg(long, conflicts_with = "follow")]
+    build: bool,
+
+    /// With --build: of this revision, not of the newest
+    #[arg(long, value_name = "NUMBER", requires = "build")]
+    revision: Option<i64>,
 
     /// Only so many of the last lines
     #[arg(long, value_name = "LINES")]
@@ -49,6 +66,11 @@ impl LogsCommand {
     /// Prints until the log's end, or with `-f` until the app's.
     pub async fn run(self) -> Result<(), Failure> {
         let session = Session::open(&self.files, &self.project)?;
+        if self.build {
+            let revisions = recorded(&session, &self.project, &self.files, &self.name)?;
+            let log = build_log(&revisions, &self.name, self.revision)?;
+            return Ok(output::piece(last_lines(&log, self.tail).as_bytes())?);
+        }
         let whose = super::whose(&session, &self.project, &self.files);
         let app = App::find(session.engines().await?, &whose, &self.name).await?;
         let mut wanted = app.first().await?;
@@ -175,6 +197,20 @@ fn is_up(state: ContainerState) -> bool {
     matches!(state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
+/// So many of the last lines of a text, or all of it.
+fn last_lines(text: &str, lines: Option<usize>) -> &str {
+    let Some(lines) = lines else {
+        return text;
+    };
+    let starts = text.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some(*end - line.len())
+    });
+    let starts: Vec<usize> = starts.collect();
+    let first = starts.len().checked_sub(lines).map_or(Some(0), |skipped| starts.get(skipped).copied());
+    first.map_or("", |first| &text[first..])
+}
+
 /// What comes after a container's end.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
@@ -219,6 +255,15 @@ mod tests {
 
     fn after_old(containers: &[Container]) -> Next {
         next(containers, &ContainerId("old".to_owned()))
+    }
+
+    #[test]
+    fn the_last_lines_are_so_many() {
+        let text = "one\ntwo\nthree\n";
+        assert_eq!(last_lines(text, None), text);
+        assert_eq!(last_lines(text, Some(2)), "two\nthree\n");
+        assert_eq!(last_lines(text, Some(5)), text);
+        assert_eq!(last_lines(text, Some(0)), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod down;
 mod drive;
 mod failure;
 mod found;
+mod history;
 mod images;
 mod logs;
 mod options;
@@ -12,6 +13,7 @@ mod output;
 mod plan;
 mod progress;
 mod ps;
+mod recorded;
 mod session;
 mod up;
 
@@ -50,6 +52,7 @@ enum Command {
     Ps(ps::PsCommand),
     Images(images::ImagesCommand),
     Logs(logs::LogsCommand),
+    History(history::HistoryCommand),
     Controller(ControllerCommand),
 }
 
@@ -82,6 +85,7 @@ impl Command {
             Self::Ps(command) => command.run().await?,
             Self::Images(command) => command.run().await?,
             Self::Logs(command) => command.run().await?,
+            Self::History(command) => command.run()?,
             Self::Controller(command) => command.run().await.map_err(Failure::Failed)?,
         }
         Ok(ExitCode::SUCCESS)

@@ -42,10 +42,14 @@ impl ProjectOptions {
     }
 }
 
-/// How registries are trusted.
+/// How registries and the sources of builds are reached.
 #[derive(Clone, Debug, Args)]
-pub struct RegistryOptions {
-    /// A file of certificate authorities (PEM) to trust for registries, beside the system's own
+pub struct OutsideOptions {
+    /// A file of certificate authorities (PEM) to trust for registries and sources, beside the system's own
     #[arg(long, env = "LONGSHORE_REGISTRY_CA", value_name = "FILE")]
     pub registry_ca: Option<PathBuf>,
+
+    /// Folder for the files of git repositories and archives; default: `longshore` in `XDG_CACHE_HOME`, or in `~/.cache`
+    #[arg(long, env = "LONGSHORE_CACHE_DIR", value_name = "FOLDER")]
+    pub cache_dir: Option<PathBuf>,
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::options::{ProjectOptions, RegistryOptions};
+use super::options::{OutsideOptions, ProjectOptions};
 use super::session::Session;
 use super::{name_of, output};
 use crate::app::Action;
@@ -34,7 +34,7 @@ pub struct PlanCommand {
     project: ProjectOptions,
 
     #[command(flatten)]
-    registries: RegistryOptions,
+    outside: OutsideOptions,
 }
 
 impl PlanCommand {
@@ -43,7 +43,7 @@ impl PlanCommand {
         let session = Session::open(&self.files, &self.project)?;
         let keys = session.resources.in_files();
         session.resources.look_at(&keys, Timestamp::now())?;
-        let (reconciler, _wakes) = session.reconciler(&self.registries, Arc::new(NoReporter), Images::Go)?;
+        let (reconciler, _wakes) = session.reconciler(&self.outside, Arc::new(NoReporter), Images::Go)?;
         let mut is_fulfilled = true;
         for key in &keys {
             let planned = reconciler.plan(key).await;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::options::{ProjectOptions, RegistryOptions};
+use super::options::{OutsideOptions, ProjectOptions};
 use super::output;
 use crate::build::ContextReader;
 use crate::engine::{Engine, EnginePool, Engines};
 use crate::reconcile::{Reconciler, ReconcilerParts, Reporter, Resources, Wakes};
 use crate::registry::OciRegistry;
+use crate::source::SourceOptions;
 use crate::standalone::{DEFAULT_NAMESPACE, FileResources, Images, Manifests, Project, StateFolder};
 
 /// A project and its engines.
@@ -43,16 +44,17 @@ impl Session {
     /// The reconciler of the project's apps, and the apps that it wants looked at.
     pub fn reconciler(
         &self,
-        registries: &RegistryOptions,
+        outside: &OutsideOptions,
         reporter: Arc<dyn Reporter>,
         images: Images,
     ) -> Result<(Arc<Reconciler>, Wakes), Failure> {
-        let registry = OciRegistry::trusting_file(registries.registry_ca.as_deref()).map_err(Failure::BadInput)?;
+        let registry = OciRegistry::trusting_file(outside.registry_ca.as_deref()).map_err(Failure::BadInput)?;
         Ok(Reconciler::new(ReconcilerParts {
             resources: Arc::clone(&self.resources) as Arc<dyn Resources>,
             engines: Arc::clone(&self.engines) as Arc<dyn Engines>,
             registry: Arc::new(registry),
             contexts: ContextReader::default(),
+            sources: SourceOptions::in_cache(outside.cache_dir.clone(), outside.registry_ca.clone()),
             instance: self.project().instance().clone(),
             reporter,
             clock: Arc::new(Timestamp::now),

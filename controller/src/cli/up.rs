@@ -10,7 +10,7 @@ use longshore_crds::ContainerApp;
 
 use super::drive::{Drive, End, Enough, drive};
 use super::failure::Failure;
-use super::options::{ProjectOptions, RegistryOptions};
+use super::options::{OutsideOptions, ProjectOptions};
 use super::session::Session;
 use super::{name_of, output, progress};
 use crate::reconcile::AppKey;
@@ -42,7 +42,7 @@ pub struct UpCommand {
     project: ProjectOptions,
 
     #[command(flatten)]
-    registries: RegistryOptions,
+    outside: OutsideOptions,
 }
 
 impl UpCommand {
@@ -55,7 +55,7 @@ impl UpCommand {
         }
         session.resources.take(&keys, Timestamp::now())?;
         let reporter = progress::reporter(&keys);
-        let reconciler = session.reconciler(&self.registries, Arc::clone(&reporter) as _, Images::Go)?;
+        let reconciler = session.reconciler(&self.outside, Arc::clone(&reporter) as _, Images::Go)?;
         let app_of = |key: &AppKey| session.resources.current(key);
         let detach = self.detach;
         let is_settled = move |key: &AppKey| {

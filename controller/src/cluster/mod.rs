@@ -8,10 +8,12 @@ mod engines;
 mod errors;
 mod events;
 mod finalizer;
+mod flux;
 mod guard;
 mod instance;
 mod options;
 mod resources;
+mod revisions;
 mod run;
 mod status_patch;
 

@@ -7,15 +7,17 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 use serde_json::Value;
 
 use super::errors::{is_gone, resource_error, words};
 use super::events::Publisher;
 use super::finalizer;
+use super::flux;
 use super::guard::{Guarded, parse, read_app};
+use super::revisions::Revisions;
 use super::status_patch::apply_status;
-use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
 /// The resources of a cluster.
 ///
@@ -99,6 +101,10 @@ impl Resources for KubeResources {
         }))
     }
 
+    async fn artifact(&self, kind: SourceKind, namespace: &str, name: &str) -> Result<ArtifactState, ResourceError> {
+        flux::artifact(&self.client, kind, namespace, name).await
+    }
+
     fn context_root(&self, _key: &AppKey) -> Option<PathBuf> {
         None
     }
@@ -121,6 +127,18 @@ impl Resources for KubeResources {
             }
             resource_error(&format!("write the status of the ContainerApp {}", app.name_any()), &error)
         })
+    }
+
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError> {
+        Revisions::of(app, &self.client).list().await
+    }
+
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError> {
+        Revisions::of(app, &self.client).write(revision).await
+    }
+
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError> {
+        Revisions::of(app, &self.client).remove(name).await
     }
 
     async fn publish(&self, app: &ContainerApp, event: Event) {

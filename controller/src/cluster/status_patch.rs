@@ -5,8 +5,8 @@ use kube::core::{ApiResource, ObjectMeta};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Who owns the fields of a status.
-const FIELD_MANAGER: &str = "longshore";
+/// Who owns the fields that we write.
+pub(super) const FIELD_MANAGER: &str = "longshore";
 
 /// Replaces the status of the object that this metadata was read from.
 ///

@@ -1,5 +1,7 @@
 //! What can go wrong at an engine, by what it means for the resource.
 
+use std::time::Duration;
+
 use longshore_crds::BuildFailure;
 
 /// What went wrong at an engine. The messages are for users and name what was concerned.
@@ -43,6 +45,9 @@ pub enum EngineError {
     /// The engine or its builder cannot do what was asked for, and never will as it is: trying again would give the same.
     #[error("{0}")]
     Unsupported(String),
+    /// The build took longer than it may.
+    #[error("it was ended after {}, which is its limit: raise spec.image.build.timeout if it needs longer", minutes(*.0))]
+    TimedOut(Duration),
     /// Anything else that the engine said.
     #[error("{0}")]
     Other(String),
@@ -62,5 +67,13 @@ pub struct BuildFailed {
 impl std::fmt::Display for BuildFailed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&self.message)
+    }
+}
+
+/// `90 seconds`, `30 minutes`.
+fn minutes(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+        seconds => format!("{seconds} seconds"),
     }
 }

@@ -29,6 +29,7 @@ use longshore_crds::ContainerEngine;
 
 use crate::app::{
     Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    ManifestDigest,
 };
 
 pub use build_request::{Attestations, BuildNetwork, BuildRequest, CacheExport, CacheMode, Provenance, Sbom};
@@ -71,6 +72,14 @@ pub trait Engine: Send + Sync {
 
     /// Every image that a reference points at, or that a container uses.
     async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
+
+    /// The digest under which a registry holds an image, asked by the engine as for a pull: with its mirrors, its
+    /// authorities and its network. `None` when the registry holds none there.
+    async fn look_up_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<ManifestDigest>, EngineError>;
 
     /// Pulls an image.
     async fn pull_image(

@@ -4,25 +4,26 @@
 //! nothing can be said.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use longshore_crds::{BuildContext, ContainerApp, ContainerEngine, EnvVar, LocalReference};
+use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference};
 
-use super::{AppKey, ConfigMapData, ResourceError, Resources, SecretData};
-use crate::app::{Block, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
-use crate::build::{ContextReader, ContextSource, DockerfileSource, ReadContext};
+use super::build_context::{SourceContext, inputs_of};
+use super::source_store::SourceLooks;
+use super::{AppKey, ResourceError, Resources, SecretData};
+use crate::app::{Block, BuildAccess, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
+use crate::build::ContextReader;
 use crate::registry::credentials_for;
 
 /// What a resource refers to, and the context's files for the build that may follow.
 pub(super) struct Dereferenced {
     pub(super) inputs: Inputs,
-    pub(super) context: Option<Arc<ReadContext>>,
+    pub(super) context: Option<SourceContext>,
 }
 
 pub(super) struct Dereference<'a> {
     pub(super) resources: &'a dyn Resources,
     pub(super) contexts: &'a ContextReader,
+    pub(super) sources: &'a SourceLooks<'a>,
     pub(super) instance: &'a Instance,
     pub(super) key: &'a AppKey,
 }
@@ -34,8 +35,18 @@ impl Dereference<'_> {
         engine: &ContainerEngine,
     ) -> Result<Dereferenced, ResourceError> {
         let context = match &app.spec.image.build {
-            Some(build) => Some(self.context(&build.context, build.dockerfile.as_deref()).await?),
+            Some(build) => Some(self.context(build).await?),
             None => None,
+        };
+        let context_inputs =
+            context.as_ref().map(|read| read.as_ref().map(|read| inputs_of(read)).map_err(Clone::clone));
+        let dockerfile =
+            context_inputs.as_ref().and_then(|inputs| inputs.as_ref().ok()).map(|inputs| &inputs.dockerfile);
+        let build_access = match &app.spec.image.build {
+            Some(build) => {
+                self.build_access(build, &app.spec.image.pull_secrets, dockerfile.map(String::as_str)).await?
+            }
+            None => Ok(BuildAccess::default()),
         };
         let mut push_credentials = Vec::new();
         for push in &app.spec.push {
@@ -44,59 +55,14 @@ impl Dereference<'_> {
         }
         let inputs = Inputs {
             instance: self.instance.clone(),
-            context: context.as_ref().map(|read| read.as_ref().map(ReadContext::digest).map_err(Clone::clone)),
+            context: context_inputs,
+            build_access,
             pull_credentials: self.pull_credentials(app).await?,
             push_credentials,
             env: self.environment(app.spec.run.as_ref().map_or(&[], |run| &run.env)).await?,
             policy: policy_of(&app.spec.engine, engine),
         };
-        Ok(Dereferenced { inputs, context: context.and_then(Result::ok).map(Arc::new) })
-    }
-
-    async fn context(
-        &self,
-        context: &BuildContext,
-        dockerfile: Option<&str>,
-    ) -> Result<Result<ReadContext, Block>, ResourceError> {
-        let source = match self.context_source(context).await? {
-            Ok(source) => source,
-            Err(block) => return Ok(Err(block)),
-        };
-        let dockerfile = dockerfile.unwrap_or("Dockerfile").to_owned();
-        let is_beside = context.path.is_some() && dockerfile.split('/').any(|component| component == "..");
-        let place = if is_beside { DockerfileSource::Beside } else { DockerfileSource::InContext };
-        let dockerfile = place(dockerfile);
-        Ok(self.contexts.read(source, dockerfile).await.map_err(|error| {
-            Block::waiting(Part::Source, Reason::ContextUnreadable, format!("spec.image.build.context: {error}"))
-        }))
-    }
-
-    async fn context_source(&self, context: &BuildContext) -> Result<Result<ContextSource, Block>, ResourceError> {
-        if let Some(files) = &context.inline {
-            return Ok(Ok(ContextSource::Files(
-                files.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect(),
-            )));
-        }
-        if let Some(reference) = &context.config_map {
-            let found = self.resources.config_map(&self.key.namespace, &reference.name).await?;
-            return Ok(found
-                .map(|ConfigMapData { data }| ContextSource::Files(data))
-                .ok_or_else(|| self.missing(Part::Source, Reason::ConfigMapNotFound, "ConfigMap", &reference.name)));
-        }
-        let Some(path) = &context.path else {
-            let message =
-                "spec.image.build.context: a build context needs exactly one source: inline, configMap or path";
-            return Ok(Err(Block::terminal(Part::Source, Reason::InvalidSpec, message)));
-        };
-        Ok(self.folder(path).map(ContextSource::Folder).ok_or_else(|| {
-            let message = "spec.image.build.context.path: a path is read from the machine that runs longshore up; in \
-                           a cluster use inline or configMap";
-            Block::terminal(Part::Source, Reason::InvalidSpec, message)
-        }))
-    }
-
-    fn folder(&self, path: &str) -> Option<PathBuf> {
-        Some(self.resources.context_root(self.key)?.join(path))
+        Ok(Dereferenced { inputs, context: context.and_then(Result::ok) })
     }
 
     async fn pull_credentials(&self, app: &ContainerApp) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
@@ -109,6 +75,21 @@ impl Dereference<'_> {
         Ok(Ok(None))
     }
 
+    /// The credentials in a Secret for a registry; none when it has none for that host.
+    pub(super) async fn credentials_in(
+        &self,
+        secret: &LocalReference,
+        host: &str,
+        part: Part,
+    ) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
+        let Some(SecretData { kind, data }) = self.resources.secret(&self.key.namespace, &secret.name).await? else {
+            return Ok(Err(self.missing(part, Reason::SecretNotFound, "Secret", &secret.name)));
+        };
+        Ok(credentials_for(&kind, &data, host).map_err(|error| {
+            Block::waiting(part, Reason::SecretInvalid, format!("the Secret {}: {error}", secret.name))
+        }))
+    }
+
     /// The credentials in a Secret for the registry of a repository; none when it has none for that host.
     async fn credentials(
         &self,
@@ -119,12 +100,7 @@ impl Dereference<'_> {
         let (Some(secret), Ok(repository)) = (secret, repository.parse::<Repository>()) else {
             return Ok(Ok(None));
         };
-        let Some(SecretData { kind, data }) = self.resources.secret(&self.key.namespace, &secret.name).await? else {
-            return Ok(Err(self.missing(part, Reason::SecretNotFound, "Secret", &secret.name)));
-        };
-        Ok(credentials_for(&kind, &data, repository.host()).map_err(|error| {
-            Block::waiting(part, Reason::SecretInvalid, format!("the Secret {}: {error}", secret.name))
-        }))
+        self.credentials_in(secret, repository.host(), part).await
     }
 
     async fn environment(
@@ -181,7 +157,7 @@ impl Dereference<'_> {
         }
     }
 
-    fn missing(&self, part: Part, reason: Reason, kind: &str, name: &str) -> Block {
+    pub(super) fn missing(&self, part: Part, reason: Reason, kind: &str, name: &str) -> Block {
         let message = format!(
             "the {kind} {name} does not exist in the namespace {}: create it, and it is read within seconds",
             self.key.namespace

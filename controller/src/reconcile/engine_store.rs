@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
+use super::base_image_store::BaseImageStore;
+use super::build_queue::BuildQueue;
 use crate::app::{Action, Container, EngineInfo, Image};
 use crate::engine::{Engine, EngineError};
 
@@ -17,11 +19,20 @@ pub(super) struct EngineStore {
     info: Kept<EngineInfo>,
     containers: Kept<Vec<Container>>,
     images: Kept<Vec<Image>>,
+    pub(super) base_images: BaseImageStore,
+    pub(super) builds: BuildQueue,
 }
 
 impl EngineStore {
-    pub(super) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, info: Kept::default(), containers: Kept::default(), images: Kept::default() }
+    pub(super) fn new(engine: Arc<dyn Engine>, concurrent_builds: usize) -> Self {
+        Self {
+            engine,
+            info: Kept::default(),
+            containers: Kept::default(),
+            images: Kept::default(),
+            base_images: BaseImageStore::default(),
+            builds: BuildQueue::of(concurrent_builds),
+        }
     }
 
     pub(super) async fn info(&self) -> Result<Arc<EngineInfo>, EngineError> {
@@ -59,6 +70,7 @@ impl EngineStore {
             | Action::StopContainer { .. }
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
+            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
         }
     }
 

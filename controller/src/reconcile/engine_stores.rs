@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use longshore_crds::{ContainerEngine, ContainerEngineSpec};
 use tokio::sync::Mutex;
 
+use super::build_queue::DEFAULT_LIMIT;
 use super::engine_store::EngineStore;
 use super::{Reconciler, watch};
 use crate::engine::{EngineError, Engines};
@@ -34,9 +35,13 @@ impl EngineStores {
         {
             return Ok(Arc::clone(store));
         }
-        let store = Arc::new(EngineStore::new(self.engines.connect(engine).await?));
+        let store = Arc::new(EngineStore::new(self.engines.connect(engine).await?, concurrent_builds(&engine.spec)));
         tokio::spawn(watch::watch(Weak::clone(reconciler), name.to_owned(), Arc::downgrade(&store)));
         stores.insert(name.to_owned(), (engine.spec.clone(), Arc::clone(&store)));
         Ok(store)
     }
+}
+
+fn concurrent_builds(spec: &ContainerEngineSpec) -> usize {
+    spec.max_concurrent_builds.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT)
 }

@@ -1,10 +1,15 @@
 //! Carries out one step: one side effect, safe to repeat. No decision is taken here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::build_log::Transcript;
+use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
-use crate::app::{Action, ContainerId, Desired, ImageSource, ImageTarget, Owner, SpecHash, labels};
+use crate::app::{
+    Action, BuildMethod, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, SpecHash, labels,
+};
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
 
@@ -17,6 +22,8 @@ pub(super) struct Executor {
     pub(super) desired: Option<Desired>,
     pub(super) context: Option<Arc<ReadContext>>,
     pub(super) progress: ProgressSink,
+    /// What the progress tells goes through it.
+    pub(super) transcript: Arc<Transcript>,
     pub(super) now: jiff::Timestamp,
 }
 
@@ -29,9 +36,11 @@ pub(super) struct Outcome {
 impl Executor {
     pub(super) async fn perform(mut self, action: &Action) -> Result<Outcome, EngineError> {
         match action {
-            Action::BuildImage { hash, reference } => {
-                let request = self.build_request(hash.as_str(), reference.clone())?;
-                let build = self.engine.build_image(request, Arc::clone(&self.progress)).await?;
+            Action::BuildImage { reference, pull, .. } => {
+                let request = self.build_request(reference, *pull)?;
+                let limit = self.build_limit();
+                let build = self.engine.build_image(request, Arc::clone(&self.progress));
+                let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
                 return Ok(Outcome { build: Some(build) });
             }
             Action::PullImage { reference } => {
@@ -57,30 +66,30 @@ impl Executor {
             Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
             Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
             Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
+            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {
+                unreachable!("records are not kept on an engine")
+            }
         }
         Ok(Outcome::default())
     }
 
-    fn build_request(
-        &mut self,
-        hash: &str,
-        reference: crate::app::ImageReference,
-    ) -> Result<BuildRequest, EngineError> {
+    fn build_limit(&self) -> Duration {
+        match self.desired.as_ref().map(|desired| &desired.source) {
+            Some(Ok(ImageSource::Build(build))) => build.method.timeout,
+            _ => BuildMethod::default().timeout,
+        }
+    }
+
+    fn build_request(&mut self, reference: &ImageReference, pull: bool) -> Result<BuildRequest, EngineError> {
         let source = self.desired.as_ref().map(|desired| &desired.source);
         let (Some(Ok(ImageSource::Build(build))), Some(context)) = (source, self.context.take()) else {
             return Err(EngineError::Context("the build's context is not there any more".to_owned()));
         };
-        let shared_key = format!("longshore/{}", self.owner.uid);
-        Ok(BuildRequest {
-            target: build.target.clone(),
-            args: build.args.clone(),
-            labels: [(labels::INPUT_HASH.to_owned(), hash.to_owned())].into(),
-            ..BuildRequest::new(context, reference, shared_key)
-        })
+        build_request(build, context, &self.owner, reference.clone(), pull, self.now)
     }
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
-    async fn push(&self, reference: &crate::app::ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
+    async fn push(&self, reference: &ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
         let destinations = self.desired.iter().flat_map(|desired| &desired.destinations);
         let credentials = destinations
             .filter(|destination| destination.reference == *reference)

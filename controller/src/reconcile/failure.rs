@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::ResourceError;
+use super::build_log::Transcript;
 use crate::app::{Action, Failure, Part, Reason};
-use crate::engine::EngineError;
+use crate::engine::{BuildFailed, EngineError};
 
 /// The failure of an action, to be remembered.
 pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -> Failure {
@@ -24,11 +26,51 @@ pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -
     }
 }
 
+/// The failure to keep a record, to be remembered.
+pub(super) fn failure_to_record(action: &Action, error: &ResourceError, now: Timestamp) -> Failure {
+    Failure {
+        count: 0,
+        last: now,
+        part: part_of(action),
+        reason: Reason::RevisionNotRecorded,
+        message: format!("cannot {action}: {error}"),
+        is_terminal: false,
+        build_failure: None,
+    }
+}
+
+/// An error as others may read it.
+pub(super) fn masked(error: EngineError, transcript: &Transcript) -> EngineError {
+    let clean = |text: String| transcript.clean(&text);
+    match error {
+        EngineError::Unreachable { endpoint, message } => {
+            EngineError::Unreachable { endpoint, message: clean(message) }
+        }
+        EngineError::NotFound(text) => EngineError::NotFound(clean(text)),
+        EngineError::NameTaken(text) => EngineError::NameTaken(clean(text)),
+        EngineError::PortTaken(text) => EngineError::PortTaken(clean(text)),
+        EngineError::Conflict(text) => EngineError::Conflict(clean(text)),
+        EngineError::Denied(text) => EngineError::Denied(clean(text)),
+        EngineError::ImageNotFound(text) => EngineError::ImageNotFound(clean(text)),
+        EngineError::RegistryUnavailable(text) => EngineError::RegistryUnavailable(clean(text)),
+        EngineError::Context(text) => EngineError::Context(clean(text)),
+        EngineError::Unsupported(text) => EngineError::Unsupported(clean(text)),
+        EngineError::Other(text) => EngineError::Other(clean(text)),
+        EngineError::TimedOut(limit) => EngineError::TimedOut(limit),
+        EngineError::BuildFailed(BuildFailed { message, mut failure, report }) => {
+            failure.step = failure.step.map(clean);
+            failure.log_tail = transcript.clean_end(&failure.log_tail);
+            EngineError::BuildFailed(BuildFailed { message: clean(message), failure, report })
+        }
+    }
+}
+
 fn part_of(action: &Action) -> Part {
     match action {
         Action::PullImage { .. } | Action::BuildImage { .. } | Action::TagImage { .. } | Action::RemoveImage { .. } => {
             Part::Image
         }
+        Action::RecordRevision { .. } | Action::RemoveRevision { .. } => Part::Image,
         Action::PushImage { .. } => Part::Push,
         Action::CreateContainer { .. }
         | Action::StartContainer { .. }
@@ -44,6 +86,7 @@ fn reason_of(action: &Action, error: &EngineError) -> Reason {
         (_, EngineError::NameTaken(_)) => Reason::NameConflict,
         (_, EngineError::PortTaken(_)) => Reason::PortConflict,
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
+        (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,
         (Action::PullImage { .. }, EngineError::ImageNotFound(_)) => Reason::ImageNotFound,
         (Action::PullImage { .. }, _) => Reason::PullFailed,

@@ -1,13 +1,13 @@
 //! What this process knows of a resource beyond its status: what it has tried, built and pushed. All of it may be lost.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use longshore_crds::BuildStatus;
 
 use super::AppKey;
-use crate::app::{Attempts, ImageReference};
+use crate::app::{Attempts, BuildStage, ImageReference, Making, RevisionRecord};
 
 /// What this process knows of one resource.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,14 @@ pub(super) struct Known {
     pub(super) engine: String,
     pub(super) attempts: Attempts,
     pub(super) build: Option<BuildStatus>,
+    /// The last image that was built or pulled, or not.
+    pub(super) making: Option<Making>,
+    /// The records of its revisions: only this process writes them, so they are listed once.
+    pub(super) revisions: Option<Vec<Arc<RevisionRecord>>>,
+    /// How far the build is that goes on.
+    pub(super) stage: Option<BuildStage>,
+    /// Whether there is something new about it that the status will tell soon.
+    pub(super) has_news: bool,
     pub(super) pushed_at: BTreeMap<ImageReference, Timestamp>,
     /// Whether something stands in its way that a change on the engine may lift.
     pub(super) is_waiting: bool,

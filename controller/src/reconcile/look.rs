@@ -1,17 +1,23 @@
 //! One look at a resource: what it refers to, what is wanted, what is there, and the plan.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
+use kube::ResourceExt;
 use longshore_crds::{ContainerApp, ContainerEngine, SourceStatus};
 
+use super::build_context::{SourceContext, interval_of};
 use super::dereference::{Dereference, Dereferenced};
 use super::engine_store::EngineStore;
 use super::known::Known;
+use super::source_store::SourceLooks;
 use super::{AppKey, ReconcileError, Reconciler};
 use crate::app::plan::{Observed, plan};
 use crate::app::status::Telling;
-use crate::app::{Block, Container, ContainerState, Desired, Memory, Owner, Part, Plan, Reason, validate};
+use crate::app::{
+    Block, Container, ContainerState, ContextContent, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate,
+};
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
 
@@ -34,6 +40,8 @@ pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) store: Arc<EngineStore>,
     pub(super) context: Option<Arc<ReadContext>>,
+    /// How soon the source of the context is to be asked again.
+    pub(super) source_interval: Option<Duration>,
     pub(super) telling: Telling,
 }
 
@@ -43,8 +51,22 @@ impl Reconciler {
             Ok(engine) => engine,
             Err(block) => return Ok(Look::Blocked(block)),
         };
-        let dereference =
-            Dereference { resources: &*self.resources, contexts: &self.contexts, instance: &self.instance, key };
+        let uid = app.uid().unwrap_or_default();
+        let source_interval = app.spec.image.build.as_ref().and_then(|build| interval_of(&build.context));
+        let sources = SourceLooks {
+            store: &self.sources,
+            uid: &uid,
+            interval: source_interval.unwrap_or_default(),
+            now: (self.clock)(),
+            wake: self.waker(key),
+        };
+        let dereference = Dereference {
+            resources: &*self.resources,
+            contexts: &self.contexts,
+            sources: &sources,
+            instance: &self.instance,
+            key,
+        };
         let Dereferenced { inputs, context } =
             dereference.read(app, &engine).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
         let desired = match validate(app, &inputs) {
@@ -55,22 +77,28 @@ impl Reconciler {
             let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
+            self.observe_base_images(&desired, &store, &mut observed).await;
+            observed.revisions = self.revisions(key, app, known).await;
+            observed.context = context.as_ref().map(content_of);
             Ok::<_, EngineError>((store, observed))
         };
         let (store, observed) = match found.await {
             Ok(found) => found,
             Err(error) => return Ok(Look::Blocked(engine_block(&app.spec.engine, &error))),
         };
+        let desired = desired.on_base_images(&observed);
         let plan = plan(&desired, &observed, (self.clock)());
         let telling = Telling {
             engine: app.spec.engine.clone(),
             generation: app.metadata.generation.unwrap_or(0),
-            source: context.as_deref().map(source_status),
+            source: observed.context.as_ref().map(|content| content.source.clone()),
             build: known.build.clone(),
+            stage: known.stage.clone(),
             pushed_at: known.pushed_at.clone(),
             log_tail: self.log_tail(app, &plan, &store).await,
         };
-        Ok(Look::Planned(Box::new(Planned { desired, observed, plan, store, context, telling })))
+        let context = context.map(|context| context.read);
+        Ok(Look::Planned(Box::new(Planned { desired, observed, plan, store, context, source_interval, telling })))
     }
 
     /// The engine of this name, or the block that says that there is none.
@@ -106,6 +134,7 @@ impl Reconciler {
             containers,
             images: store.images().await?.as_ref().clone(),
             attempts: known.attempts.clone(),
+            making: known.making.clone(),
             memory: Memory::of(&app.status.clone().unwrap_or_default()),
             ..Observed::default()
         })
@@ -118,6 +147,13 @@ impl Reconciler {
             };
             let remote = self.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
             observed.remotes.insert(destination.reference.clone(), remote);
+        }
+    }
+
+    async fn observe_base_images(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {
+        if let Ok(ImageSource::Build(build)) = &desired.source {
+            let now = (self.clock)();
+            observed.base_images = store.base_images.look_up(&*store.engine, build, &observed.images, now).await;
         }
     }
 
@@ -148,11 +184,14 @@ async fn read_log_tail(store: &EngineStore, container: &Container) -> String {
     text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
 }
 
-fn source_status(context: &ReadContext) -> SourceStatus {
-    SourceStatus {
-        revision: context.digest().0.to_string(),
-        files: i64::try_from(context.files()).unwrap_or(i64::MAX),
-        size: i64::try_from(context.bytes()).unwrap_or(i64::MAX),
+fn content_of(context: &SourceContext) -> ContextContent {
+    ContextContent {
+        source: SourceStatus {
+            revision: context.revision.clone(),
+            files: i64::try_from(context.read.files()).unwrap_or(i64::MAX),
+            size: i64::try_from(context.read.bytes()).unwrap_or(i64::MAX),
+        },
+        files: context.read.fingerprints(),
     }
 }
 

@@ -1,5 +1,12 @@
 //! The reconciler: the only place where the pure and the real meet.
 
+mod base_image_store;
+mod build_access;
+mod build_context;
+mod build_log;
+mod build_queue;
+mod build_request;
+mod build_stages;
 mod contract;
 mod dereference;
 mod engine_store;
@@ -9,11 +16,18 @@ mod execute;
 mod failure;
 mod known;
 mod look;
+mod making;
+mod masker;
+mod plain_text;
 mod reconciler;
+mod remote_context;
 mod remote_store;
 mod removal;
 mod reporter;
 mod resources;
+mod revisions;
+mod source_files;
+mod source_store;
 mod tasks;
 mod wakes;
 mod watch;
@@ -21,4 +35,6 @@ mod watch;
 pub use contract::{LookAgain, Reconcile, ReconcileError};
 pub use reconciler::{Clock, Reconciler, ReconcilerParts, Wakes};
 pub use reporter::{NoReporter, Report, Reporter};
-pub use resources::{AppKey, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData};
+pub use resources::{
+    AppKey, Artifact, ArtifactState, ConfigMapData, Event, EventKind, FINALIZER, ResourceError, Resources, SecretData,
+};

@@ -10,25 +10,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use longshore_crds::{BuildStatus, ContainerApp, ContainerAppStatus};
+use longshore_crds::{ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::build_log::Transcript;
+use super::build_stages::OngoingBuild;
 use super::engine_store::EngineStore;
 use super::engine_stores::EngineStores;
-use super::execute::{Executor, Outcome};
+use super::execute::Executor;
 use super::known::KnownApps;
 use super::look::{Look, Planned};
+use super::making::{Made, masker_of, masking};
 use super::remote_store::RemoteStore;
+use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{
     AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
 };
-use crate::app::status::{Outlook, Telling, status, time};
-use crate::app::{Action, Block, Instance, Step};
+use crate::app::status::{Outlook, Telling, status};
+use crate::app::{Action, Block, BuildStage, Instance, Step};
 use crate::build::ContextReader;
 use crate::engine::{EngineError, Engines};
 use crate::registry::Registry;
+use crate::source::SourceOptions;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -52,6 +57,8 @@ pub struct ReconcilerParts {
     pub registry: Arc<dyn Registry>,
     /// The reader of build contexts.
     pub contexts: ContextReader,
+    /// The reader of those that lie on servers.
+    pub sources: SourceOptions,
     /// The installation.
     pub instance: Instance,
     /// Who hears what is being done.
@@ -67,6 +74,7 @@ pub struct Reconciler {
     pub(super) this: Weak<Self>,
     pub(super) resources: Arc<dyn Resources>,
     pub(super) contexts: ContextReader,
+    pub(super) sources: Arc<SourceStore>,
     pub(super) instance: Instance,
     pub(super) stores: EngineStores,
     pub(super) remotes: Arc<RemoteStore>,
@@ -74,7 +82,7 @@ pub struct Reconciler {
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
     pub(super) keep_images: bool,
-    reporter: Arc<dyn Reporter>,
+    pub(super) reporter: Arc<dyn Reporter>,
     pub(super) wakes: mpsc::UnboundedSender<AppKey>,
 }
 
@@ -108,6 +116,7 @@ impl Reconciler {
             this: Weak::clone(this),
             resources: parts.resources,
             contexts: parts.contexts,
+            sources: SourceStore::new(parts.sources),
             instance: parts.instance,
             stores: EngineStores::new(parts.engines),
             remotes: Arc::new(RemoteStore::new(parts.registry)),
@@ -127,11 +136,15 @@ impl Reconciler {
         let Some(app) = app else {
             return Err(ReconcileError::Failed(format!("there is no ContainerApp {key}")));
         };
-        let known = self.known.get(key, &app.uid().unwrap_or_default());
-        Ok(match self.look(key, &app, &known).await? {
-            Look::Planned(planned) => Ok(planned.plan),
-            Look::Blocked(block) => Err(block),
-        })
+        let uid = app.uid().unwrap_or_default();
+        let known = self.known.get(key, &uid);
+        loop {
+            match self.look(key, &app, &known).await? {
+                Look::Planned(planned) if planned.plan.reads_a_source() => self.sources.settled(&uid).await,
+                Look::Planned(planned) => return Ok(Ok(planned.plan)),
+                Look::Blocked(block) => return Ok(Err(block)),
+            }
+        }
     }
 
     /// How many long steps are under way.
@@ -187,8 +200,9 @@ impl Reconciler {
         planned: Planned,
     ) -> Result<Round, ReconcileError> {
         let first = planned.plan.steps.first().cloned();
-        if let Some(running) = self.tasks.action(uid)
-            && first.as_ref().is_none_or(|step| step.action != running)
+        let running = self.tasks.action(uid);
+        if let Some(running) = &running
+            && planned.plan.work().next().is_none_or(|step| !step.action.is_same_work(running))
         {
             debug!(%key, "what is being done is not what is wanted any more: {running}");
             self.tasks.cancel(uid).await;
@@ -197,14 +211,17 @@ impl Reconciler {
         let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
-        let rest = planned.plan.next_look().unwrap_or(AT_REST);
+        let rest = [planned.plan.next_look(), planned.source_interval].into_iter().flatten().min().unwrap_or(AT_REST);
         let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);
         }
         match first {
             None => Ok(Round::Rest(rest)),
-            Some(_) if self.tasks.action(uid).is_some() => Ok(Round::Rest(AT_REST)),
+            Some(step) if step.action.is_bookkeeping() => {
+                Ok(self.keep_records(key, app, &planned.desired.owner, &step).await)
+            }
+            Some(_) if running.is_some() => Ok(Round::Rest(AT_REST)),
             Some(step) => self.take(key, app, uid, step, planned).await,
         }
     }
@@ -219,6 +236,7 @@ impl Reconciler {
         planned: Planned,
     ) -> Result<Round, ReconcileError> {
         let Planned { desired, store, context, .. } = planned;
+        let transcript = Arc::new(Transcript::new(masker_of(&desired)));
         let executor = Executor {
             engine: Arc::clone(&store.engine),
             remotes: Arc::clone(&self.remotes),
@@ -226,6 +244,7 @@ impl Reconciler {
             desired: Some(desired),
             context,
             progress: self.progress_of(key, &step),
+            transcript,
             now: (self.clock)(),
         };
         Ok(self.perform(key, app, uid, step, executor, store).await)
@@ -247,12 +266,31 @@ impl Reconciler {
         if !step.action.is_long() {
             return this.perform_now(key, app, &step, executor, &store).await;
         }
-        let (key, app) = (key.clone(), app.clone());
+        let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
         self.tasks.spawn(uid, step.action.clone(), async move {
-            this.perform_now(&key, &app, &step, executor, &store).await;
+            match &step.action {
+                Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
+                _ => this.perform_now(&key, &app, &step, executor, &store).await,
+            };
             this.wake(&key);
         });
         Round::Rest(AT_REST)
+    }
+
+    /// Builds when it is its turn.
+    async fn build(
+        self: &Arc<Self>,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: &Step,
+        mut executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        let _ongoing = OngoingBuild::of(self, key, uid);
+        let _turn = store.builds.turn(|ahead| self.note_stage(key, uid, BuildStage::Waiting { ahead })).await;
+        executor.progress = self.noting_stages(key, uid, executor.progress);
+        self.perform_now(key, app, step, executor, store).await
     }
 
     async fn perform_now(
@@ -260,16 +298,18 @@ impl Reconciler {
         key: &AppKey,
         app: &ContainerApp,
         step: &Step,
-        executor: Executor,
+        mut executor: Executor,
         store: &EngineStore,
     ) -> Round {
         self.reporter.report(key, Report::StepStarted(step));
         let started = (self.clock)();
         store.changed_by(&step.action);
-        let result = executor.perform(&step.action).await;
+        let transcript = Arc::clone(&executor.transcript);
+        executor.progress = masking(&transcript, executor.progress);
+        let result = executor.perform(&step.action).await.map_err(|error| failure::masked(error, &transcript));
         store.changed_by(&step.action);
         let finished = (self.clock)();
-        self.note_build(key, app, &step.action, &result, started, finished);
+        self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
         match result {
             Ok(_) => {
                 self.succeeded(key, app, step, store, finished).await;
@@ -309,33 +349,6 @@ impl Reconciler {
         if let Some(event) = events::of_step(step, pulled.as_ref()) {
             self.publish(key, app, event).await;
         }
-    }
-
-    fn note_build(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        action: &Action,
-        result: &Result<Outcome, EngineError>,
-        started: Timestamp,
-        finished: Timestamp,
-    ) {
-        if !matches!(action, Action::BuildImage { .. }) {
-            return;
-        }
-        let (report, build_failure) = match result {
-            Ok(Outcome { build }) => (build.clone().unwrap_or_default(), None),
-            Err(EngineError::BuildFailed(failed)) => (*failed.report.clone(), Some(failed.failure.clone())),
-            Err(_) => return,
-        };
-        let build = BuildStatus {
-            started_at: Some(time(started)),
-            finished_at: Some(time(finished)),
-            steps: i32::try_from(report.steps).unwrap_or(i32::MAX),
-            cached_steps: i32::try_from(report.cached_steps).unwrap_or(i32::MAX),
-            failure: build_failure,
-        };
-        self.known.update(key, &app.uid().unwrap_or_default(), |known| known.build = Some(build));
     }
 
     /// Writes the status when it says something new. [`Round::Again`] when the resource has changed meanwhile.
@@ -405,18 +418,14 @@ impl Reconciler {
 
     pub(super) async fn forget(&self, key: &AppKey) {
         if let Some(uid) = self.known.forget(key) {
+            self.sources.forget(&uid);
             self.tasks.cancel(&uid).await;
         }
     }
 
-    async fn publish(&self, key: &AppKey, app: &ContainerApp, event: super::Event) {
+    pub(super) async fn publish(&self, key: &AppKey, app: &ContainerApp, event: super::Event) {
         self.reporter.report(key, Report::Event(&event));
         self.resources.publish(app, event).await;
-    }
-
-    pub(super) fn progress_of(&self, key: &AppKey, step: &Step) -> crate::engine::ProgressSink {
-        let (reporter, key, step) = (Arc::clone(&self.reporter), key.clone(), step.clone());
-        Arc::new(move |progress| reporter.report(&key, Report::Progress(&step, &progress)))
     }
 }
 

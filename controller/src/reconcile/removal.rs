@@ -6,9 +6,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 use longshore_crds::{ContainerApp, DeletionPolicy};
 
+use super::build_log::Transcript;
 use super::execute::Executor;
 use super::known::Known;
 use super::look::engine_block;
+use super::masker::Masker;
 use super::reconciler::Round;
 use super::{AppKey, ReconcileError, Reconciler, resources};
 use crate::app::plan::{Removal, plan_removal};
@@ -88,12 +90,14 @@ impl Reconciler {
         store: Arc<super::engine_store::EngineStore>,
     ) -> Round {
         let uid = owner.uid.clone();
+        let transcript = Arc::new(Transcript::new(Masker::of([])));
         let executor = Executor {
             engine: Arc::clone(&store.engine),
             remotes: Arc::clone(&self.remotes),
             desired: None,
             context: None,
             progress: self.progress_of(key, &step),
+            transcript,
             now: (self.clock)(),
             owner,
         };

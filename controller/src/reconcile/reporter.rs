@@ -26,6 +26,8 @@ pub enum Report<'a> {
     StepFailed(&'a Step, &'a str),
     /// Something worth an Event.
     Event(&'a Event),
+    /// A relist has found a change of its containers that no event has told.
+    DriftFound,
     /// The status has changed.
     Status(&'a longshore_crds::ContainerAppStatus),
 }

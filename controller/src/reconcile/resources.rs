@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 /// A resource's namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,30 @@ pub struct SecretData {
 pub struct ConfigMapData {
     /// The values.
     pub data: BTreeMap<String, Vec<u8>>,
+}
+
+/// What a source of Flux offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Where it can be had, a tar archive with gzip around it.
+    pub url: String,
+    /// The archive's digest.
+    pub digest: String,
+    /// Which state of the source it is, in Flux's words: `main@sha1:12ab…`.
+    pub revision: String,
+}
+
+/// How a source of Flux stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArtifactState {
+    /// It offers this.
+    Offered(Artifact),
+    /// It offers nothing yet, for this reason.
+    NotReady(String),
+    /// There is no such source, or no Flux.
+    Absent,
+    /// There is no cluster.
+    NoCluster,
 }
 
 /// Something worth telling about a resource.
@@ -105,6 +129,9 @@ pub trait Resources: Send + Sync {
     /// A ConfigMap of the resource's namespace; `None` when there is none.
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMapData>, ResourceError>;
 
+    /// What a source of Flux in the resource's namespace offers.
+    async fn artifact(&self, kind: SourceKind, namespace: &str, name: &str) -> Result<ArtifactState, ResourceError>;
+
     /// The folder to which `build.context.path` of a resource is relative; `None` in a cluster, where it is refused.
     fn context_root(&self, key: &AppKey) -> Option<PathBuf>;
 
@@ -116,6 +143,17 @@ pub trait Resources: Send + Sync {
 
     /// Replaces the status, computed from this version of the resource.
     async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError>;
+
+    /// The records of revisions under the app's name, those of an app that had the name before and is gone included. One
+    /// that cannot be understood is left out.
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError>;
+
+    /// Writes the record of a revision as a whole. One that this app has under the same name is replaced; another's is
+    /// [`ResourceError::Conflict`].
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError>;
+
+    /// Removes the record of a revision; one that is gone is well, another app's is left alone.
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError>;
 
     /// Tells something about the resource. It is not a reason to fail: what cannot be told is logged.
     async fn publish(&self, app: &ContainerApp, event: Event);

@@ -1,10 +1,11 @@
 //! Which resources are looked at again when something happens on an engine.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
 
 use tracing::info;
 
-use super::{AppKey, Reconciler};
+use super::{AppKey, Reconciler, Report};
 use crate::engine::EngineEvent;
 
 impl Reconciler {
@@ -12,6 +13,16 @@ impl Reconciler {
     pub(super) fn wake(&self, key: &AppKey) {
         // Without a receiver the driver has ended, and nobody looks any more.
         let _ = self.wakes.send(key.clone());
+    }
+
+    /// What asks for a look at this resource, for as long as there is a reconciler.
+    pub(super) fn waker(&self, key: &AppKey) -> Arc<dyn Fn() + Send + Sync> {
+        let (this, key) = (Weak::clone(&self.this), key.clone());
+        Arc::new(move || {
+            if let Some(this) = this.upgrade() {
+                this.wake(&key);
+            }
+        })
     }
 
     /// Asks for a look at the resources on an engine; only at those that wait for something, if so asked.
@@ -34,6 +45,7 @@ impl Reconciler {
     pub(super) fn wake_by_drift(&self, engine: &str, uids: &BTreeSet<String>) {
         for key in uids.iter().filter_map(|uid| self.known.key_of(uid)) {
             info!(engine, %key, "a relist has found a change that no event has told");
+            self.reporter.report(&key, Report::DriftFound);
             self.wake(&key);
         }
         self.wake_on_engine(engine, true);

@@ -5,6 +5,7 @@ mod endpoint;
 mod files;
 mod project;
 mod resources;
+mod revision_files;
 mod runner;
 mod standing;
 mod state;

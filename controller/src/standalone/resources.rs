@@ -9,12 +9,15 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
-use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec};
+use longshore_crds::{
+    ContainerApp, ContainerAppRevision, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec,
+    SourceKind,
+};
 
 use super::files::{LoadedApp, Manifests};
 use super::state::{StateError, StateFolder, Tenure};
 use super::{Endpoint, Project};
-use crate::reconcile::{AppKey, ConfigMapData, Event, FINALIZER, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, FINALIZER, ResourceError, Resources, SecretData};
 
 /// The name of the engine that every app uses which names none.
 pub const DEFAULT_ENGINE: &str = "default";
@@ -238,6 +241,10 @@ impl Resources for FileResources {
         Ok(self.manifests.config_maps.get(&key).cloned())
     }
 
+    async fn artifact(&self, _kind: SourceKind, _namespace: &str, _name: &str) -> Result<ArtifactState, ResourceError> {
+        Ok(ArtifactState::NoCluster)
+    }
+
     fn context_root(&self, key: &AppKey) -> Option<PathBuf> {
         self.apps().get(key).map(|entry| entry.folder.clone())
     }
@@ -253,8 +260,9 @@ impl Resources for FileResources {
         let mut apps = self.apps();
         let claims = apps.get(&key).filter(|entry| entry.images == Images::Stay).and_then(claims);
         match claims {
+            // What went into the images that stay is worth knowing as long as they do.
             Some(claims) => self.state.write(&key, &claims),
-            None => self.state.remove(&key),
+            None => self.state.remove_revisions(&key).and_then(|()| self.state.remove(&key)),
         }
         .map_err(|error| unavailable(&error))?;
         apps.remove(&key);
@@ -263,6 +271,27 @@ impl Resources for FileResources {
 
     async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         self.change(app, |app| app.status = Some(status.clone()))
+    }
+
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError> {
+        self.state.revisions(&key_of(app)).map_err(|error| unavailable(&error))
+    }
+
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError> {
+        let (key, name) = (key_of(app), revision.name_any());
+        // Whoever does not look after the app any more must not write beside whoever does.
+        if self.current(&key).is_none() {
+            return Err(ResourceError::Conflict);
+        }
+        let there = self.state.revision(&key, &name).map_err(|error| unavailable(&error))?;
+        let mut revision = revision.clone();
+        let made = there.and_then(|there| there.metadata.creation_timestamp);
+        revision.metadata.creation_timestamp = made.or_else(|| Some(Time(Timestamp::now())));
+        self.state.write_revision(&key, &name, &revision).map_err(|error| unavailable(&error))
+    }
+
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError> {
+        self.state.remove_revision(&key_of(app), name).map_err(|error| unavailable(&error))
     }
 
     async fn publish(&self, app: &ContainerApp, event: Event) {
@@ -277,6 +306,7 @@ impl Endpoint {
             tls_secret_ref: None,
             allowed_namespaces: None,
             host_ports: None,
+            max_concurrent_builds: None,
         };
         ContainerEngine::new(DEFAULT_ENGINE, spec)
     }

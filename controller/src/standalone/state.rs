@@ -7,17 +7,20 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use longshore_crds::ContainerApp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tempfile::NamedTempFile;
 
+use super::revision_files::entries;
 use crate::reconcile::AppKey;
 
 /// Only the user may look: an app's environment may hold what is nobody else's business.
-const FOLDER_MODE: u32 = 0o700;
+pub(super) const FOLDER_MODE: u32 = 0o700;
 
 /// The folder in which a project's apps are remembered.
 #[derive(Clone, Debug)]
 pub struct StateFolder {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 /// Why the folder of state could not be used.
@@ -62,11 +65,14 @@ impl StateFolder {
     /// The folder of a project in this base folder, or in the user's own: `$XDG_STATE_HOME/longshore/<project>`, which
     /// is `~/.local/state/longshore/<project>` when the variable is not set.
     pub fn of_project(project: &str, base: Option<&Path>) -> Result<Self, StateError> {
-        let base = match base {
-            Some(base) => base.to_owned(),
-            None => users_own().ok_or(StateError::NoHome)?,
-        };
-        Ok(Self { folder: base.join(project) })
+        Ok(Self { folder: base_folder(base)?.join(project) })
+    }
+
+    /// The names and folders of all projects of which something is remembered there.
+    pub fn of_every_project(base: Option<&Path>) -> Result<Vec<(String, Self)>, StateError> {
+        let folders = entries(&base_folder(base)?)?.into_iter().filter(|path| path.is_dir());
+        let named = folders.filter_map(|folder| Some((folder.file_name()?.to_str()?.to_owned(), Self { folder })));
+        Ok(named.collect())
     }
 
     /// What is remembered of an app; nothing when there is no file or it cannot be understood.
@@ -76,14 +82,8 @@ impl StateFolder {
 
     /// What is remembered of all apps.
     pub fn read_all(&self) -> Result<Vec<ContainerApp>, StateError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(unusable(&self.folder, error)),
-        };
         let mut apps = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|error| unusable(&self.folder, error))?.path();
+        for path in entries(&self.folder)? {
             if path.extension().is_some_and(|extension| extension == "json") {
                 apps.extend(read(&path)?);
             }
@@ -138,6 +138,13 @@ fn stem(key: &AppKey) -> String {
     format!("{}.{}", key.namespace, key.name)
 }
 
+fn base_folder(base: Option<&Path>) -> Result<PathBuf, StateError> {
+    match base {
+        Some(base) => Ok(base.to_owned()),
+        None => users_own().ok_or(StateError::NoHome),
+    }
+}
+
 /// An absolute path only: a relative one in the environment is to be ignored (XDG Base Directory Specification).
 fn users_own() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -145,7 +152,8 @@ fn users_own() -> Option<PathBuf> {
     Some(state?.join("longshore"))
 }
 
-fn read(file: &Path) -> Result<Option<ContainerApp>, StateError> {
+/// What a file holds; nothing when there is none or it cannot be understood.
+pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, StateError> {
     match fs::read(file) {
         // What cannot be understood was written by another version; it is as if it had been deleted.
         Ok(bytes) => Ok(serde_json::from_slice(&bytes)
@@ -157,15 +165,15 @@ fn read(file: &Path) -> Result<Option<ContainerApp>, StateError> {
 }
 
 /// The temporary file is readable by the user only, and so is what it becomes.
-fn replace(folder: &Path, file: &Path, app: &ContainerApp) -> io::Result<()> {
+pub(super) fn replace(folder: &Path, file: &Path, value: &impl Serialize) -> io::Result<()> {
     let mut temporary = NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut temporary, app)?;
+    serde_json::to_writer_pretty(&mut temporary, value)?;
     temporary.flush()?;
     temporary.persist(file)?;
     Ok(())
 }
 
-fn unusable(path: &Path, error: io::Error) -> StateError {
+pub(super) fn unusable(path: &Path, error: io::Error) -> StateError {
     StateError::Unusable { path: path.to_owned(), error }
 }
 

@@ -31,6 +31,7 @@ impl Reporter for Observer {
                 self.metrics.step_failed(&step.action);
                 warn!(%key, cause = step.cause, "failed: {}: {why}", step.action);
             }
+            Report::DriftFound => self.metrics.drift_found(1),
             Report::Event(event) if event.kind == EventKind::Warning => {
                 warn!(%key, reason = event.reason, "{}", event.note);
             }

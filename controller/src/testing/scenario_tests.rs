@@ -1,5 +1,7 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
+mod revisions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use super::{MemoryEngine, MemoryEngines, MemoryImage, MemoryRegistry, MemoryReso
 use crate::app::{ContainerState, ImageReference, ImageStore, Instance};
 use crate::build::ContextReader;
 use crate::reconcile::{AppKey, LookAgain, NoReporter, Reconcile, Reconciler, ReconcilerParts, SecretData};
+use crate::source::SourceOptions;
 
 const BOTH_STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
 
@@ -54,6 +57,7 @@ impl World {
             engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine]))),
             registry: Arc::new(self.registry.clone()),
             contexts: ContextReader::default(),
+            sources: SourceOptions { folder: "/nowhere".into(), authorities: None },
             instance: Instance::new("test"),
             reporter: Arc::new(NoReporter),
             clock: self.clock.reader(),
@@ -64,11 +68,16 @@ impl World {
 
     /// Lets a process work until it has nothing more to do, or is dead.
     async fn live(&self, plan: &CrashPlan) {
+        self.live_until(plan, AT_REST).await;
+    }
+
+    /// The same, where it is enough that it wants to look again only after so long.
+    async fn live_until(&self, plan: &CrashPlan, rest: Duration) {
         let process = self.process(plan);
         // Whichever comes first ends the process, and what it had under way is never heard of again.
         tokio::select! {
             () = plan.death() => {}
-            () = settle(&process, &self.key, &self.clock) => {}
+            () = settle_until(&process, &self.key, &self.clock, rest) => {}
         }
         process.shut_down();
     }
@@ -106,13 +115,17 @@ fn reference(text: &str) -> ImageReference {
 
 /// Reconciles, and lets the time pass that is asked for in between, until there is nothing to be looked at soon.
 async fn settle(process: &Reconciler, key: &AppKey, clock: &TestClock) {
+    settle_until(process, key, clock, AT_REST).await;
+}
+
+async fn settle_until(process: &Reconciler, key: &AppKey, clock: &TestClock, rest: Duration) {
     for _ in 0..MOST_LOOKS {
         let LookAgain(wait) = process.reconcile(key).await.unwrap();
         if process.running_tasks() > 0 {
             while process.running_tasks() > 0 {
                 tokio::task::yield_now().await;
             }
-        } else if wait < AT_REST {
+        } else if wait < rest {
             clock.advance(wait);
         } else {
             return;
@@ -163,13 +176,18 @@ async fn what_is_as_asked_is_left_alone() {
         world.resources.apply(&node_app("hello"));
         world.live(&CrashPlan::none()).await;
         let (calls, writes) = (world.engine.mutations(), world.resources.writes());
+        let sent = world.registry.layers_sent("gcr.io");
         let process = world.process(&CrashPlan::none());
+        let requests = world.registry.requests("gcr.io");
         for _ in 0..100 {
             world.resources.apply(&node_app("hello"));
             process.reconcile(&world.key).await.unwrap();
         }
         assert_eq!(world.engine.mutations(), calls);
         assert_eq!(world.resources.writes(), writes);
+        assert_eq!(world.registry.layers_sent("gcr.io"), sent);
+        // One look by the new process; after that what it was told is young enough.
+        assert_eq!(world.registry.requests("gcr.io") - requests, 1);
     }
 }
 
@@ -235,8 +253,17 @@ async fn a_process_may_die_at_any_effect_of_a_deletion() {
 
 /// Plays a scenario once to learn its effects, and then with a death before and after each of them; the process that
 /// comes after must bring it to the same end.
-#[expect(clippy::print_stdout, reason = "how many points were tried is what the test is asked for")]
 async fn dies_at_every_effect(scenario: impl AsyncFn(&CrashPlan) -> World, check: impl Fn(&World, &str)) {
+    dies_at_every_effect_until(AT_REST, scenario, check).await;
+}
+
+/// The same, where the process that comes after is at rest when it wants to look again only after so long.
+#[expect(clippy::print_stdout, reason = "how many points were tried is what the test is asked for")]
+async fn dies_at_every_effect_until(
+    rest: Duration,
+    scenario: impl AsyncFn(&CrashPlan) -> World,
+    check: impl Fn(&World, &str),
+) {
     let whole = CrashPlan::none();
     check(&scenario(&whole).await, "without a death");
     for (number, effect) in whole.effects().iter().enumerate() {
@@ -244,7 +271,7 @@ async fn dies_at_every_effect(scenario: impl AsyncFn(&CrashPlan) -> World, check
             let plan = CrashPlan::at(number, moment);
             let world = scenario(&plan).await;
             assert!(plan.is_dead(), "{effect}");
-            world.live(&CrashPlan::none()).await;
+            world.live_until(&CrashPlan::none(), rest).await;
             check(&world, &format!("{moment:?} effect {number}, {effect}"));
         }
     }

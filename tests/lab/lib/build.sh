@@ -17,6 +17,25 @@ build_kubernetes() {
         go_install "${kubeconform%/*}" '' "github.com/yannh/kubeconform/cmd/kubeconform@$kubeconform_version"
 }
 
+# What Longshore is measured against. Both call themselves by their version,
+# and Compose builds with no buildx that has none.
+build_bench() {
+    [[ -d ${compose%/*} ]] || timed "build docker-compose $compose_version" build_compose
+    [[ -d $buildx ]] || timed "build docker-buildx $buildx_version" build_buildx
+}
+
+build_compose() {
+    local module=github.com/docker/compose/v5
+    build_in_copy "${compose%/*}" "$module@$compose_version" -o "${compose%/*}.part/docker-compose" \
+        -ldflags "-s -w -X $module/internal.Version=$compose_version" ./cmd
+}
+
+build_buildx() {
+    local module=github.com/docker/buildx
+    build_in_copy "$buildx" "$module@$buildx_version" -o "$buildx.part/cli-plugins/docker-buildx" \
+        -ldflags "-s -w -X $module/version.Version=$buildx_version" ./cmd/buildx
+}
+
 build_images() {
     [[ -e $(images_folder)/done ]] || timed "make the base images" make_base_images
 }

@@ -2,9 +2,8 @@
 # Where the base images go: into the Docker Hub stand-in, from which engines
 # pull them, or, for those without any registry, right into an engine.
 
-push_base_images() {
-    local folder name list manifest_type index manifest config blob repository
-    folder=$(images_folder)
+push_images_of() {
+    local folder=$1 name list manifest_type index manifest config blob repository
     while read -r name list manifest_type index manifest config; do
         repository=http://$hub_address/v2/library/${name%:*}
         for blob in "$config" $(cat "$folder/$name.layers"); do

@@ -14,7 +14,10 @@ readonly tools=(
 readonly libraries=(ca-certificates libc6-dev libseccomp-dev libdevmapper1.02.1 libsystemd0)
 
 # Unpacked into the cache.
-readonly unpacked=(docker.io containerd runc tini docker-registry etcd-server busybox-static)
+readonly unpacked=(
+    docker.io containerd runc tini docker-registry etcd-server busybox-static
+    openssh-server openssh-client libwrap0 libnsl2 libtirpc3
+)
 
 install_tools() {
     local entry missing=() package
@@ -75,11 +78,12 @@ install_for() {
     unpack_debian_packages "${unpacked[@]}"
     for component; do
         case $component in
-            hub) build_images ;;
+            hub) build_images; build_ssh_client_image ;;
             gcr) ;;
             engine20) ;;
             engine29) build_engine29 ;;
             kubernetes) build_kubernetes ;;
+            bench) build_bench ;;
         esac
     done
 }

@@ -7,7 +7,8 @@
 up_hub() {
     configure_registry hub "addr: $hub_address"
     start_registry hub "http://$hub_address/v2/"
-    push_base_images
+    push_images_of "$(images_folder)"
+    push_images_of "$(ssh_client_folder)"
 }
 
 up_gcr() {

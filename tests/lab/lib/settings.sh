@@ -12,6 +12,8 @@ readonly runc_version=v1.5.2
 readonly kubernetes_version=v1.36.3
 readonly helm_version=v3.22.0
 readonly kubeconform_version=v0.8.0
+readonly compose_version=v5.6.0
+readonly buildx_version=v0.38.2
 
 # --- folders ----------------------------------------------------------------
 # The cache outlives `lab down`: it holds only what can be made again. HOME may
@@ -28,9 +30,13 @@ readonly runc=$cache/runc-$runc_version
 readonly kubernetes=$cache/kubernetes-$kubernetes_version
 readonly helm=$cache/helm-$helm_version/helm
 readonly kubeconform=$cache/kubeconform-$kubeconform_version/kubeconform
+readonly compose=$cache/compose-$compose_version/docker-compose
+# As the docker command wants it in DOCKER_CONFIG: its plugins in `cli-plugins`.
+readonly buildx=$cache/buildx-$buildx_version
 # Debian's client, because BuildKit is built into it: newer clients need the
 # buildx plugin for that. It talks to both engines.
 readonly docker=$debian/usr/bin/docker
+readonly ssh=$debian/usr/bin/ssh
 
 # --- components, in the order in which they are shown -----------------------
 readonly all_components=(hub gcr engine20 engine29 kubernetes)

@@ -1,18 +1,20 @@
 //! The image: built, pulled or found on the engine, and given its tags.
 
 use jiff::Timestamp;
-use longshore_crds::PullPolicy;
+use longshore_crds::{BasePullPolicy, PullPolicy};
 
-use super::{Observed, step};
+use super::{Observed, revisions, step};
 use crate::app::{
-    Action, Block, BuildSpec, Desired, Image, ImageReference, ImageSource, ImageTarget, InputHash, Part, Reason, Step,
-    labels,
+    Action, Block, BuildSpec, Desired, Image, ImageKey, ImageReference, ImageSource, ImageTarget, InputHash, Part,
+    Reason, Step, labels,
 };
 
 /// How the image stands.
 pub(super) struct ImagePlan<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) blocks: Vec<Block>,
+    /// Why the image may be older than its source is.
+    pub(super) source_trouble: Option<Block>,
     standing: Standing<'a>,
 }
 
@@ -44,7 +46,7 @@ impl<'a> ImagePlan<'a> {
     }
 
     fn blocked(block: Block) -> Self {
-        Self { steps: Vec::new(), blocks: vec![block], standing: Standing::Blocked }
+        Self { steps: Vec::new(), blocks: vec![block], source_trouble: None, standing: Standing::Blocked }
     }
 }
 
@@ -71,13 +73,10 @@ impl<'a> Target<'a> {
 }
 
 pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
-    let source = match &desired.source {
-        Ok(source) => source,
-        Err(block) => return ImagePlan::blocked(block.clone()),
-    };
-    let mut plan = match source {
-        ImageSource::Build(build) => built(desired, build, observed, now),
-        ImageSource::Pull { policy, .. } => pulled(desired, *policy, observed, now),
+    let mut plan = match &desired.source {
+        Ok(ImageSource::Build(build)) => built(desired, build, observed, now),
+        Ok(ImageSource::Pull { policy, .. }) => pulled(desired, *policy, observed, now),
+        Err(block) => unknown(desired, observed, block),
     };
     if !matches!(plan.standing, Standing::Blocked) {
         let (steps, blocks) = public_tags(desired, observed, &plan);
@@ -85,6 +84,21 @@ pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp
         plan.blocks.extend(blocks);
     }
     plan
+}
+
+/// While a source cannot be asked, what was built of it for this very spec is still held for what is wanted.
+fn unknown<'a>(desired: &Desired, observed: &'a Observed, block: &Block) -> ImagePlan<'a> {
+    let memory = &observed.memory;
+    let was_built = memory
+        .condition(Part::Image.condition())
+        .is_some_and(|built| built.status == "True" && built.observed_generation == Some(desired.generation));
+    let is_remembered = |image: &&Image| memory.image.as_ref() == Some(&image.id) && image.is_kept_by(&desired.owner);
+    match observed.images.iter().find(is_remembered) {
+        Some(image) if was_built && block.reason == Reason::SourceUnavailable => {
+            ImagePlan { source_trouble: Some(block.clone()), ..present(image) }
+        }
+        _ => ImagePlan::blocked(block.clone()),
+    }
 }
 
 fn private_reference(desired: &Desired) -> Option<ImageReference> {
@@ -100,21 +114,41 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
     if let Some(image) = observed.image(&reference).filter(carries_hash) {
         return present(image);
     }
-    if let Some(image) = observed.images.iter().find(carries_hash) {
+    // The label alone does not tell: whatever is built on an image inherits it.
+    let was_built = |image: &&Image| {
+        image.references.iter().any(|other| ImageKey::is_of_a_build(other) && other.tag() == reference.tag())
+    };
+    if let Some(image) = observed.images.iter().filter(carries_hash).find(was_built) {
         return keep(image, reference, "an image with the same inputs is on the engine already");
     }
-    let action = Action::BuildImage { hash, reference };
+    if let Err(block) = &build.method.access {
+        return ImagePlan::blocked(block.clone());
+    }
+    let action = Action::BuildImage { hash, reference, pull: must_pull(build, observed) };
     match observed.attempts.block(&action, now) {
         Some(block) => ImagePlan::blocked(block),
-        None => coming(step(action, cause_of_build(desired, observed))),
+        None => coming(step(action, cause_of_build(desired, build, observed))),
     }
 }
 
-fn cause_of_build(desired: &Desired, observed: &Observed) -> &'static str {
+/// Whether the builder must ask registries for base images: the engine holds other ones than count.
+fn must_pull(build: &BuildSpec, observed: &Observed) -> bool {
+    let is_held = |(reference, digest): (&ImageReference, &String)| {
+        observed.image(reference).is_none_or(|image| {
+            image.id.to_string() == *digest || image.manifests.iter().any(|(_, held)| held.to_string() == *digest)
+        })
+    };
+    build.method.base_pull_policy == BasePullPolicy::Always || !build.base_images.iter().all(is_held)
+}
+
+fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> String {
+    if let Some(changes) = revisions::changes_since_the_last(desired, build, observed) {
+        return changes;
+    }
     if observed.images.iter().any(|image| image.is_kept_by(&desired.owner)) {
-        "what goes into the build has changed"
+        "what goes into the build has changed".to_owned()
     } else {
-        "no image with these inputs is on the engine"
+        "no image with these inputs is on the engine".to_owned()
     }
 }
 
@@ -151,17 +185,17 @@ fn pulled<'a>(desired: &Desired, policy: PullPolicy, observed: &'a Observed, now
 }
 
 fn present(image: &Image) -> ImagePlan<'_> {
-    ImagePlan { steps: Vec::new(), blocks: Vec::new(), standing: Standing::Present(image) }
+    ImagePlan { steps: Vec::new(), blocks: Vec::new(), source_trouble: None, standing: Standing::Present(image) }
 }
 
 /// An image that is there already gets our private tag.
 fn keep<'a>(image: &'a Image, private: ImageReference, cause: &str) -> ImagePlan<'a> {
     let action = Action::TagImage { image: ImageTarget::Present(image.id.clone()), reference: private };
-    ImagePlan { steps: vec![step(action, cause)], blocks: Vec::new(), standing: Standing::Present(image) }
+    ImagePlan { steps: vec![step(action, cause)], ..present(image) }
 }
 
 fn coming<'a>(first: Step) -> ImagePlan<'a> {
-    ImagePlan { steps: vec![first], blocks: Vec::new(), standing: Standing::Coming }
+    ImagePlan { steps: vec![first], blocks: Vec::new(), source_trouble: None, standing: Standing::Coming }
 }
 
 fn public_tags(desired: &Desired, observed: &Observed, plan: &ImagePlan<'_>) -> (Vec<Step>, Vec<Block>) {

@@ -16,15 +16,20 @@ mod push;
 mod removal;
 mod replacement;
 mod retention;
+mod revisions;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempts, Block, Container, Desired, Image, ImageReference, Memory, RemoteImage, Revision, Step};
+use super::{
+    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, Reason, RemoteImage,
+    Revision, RevisionRecord, Step,
+};
 
 pub use container::RunState;
 pub use push::PushState;
@@ -41,10 +46,18 @@ pub struct Observed {
     pub images: Vec<Image>,
     /// What the destinations hold.
     pub remotes: BTreeMap<ImageReference, Remote>,
+    /// What registries hold of the base images of a build.
+    pub base_images: BTreeMap<ImageReference, Remote>,
     /// What was tried and failed.
     pub attempts: Attempts,
     /// What the old status tells.
     pub memory: Memory,
+    /// The records of revisions under the app's name; `None` while they cannot be read.
+    pub revisions: Option<Vec<Arc<RevisionRecord>>>,
+    /// What was read of the build's context.
+    pub context: Option<ContextContent>,
+    /// The last image that this process has brought, or tried to.
+    pub making: Option<Making>,
 }
 
 impl Observed {
@@ -72,6 +85,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What keeps parts of the resource from going on.
     pub blocks: Vec<Block>,
+    /// Why the context may be older than its source is.
+    pub source_trouble: Option<Block>,
     /// The image that is wanted, when the engine holds it with every tag.
     pub image: Option<Image>,
     /// How each destination stands, in the order of the spec.
@@ -82,6 +97,8 @@ pub struct Plan {
     pub run: RunState,
     /// The references on the engine that are this resource's, or will be with the next step.
     pub claims: BTreeSet<ImageReference>,
+    /// The number of the revision that serves, when its record is there.
+    pub current_revision: Option<i64>,
     /// The revision that failed and must not be tried again.
     pub rolled_back: Option<Revision>,
     /// When to look again though nothing has happened.
@@ -96,6 +113,16 @@ impl Plan {
         self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
     }
 
+    /// Whether the context's source is still being read, so that nothing can be said yet.
+    pub fn reads_a_source(&self) -> bool {
+        self.blocks.iter().any(|block| block.reason == Reason::ReadingSource)
+    }
+
+    /// The steps towards what is asked, those left out that only keep the records.
+    pub fn work(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| !step.action.is_bookkeeping())
+    }
+
     /// After what time another look is worth it, if any block or step says so.
     pub fn next_look(&self) -> Option<Duration> {
         self.blocks.iter().map(|block| block.look_again).chain(self.look_again).min()
@@ -107,22 +134,23 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let image = image::plan(desired, observed, now);
     let container = container::plan(desired, observed, image.target(), now);
     let push = push::plan(desired, observed, image.target(), now);
+    let records = revisions::plan(desired, observed, &image, now);
 
     let mut plan = Plan {
         claims: claims::claims(desired, observed),
+        source_trouble: desired.source_trouble.clone().or_else(|| image.source_trouble.clone()),
         image: image.finished().cloned(),
         container: container.container.cloned(),
+        current_revision: revisions::current(desired, observed, image.finished(), container.container),
         run: container.state,
         pushes: push.states,
         rolled_back: container.rolled_back,
-        look_again: container.look_again,
+        look_again: container.look_again.into_iter().chain(records.look_again).min(),
         ..Plan::default()
     };
-    for (steps, blocks) in [(image.steps, image.blocks), (container.steps, container.blocks), (push.steps, push.blocks)]
-    {
-        plan.steps.extend(steps);
-        plan.blocks.extend(blocks);
-    }
+    let steps = [records.failure, image.steps, records.success, container.steps, push.steps, records.removals];
+    plan.steps.extend(steps.into_iter().flatten());
+    plan.blocks.extend([image.blocks, container.blocks, push.blocks].into_iter().flatten());
     if plan.steps.is_empty() && plan.is_fulfilled(desired) {
         plan.steps = retention::plan(desired, observed);
     }

@@ -1,5 +1,7 @@
 //! What is planned in which situation, and that the plan leads where it should.
 
+mod revisions;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,13 +44,7 @@ fn spec(ports: &[u16]) -> ContainerSpec {
 }
 
 fn build_spec(content: &str) -> BuildSpec {
-    BuildSpec {
-        context: ContextDigest(Digest::of(content)),
-        dockerfile: "Dockerfile".to_owned(),
-        target: None,
-        args: BTreeMap::new(),
-        rebuild_token: None,
-    }
+    BuildSpec::of(ContextDigest(Digest::of(content)))
 }
 
 /// A resource that builds node-app:0.1 and runs it on port 4000.
@@ -59,7 +55,8 @@ fn wanted() -> Desired {
         engine: "default".to_owned(),
         repository: "node-app".parse().unwrap(),
         image: "node-app:0.1".parse().unwrap(),
-        source: Ok(ImageSource::Build(build_spec("one"))),
+        source_trouble: None,
+        source: Ok(ImageSource::Build(Box::new(build_spec("one")))),
         tags: vec!["node-app:0.1".parse().unwrap()],
         destinations: Vec::new(),
         run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(spec(&[4000])) }),
@@ -324,11 +321,11 @@ fn a_build_that_failed_is_not_tried_again_until_its_inputs_change() {
         is_terminal: true,
         build_failure: None,
     };
-    observed.attempts.failed(&Action::BuildImage { hash, reference }, failure);
+    observed.attempts.failed(&Action::BuildImage { hash, reference, pull: false }, failure);
     let later = now() + Duration::from_secs(86400);
     let blocked = plan(&desired, &observed, later);
     assert_eq!((blocked.steps.len(), blocked.blocks[0].reason), (0, Reason::BuildFailed));
-    desired.source = Ok(ImageSource::Build(build_spec("two")));
+    desired.source = Ok(ImageSource::Build(Box::new(build_spec("two"))));
     assert!(matches!(plan(&desired, &observed, later).steps[0].action, Action::BuildImage { .. }));
 }
 

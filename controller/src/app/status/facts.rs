@@ -1,10 +1,10 @@
 //! The facts of a status: the image, the destinations and the container, as they were observed.
 
-use longshore_crds::{ContainerAppStatus, ContainerStatus, ImageStatus, PushStatus};
+use longshore_crds::{BaseImageStatus, ContainerAppStatus, ContainerStatus, ImageStatus, PushStatus};
 
 use super::{Telling, time};
 use crate::app::plan::{PushState, RunState};
-use crate::app::{Container, ContainerState, Desired, Image, Plan, labels};
+use crate::app::{Container, ContainerState, Desired, Image, ImageSource, Plan, labels};
 
 pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option<ImageStatus> {
     let image = plan.image.as_ref()?;
@@ -17,7 +17,18 @@ pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option
         created_at: image.created_at.map(time),
         input_hash: image.labels.get(labels::INPUT_HASH).filter(|_| !desired.tags.is_empty()).cloned(),
         source: telling.source.clone(),
+        base_images: base_images(desired),
     })
+}
+
+fn base_images(desired: &Desired) -> Vec<BaseImageStatus> {
+    let Ok(ImageSource::Build(build)) = &desired.source else {
+        return Vec::new();
+    };
+    let known = build.base_images.iter();
+    known
+        .map(|(reference, digest)| BaseImageStatus { reference: reference.canonical(), digest: digest.clone() })
+        .collect()
 }
 
 /// The digest in the first registry that holds the image, else in the repository that it was pulled from.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
 
-use super::{Block, Desired, ImageReference, Observed, Plan, Step};
+use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, Step};
 
 /// What a pass over a resource has found out.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,8 @@ pub struct Telling {
     pub source: Option<SourceStatus>,
     /// The last build, when this process has made one.
     pub build: Option<BuildStatus>,
+    /// How far the build is that goes on.
+    pub stage: Option<BuildStage>,
     /// When this process has pushed what.
     pub pushed_at: BTreeMap<ImageReference, Timestamp>,
     /// The last lines of a container that has ended.
@@ -67,6 +69,7 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
         status.push = facts::pushes(desired, plan, telling, old);
         status.container = facts::container(desired, plan, telling, old);
+        status.current_revision = plan.current_revision.or(old.current_revision);
         status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());
         status.local_references = plan.claims.iter().map(ToString::to_string).collect();
     }

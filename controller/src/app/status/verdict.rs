@@ -30,7 +30,7 @@ pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outl
         }
         Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
             Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
-            None => working(&plan.steps, plan),
+            None => working(plan, telling),
         },
         Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
         Outlook::Deleting { observed, steps } => {
@@ -52,7 +52,7 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
 fn obstacle(observed: &Observed, plan: &Plan) -> Option<Block> {
     let terminal = plan.blocks.iter().find(|block| block.is_terminal);
     let failed = || {
-        let failure = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action))?;
+        let failure = plan.work().find_map(|step| observed.attempts.failure(&step.action))?;
         Some(Block::waiting(failure.part, failure.reason, failure.message.clone()))
     };
     terminal.cloned().or_else(failed).or_else(|| plan.blocks.first().cloned())
@@ -80,13 +80,24 @@ fn obstructed(
     }
 }
 
-fn working(steps: &[Step], plan: &Plan) -> Verdict {
-    let telling_step = steps.iter().find(|step| !matches!(step.action, Action::TagImage { .. })).or(steps.first());
+fn working(plan: &Plan, telling: &Telling) -> Verdict {
+    let telling_step =
+        plan.work().find(|step| !matches!(step.action, Action::TagImage { .. })).or_else(|| plan.work().next());
     Verdict {
         state: State::Reconciling,
         reason: telling_step.map_or(Reason::Progressing, |step| reason_of(&step.action, plan)),
-        message: telling_step
-            .map_or_else(|| "the container before is kept until the new one has stayed up".to_owned(), sentence),
+        message: telling_step.map_or_else(
+            || "the container before is kept until the new one has stayed up".to_owned(),
+            |step| so_far(step, telling),
+        ),
+    }
+}
+
+/// What a step does and why, and how far a build is.
+fn so_far(step: &Step, telling: &Telling) -> String {
+    match (&step.action, &telling.stage) {
+        (Action::BuildImage { .. }, Some(stage)) => format!("{}; {stage}", sentence(step)),
+        _ => sentence(step),
     }
 }
 
@@ -105,7 +116,11 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
             Reason::Replacing
         }
         Action::StartContainer { .. } => Reason::Starting,
-        Action::TagImage { .. } | Action::RemoveContainer { .. } | Action::RemoveImage { .. } => Reason::Progressing,
+        Action::TagImage { .. }
+        | Action::RemoveContainer { .. }
+        | Action::RemoveImage { .. }
+        | Action::RecordRevision { .. }
+        | Action::RemoveRevision { .. } => Reason::Progressing,
     }
 }
 
@@ -151,35 +166,40 @@ pub(super) fn part(
     if let Some(block) = plan.blocks.iter().find(|block| block.part == part) {
         return ("False", block.reason, block.message.clone());
     }
-    let failed = plan.steps.iter().find_map(|step| observed.attempts.failure(&step.action));
+    let failed = plan.work().find_map(|step| observed.attempts.failure(&step.action));
     if let Some(failure) = failed.filter(|failure| failure.part == part) {
         return ("False", failure.reason, failure.message.clone());
     }
     match part {
-        Part::Source => match &telling.source {
-            Some(source) => ("True", Reason::ContextRead, format!("{} files, {} bytes", source.files, source.size)),
-            None => ("True", Reason::ContextRead, "the context was read".to_owned()),
+        Part::Source => match (&plan.source_trouble, &telling.source) {
+            (Some(trouble), _) => ("Unknown", trouble.reason, trouble.message.clone()),
+            (None, Some(source)) => (
+                "True",
+                Reason::ContextRead,
+                format!("{}: {} files, {} bytes", source.revision, source.files, source.size),
+            ),
+            (None, None) => ("True", Reason::ContextRead, "the context was read".to_owned()),
         },
         Part::Image => match &plan.image {
             Some(image) => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),
-            None => not_yet(plan),
+            None => not_yet(plan, telling),
         },
-        Part::Push => pushed(plan),
+        Part::Push => pushed(plan, telling),
         Part::Container => match (&plan.run, &plan.container) {
             (RunState::Running, Some(container)) => {
                 ("True", Reason::Running, format!("{} runs{}", container.name, ports(plan)))
             }
             (RunState::Completed, _) => ("True", Reason::Completed, "the one-shot has exited with 0".to_owned()),
-            _ => not_yet(plan),
+            _ => not_yet(plan, telling),
         },
     }
 }
 
-fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
+fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
     use crate::app::plan::PushState;
     let missing = plan.pushes.iter().any(|(_, state)| !state.is_held());
     if missing {
-        return not_yet(plan);
+        return not_yet(plan, telling);
     }
     let unknown = plan.pushes.iter().find_map(|(reference, state)| match state {
         PushState::HeldWhenLastAsked(_, why) => Some(format!("{reference}: {why}")),
@@ -193,11 +213,10 @@ fn pushed(plan: &Plan) -> (&'static str, Reason, String) {
     }
 }
 
-fn not_yet(plan: &Plan) -> (&'static str, Reason, String) {
-    let verdict = if plan.steps.is_empty() {
+fn not_yet(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
+    if plan.work().next().is_none() {
         return ("False", Reason::Progressing, "it waits for another part of the resource".to_owned());
-    } else {
-        working(&plan.steps, plan)
-    };
+    }
+    let verdict = working(plan, telling);
     ("False", verdict.reason, verdict.message)
 }

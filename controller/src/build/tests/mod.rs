@@ -3,6 +3,7 @@
 mod archive;
 mod dockerfile;
 mod escape;
+mod fingerprints;
 mod reading;
 mod stored;
 

@@ -83,7 +83,7 @@ impl Teller {
             Report::Event(event) if event.reason == "ImageFound" => {
                 vec![Line::new("image", event.note.as_str())]
             }
-            Report::Event(_) => Vec::new(),
+            Report::Event(_) | Report::DriftFound => Vec::new(),
         }
     }
 }
@@ -99,7 +99,8 @@ pub fn word(action: &Action) -> &'static str {
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
         Action::RenameContainer { .. } => "rename",
-        Action::RemoveContainer { .. } | Action::RemoveImage { .. } => "remove",
+        Action::RemoveContainer { .. } | Action::RemoveImage { .. } | Action::RemoveRevision { .. } => "remove",
+        Action::RecordRevision { .. } => "record",
     }
 }
 
@@ -109,11 +110,11 @@ pub fn subject(action: &Action) -> String {
     whole.strip_prefix(word(action)).map_or(whole.clone(), |rest| rest.trim_start().to_owned())
 }
 
-/// Private tags are how we remember what is ours; they say nothing to a person.
+/// Private tags and records are how we remember what is ours; that they are made says nothing to a person.
 fn is_noise(action: &Action) -> bool {
     match action {
         Action::TagImage { reference, .. } | Action::RemoveImage { reference } => Owner::is_private(reference),
-        _ => false,
+        action => action.is_bookkeeping(),
     }
 }
 

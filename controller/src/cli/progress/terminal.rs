@@ -111,7 +111,7 @@ impl Reporter for TerminalReporter {
             Report::StepStarted(step) if step.action.is_long() => self.begin(key, step),
             Report::StepDone(..) | Report::StepFailed(..) => self.end(key),
             Report::Progress(step, progress) => self.advance(key, step, progress),
-            Report::StepStarted(_) | Report::Status(_) | Report::Event(_) => {}
+            Report::StepStarted(_) | Report::Status(_) | Report::Event(_) | Report::DriftFound => {}
         }
         for line in self.teller.lines(key, report) {
             // A terminal that is gone has no reader.

@@ -184,10 +184,10 @@ impl Connection {
 
     /// Sends a request with an empty body and a registry's credentials, as the engine decodes them, and gives the
     /// answer's body. An answer that is not a success is [`Failure::Refused`].
-    pub(super) async fn post(&self, path_and_query: &str, registry_auth: &str) -> Result<Incoming, Failure> {
+    pub(super) async fn send(&self, method: Method, path: &str, registry_auth: &str) -> Result<Incoming, Failure> {
         let request = Request::builder()
-            .method(Method::POST)
-            .uri(format!("{}{path_and_query}", self.endpoint.base_uri(self.transport.is_tls())))
+            .method(method)
+            .uri(format!("{}{path}", self.endpoint.base_uri(self.transport.is_tls())))
             .header("X-Registry-Auth", registry_auth)
             .body(bollard::body_full(Bytes::new()));
         answer(&self.transport, request).await

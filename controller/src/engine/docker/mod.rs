@@ -3,6 +3,7 @@
 mod build;
 mod connection;
 mod containers;
+mod distribution;
 mod endpoint;
 mod events;
 mod failure;
@@ -24,7 +25,9 @@ use futures::stream::BoxStream;
 use super::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
 };
-use crate::app::{BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference};
+use crate::app::{
+    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+};
 use connection::Connection;
 use endpoint::Endpoint;
 
@@ -120,6 +123,14 @@ impl Engine for DockerEngine {
             images.retain(|image| !image.references.is_empty() || is_used(image));
         }
         Ok(images)
+    }
+
+    async fn look_up_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<ManifestDigest>, EngineError> {
+        distribution::look_up(&self.connection, reference, credentials).await
     }
 
     async fn pull_image(

@@ -7,6 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use futures::TryStreamExt;
+use hyper::Method;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ async fn transfer(
 ) -> Result<(), EngineError> {
     let credentials = credentials.filter(|credentials| credentials.host == reference.host());
     let outcome = async {
-        let body = connection.post(path, &registry_auth(credentials)).await?;
+        let body = connection.send(Method::POST, path, &registry_auth(credentials)).await?;
         let mut messages = std::pin::pin!(json_lines::<Message>(body));
         while let Some(message) = messages.try_next().await? {
             match message.outcome() {
@@ -65,7 +66,7 @@ async fn transfer(
 
 /// The value of `X-Registry-Auth`: JSON in the URL-safe base64 of RFC 4648, padded, as `docker` sends it. Without
 /// credentials it is an empty object, which the engine wants for a push.
-fn registry_auth(credentials: Option<&Credentials>) -> String {
+pub(super) fn registry_auth(credentials: Option<&Credentials>) -> String {
     #[derive(Serialize)]
     struct RegistryAuth<'a> {
         username: &'a str,

@@ -8,6 +8,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use super::{MemoryEngine, Operation, container, logs};
 use crate::app::{
     BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
+    ManifestDigest,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
@@ -81,6 +82,15 @@ impl Engine for MemoryEngine {
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
         self.enter(Operation::ListImages, "").await?;
         Ok(self.look(super::state::State::listed_images))
+    }
+
+    async fn look_up_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<ManifestDigest>, EngineError> {
+        self.enter(Operation::LookUpImage, &reference.to_string()).await?;
+        self.look_up(reference, credentials)
     }
 
     async fn pull_image(

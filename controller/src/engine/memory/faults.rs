@@ -30,6 +30,8 @@ pub enum Operation {
     Logs,
     /// [`Engine::list_images`](crate::engine::Engine::list_images).
     ListImages,
+    /// [`Engine::look_up_image`](crate::engine::Engine::look_up_image).
+    LookUpImage,
     /// [`Engine::pull_image`](crate::engine::Engine::pull_image).
     PullImage,
     /// [`Engine::build_image`](crate::engine::Engine::build_image).
@@ -53,6 +55,7 @@ impl Operation {
             | Self::InspectContainer
             | Self::Logs
             | Self::ListImages
+            | Self::LookUpImage
             | Self::Events => None,
             Self::CreateContainer => Some("create container"),
             Self::StartContainer => Some("start container"),

@@ -2,11 +2,23 @@
 
 use super::MemoryEngine;
 use super::images::Origin;
-use crate::app::{Credentials, ImageReference, ImageStore};
+use crate::app::{Credentials, ImageReference, ImageStore, ManifestDigest};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
 use crate::registry::memory::{LayerFate, MemoryLayer, Published};
 
 impl MemoryEngine {
+    pub(super) fn look_up(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<ManifestDigest>, EngineError> {
+        match self.registry.fetch(reference, credentials).map_err(EngineError::from) {
+            Ok(published) => Ok(Some(published.remote.manifest)),
+            Err(EngineError::ImageNotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) fn pull(
         &self,
         reference: &ImageReference,

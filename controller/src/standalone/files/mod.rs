@@ -20,7 +20,7 @@ use kube::api::ObjectMeta;
 use longshore_crds::{ContainerApp, ContainerEngine};
 use serde::de::DeserializeOwned;
 
-use crate::app::{Inputs, Instance, Policy, Reason, validate};
+use crate::app::{BuildAccess, ContextInputs, Inputs, Instance, Policy, Reason, validate};
 use crate::reconcile::{AppKey, ConfigMapData, SecretData};
 
 use kinds::Kind;
@@ -254,7 +254,8 @@ fn is_understood(document: &Document, app: &ContainerApp) -> Result<(), Vec<Prob
 fn anything_goes() -> Inputs {
     Inputs {
         instance: Instance::new(""),
-        context: None,
+        context: Some(Ok(ContextInputs::empty())),
+        build_access: Ok(BuildAccess::default()),
         pull_credentials: Ok(None),
         push_credentials: Vec::new(),
         env: Ok(BTreeMap::new()),

@@ -193,7 +193,7 @@ fn what_is_given_twice_in_a_list_is_told() {
 fn a_rule_between_fields_is_told_at_its_field() {
     spec_says(
         "  image:\n    name: a\n    build:\n      context: {inline: {Dockerfile: FROM a}, path: .}\n",
-        "app.yaml:8:7: spec.image.build.context: a build context needs exactly one source: inline, configMap or path",
+        "app.yaml:8:7: spec.image.build.context: a build context needs exactly one source: inline, configMap, git, http, sourceRef or path",
     );
     spec_says(
         "  image: {name: a, tags: [\"1\", \"2\"]}\n",

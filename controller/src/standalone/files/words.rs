@@ -10,7 +10,7 @@ pub(super) const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 pub(super) const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// What a pattern of our schemas means.
-const MEANINGS: [(&str, &str); 8] = [
+const MEANINGS: [(&str, &str); 15] = [
     (OBJECT_NAME, "a name has lower-case letters, digits, - and ., and begins and ends with a letter or a digit"),
     (NAMESPACE, "a namespace has lower-case letters, digits and -, and begins and ends with a letter or a digit"),
     (DATA_KEY, "a key has letters, digits, -, _ and ."),
@@ -21,6 +21,16 @@ const MEANINGS: [(&str, &str); 8] = [
     ),
     ("^/", "a path in the container begins with /"),
     (r"^[^=\s]+$", "a variable's name has neither = nor spaces"),
+    ("^([0-9]+(ms|s|m|h))+$", "a duration is written 90s, 5m or 1h30m"),
+    (
+        "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$",
+        "a platform is written as system/architecture, such as linux/amd64 or linux/arm64/v8",
+    ),
+    (r"^(https?|ssh)://[^\s]+$", "a repository is written https://host/path or ssh://git@host/path"),
+    (r"^https?://[^\s]+$", "an archive is written https://host/path"),
+    ("^([0-9a-f]{40}|[0-9a-f]{64})$", "a commit is written with all the digits of its hash, 40 or 64 of them"),
+    ("^refs/", "a reference is written in full, such as refs/heads/main"),
+    ("^sha256:[0-9a-f]{64}$", "a digest is written sha256: and 64 hexadecimal digits"),
     ("^(unix:///|tcp://).+$", "an endpoint is written unix:///var/run/docker.sock or tcp://host:2376"),
 ];
 

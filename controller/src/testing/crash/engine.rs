@@ -8,7 +8,9 @@ use futures::stream::BoxStream;
 use longshore_crds::ContainerEngine;
 
 use super::CrashPlan;
-use crate::app::{Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference};
+use crate::app::{
+    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+};
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
     ProgressSink,
@@ -79,6 +81,14 @@ impl Engine for CrashingEngine {
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
         self.plan.read(self.engine.list_images()).await
+    }
+
+    async fn look_up_image(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<Option<ManifestDigest>, EngineError> {
+        self.plan.read(self.engine.look_up_image(reference, credentials)).await
     }
 
     async fn pull_image(

@@ -6,7 +6,7 @@
 //!
 //! # Guarantees
 //! Everything that changes an engine or a resource is an effect: the calls of [`Engine`](crate::engine::Engine) that
-//! are no reads, and `hold`, `release` and `write_status` of [`Resources`](crate::reconcile::Resources). After its death
+//! are no reads, and the calls of [`Resources`](crate::reconcile::Resources) that write. After its death
 //! a process hears nothing and does nothing: every call stays pending. A call that was under way at the death has its
 //! effect or not, and is not heard of.
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 use super::CrashPlan;
-use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
 pub(super) struct CrashingResources {
     pub(super) plan: CrashPlan,
@@ -33,6 +33,10 @@ impl Resources for CrashingResources {
         self.plan.read(self.resources.config_map(namespace, name)).await
     }
 
+    async fn artifact(&self, kind: SourceKind, namespace: &str, name: &str) -> Result<ArtifactState, ResourceError> {
+        self.plan.read(self.resources.artifact(kind, namespace, name)).await
+    }
+
     fn context_root(&self, key: &AppKey) -> Option<PathBuf> {
         self.resources.context_root(key)
     }
@@ -48,6 +52,20 @@ impl Resources for CrashingResources {
     async fn write_status(&self, app: &ContainerApp, status: &ContainerAppStatus) -> Result<(), ResourceError> {
         let write = self.resources.write_status(app, status);
         self.plan.effect(of("write status of", app), write).await
+    }
+
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError> {
+        self.plan.read(self.resources.revisions(app)).await
+    }
+
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError> {
+        let name = format!("write revision {}", revision.name_any());
+        self.plan.effect(name, self.resources.write_revision(app, revision)).await
+    }
+
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError> {
+        let effect = format!("remove revision {name}");
+        self.plan.effect(effect, self.resources.remove_revision(app, name)).await
     }
 
     async fn publish(&self, app: &ContainerApp, event: Event) {

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+use kube::ResourceExt;
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
 
 use super::state::key_of;
 use super::{MemoryResources, ResourceOperation};
-use crate::reconcile::{AppKey, ConfigMapData, Event, ResourceError, Resources, SecretData};
+use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
 
 #[async_trait]
 impl Resources for MemoryResources {
@@ -35,6 +36,10 @@ impl Resources for MemoryResources {
         Ok(state.config_map(namespace, name))
     }
 
+    async fn artifact(&self, _kind: SourceKind, _namespace: &str, _name: &str) -> Result<ArtifactState, ResourceError> {
+        Ok(ArtifactState::NoCluster)
+    }
+
     fn context_root(&self, _key: &AppKey) -> Option<PathBuf> {
         self.state().context_root.clone()
     }
@@ -59,6 +64,28 @@ impl Resources for MemoryResources {
         state.writes.push(format!("write status of {}", key_of(app)));
         state.failure(ResourceOperation::WriteStatus)?;
         state.write_status(app, status)
+    }
+
+    async fn revisions(&self, app: &ContainerApp) -> Result<Vec<ContainerAppRevision>, ResourceError> {
+        let mut state = self.state();
+        state.revision_lists += 1;
+        state.failure(ResourceOperation::Revisions)?;
+        Ok(state.revisions(&key_of(app)))
+    }
+
+    async fn write_revision(&self, app: &ContainerApp, revision: &ContainerAppRevision) -> Result<(), ResourceError> {
+        let mut state = self.state();
+        state.writes.push(format!("write revision {}", revision.name_any()));
+        state.failure(ResourceOperation::WriteRevision)?;
+        state.write_revision(app, revision)
+    }
+
+    async fn remove_revision(&self, app: &ContainerApp, name: &str) -> Result<(), ResourceError> {
+        let mut state = self.state();
+        state.writes.push(format!("remove revision {name}"));
+        state.failure(ResourceOperation::RemoveRevision)?;
+        state.remove_revision(app, name);
+        Ok(())
     }
 
     async fn publish(&self, app: &ContainerApp, event: Event) {

@@ -8,7 +8,7 @@ mod tests;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use longshore_crds::{ContainerApp, ContainerEngine, ContainerEngineSpec};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerEngine, ContainerEngineSpec};
 use tokio::sync::mpsc;
 
 use crate::engine::memory::{MemoryEngine, TestClock};
@@ -21,7 +21,8 @@ use state::State;
 /// # Guarantees
 /// As at an API server: a new spec is a new generation; every change is a new `resourceVersion`; a status that was
 /// computed from an old one is refused, and one that says nothing new changes nothing; a resource with finalizers is
-/// only marked when it is deleted, and gone with its last finalizer; the same name applied again has another UID.
+/// only marked when it is deleted, and gone with its last finalizer; the same name applied again has another UID. No
+/// garbage collector runs: the revisions of an app that is gone stay.
 #[derive(Clone)]
 pub struct MemoryResources {
     state: Arc<Mutex<State>>,
@@ -45,6 +46,12 @@ pub enum ResourceOperation {
     Release,
     /// [`Resources::write_status`](crate::reconcile::Resources::write_status).
     WriteStatus,
+    /// [`Resources::revisions`](crate::reconcile::Resources::revisions).
+    Revisions,
+    /// [`Resources::write_revision`](crate::reconcile::Resources::write_revision).
+    WriteRevision,
+    /// [`Resources::remove_revision`](crate::reconcile::Resources::remove_revision).
+    RemoveRevision,
 }
 
 impl MemoryResources {
@@ -86,6 +93,7 @@ impl MemoryResources {
             tls_secret_ref: None,
             allowed_namespaces: None,
             host_ports: None,
+            max_concurrent_builds: None,
         };
         self.put_container_engine(ContainerEngine::new(name, spec));
     }
@@ -130,6 +138,18 @@ impl MemoryResources {
         let state = self.state();
         let published = state.events.iter();
         published.filter(|(about, _)| about == key).map(|(_, event)| event.clone()).collect()
+    }
+
+    /// The records of revisions under an app's name, in the order of their numbers.
+    pub fn revisions(&self, key: &AppKey) -> Vec<ContainerAppRevision> {
+        let mut revisions = self.state().revisions(key);
+        revisions.sort_by_key(|revision| revision.spec.revision);
+        revisions
+    }
+
+    /// How often records of revisions were listed.
+    pub fn revision_lists(&self) -> usize {
+        self.state().revision_lists
     }
 
     /// The calls that write, in order, as `write status of default/app`, those that failed included.

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine};
 use tokio::sync::mpsc;
 
 use super::ResourceOperation;
+use crate::app::owner_uid_of;
 use crate::reconcile::{AppKey, ConfigMapData, Event, FINALIZER, ResourceError, SecretData};
 
 /// A namespace and a name.
@@ -21,6 +22,9 @@ pub(super) struct State {
     pub(super) context_root: Option<PathBuf>,
     pub(super) events: Vec<(AppKey, Event)>,
     pub(super) writes: Vec<String>,
+    pub(super) revision_lists: usize,
+    /// By namespace and name.
+    revisions: BTreeMap<Name, ContainerAppRevision>,
     apps: BTreeMap<AppKey, ContainerApp>,
     /// Why a resource cannot be understood.
     spoiled: BTreeMap<AppKey, String>,
@@ -146,6 +150,37 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn revisions(&self, key: &AppKey) -> Vec<ContainerAppRevision> {
+        let all = self.revisions.iter();
+        let of_the_app = all.filter(|((namespace, _), each)| *namespace == key.namespace && each.spec.app == key.name);
+        of_the_app.map(|(_, revision)| revision.clone()).collect()
+    }
+
+    pub(super) fn write_revision(
+        &mut self,
+        app: &ContainerApp,
+        revision: &ContainerAppRevision,
+    ) -> Result<(), ResourceError> {
+        let name = (app.namespace().unwrap_or_default(), revision.name_any());
+        if let Some(there) = self.revisions.get(&name) {
+            if !is_owned(there, app) {
+                return Err(ResourceError::Conflict);
+            }
+            if there.spec != revision.spec {
+                return Err(ResourceError::Unavailable("what went into a revision never changes".to_owned()));
+            }
+        }
+        self.revisions.insert(name, revision.clone());
+        Ok(())
+    }
+
+    pub(super) fn remove_revision(&mut self, app: &ContainerApp, name: &str) {
+        let name = (app.namespace().unwrap_or_default(), name.to_owned());
+        if self.revisions.get(&name).is_some_and(|revision| is_owned(revision, app)) {
+            self.revisions.remove(&name);
+        }
+    }
+
     pub(super) fn put_engine(&mut self, engine: ContainerEngine) {
         self.engines.insert(engine.name_any(), engine);
     }
@@ -234,6 +269,10 @@ impl State {
     fn tell(&mut self, key: &AppKey) {
         self.watchers.retain(|watcher| watcher.send(key.clone()).is_ok());
     }
+}
+
+fn is_owned(revision: &ContainerAppRevision, app: &ContainerApp) -> bool {
+    owner_uid_of(&revision.metadata).is_some_and(|owner| Some(owner) == app.metadata.uid.as_deref())
 }
 
 pub(super) fn key_of(app: &ContainerApp) -> AppKey {

@@ -1,0 +1,68 @@
+//! What registries hold of base images, asked through one engine, at an interval rather than at every look.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use crate::app::{BuildSpec, Credentials, Image, ImageReference, Remote, RemoteImage};
+use crate::engine::Engine;
+
+/// How soon a registry that could not be asked is asked again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// The answers, with their age.
+#[derive(Default)]
+pub(super) struct BaseImageStore(Mutex<HashMap<ImageReference, (Timestamp, Remote)>>);
+
+impl BaseImageStore {
+    /// What registries hold of the base images of a build, as of at most its interval ago.
+    pub(super) async fn look_up(
+        &self,
+        engine: &dyn Engine,
+        build: &BuildSpec,
+        images: &[Image],
+        now: Timestamp,
+    ) -> BTreeMap<ImageReference, Remote> {
+        let credentials = build.method.access.as_ref().map_or(&[][..], |access| &access.credentials);
+        let looks = build.base_images_to_look_up(images).map(|reference| async move {
+            let remote = match self.fresh(reference, build.method.base_image_interval, now) {
+                Some(remote) => remote,
+                None => self.ask(engine, reference, credentials, now).await,
+            };
+            (reference.clone(), remote)
+        });
+        join_all(looks).await.into_iter().collect()
+    }
+
+    async fn ask(
+        &self,
+        engine: &dyn Engine,
+        reference: &ImageReference,
+        credentials: &[Credentials],
+        now: Timestamp,
+    ) -> Remote {
+        let credentials = credentials.iter().find(|credentials| credentials.host == reference.host());
+        let remote = match engine.look_up_image(reference, credentials).await {
+            Ok(Some(manifest)) => Remote::Holds(RemoteImage { manifest, config: None }),
+            Ok(None) => Remote::Nothing,
+            Err(error) => Remote::Unknown(error.to_string()),
+        };
+        self.lock().insert(reference.clone(), (now, remote.clone()));
+        remote
+    }
+
+    fn fresh(&self, reference: &ImageReference, interval: Duration, now: Timestamp) -> Option<Remote> {
+        let known = self.lock();
+        let (when, remote) = known.get(reference)?;
+        let age = Duration::try_from(now.duration_since(*when)).ok()?;
+        let limit = if matches!(remote, Remote::Unknown(_)) { RETRY.min(interval) } else { interval };
+        (age < limit).then(|| remote.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ImageReference, (Timestamp, Remote)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,112 @@
+//! From a build that is wanted to what an engine is asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretSlice};
+
+use crate::app::{self, BuildAccess, BuildSpec, ImageReference, InputHash, Owner, labels};
+use crate::build::ReadContext;
+use crate::engine::{
+    Attestations, BuildNetwork, BuildRequest, CacheExport, CacheMode, EngineError, Provenance, Sbom, SshKey,
+};
+
+/// When the image was made, as
+/// <https://github.com/opencontainers/image-spec/blob/main/annotations.md> has it.
+const CREATED_LABEL: &str = "org.opencontainers.image.created";
+
+/// What an engine is asked for.
+pub(super) fn build_request(
+    build: &BuildSpec,
+    context: Arc<ReadContext>,
+    owner: &Owner,
+    reference: ImageReference,
+    pull: bool,
+    now: Timestamp,
+) -> Result<BuildRequest, EngineError> {
+    let access = build.method.access.as_ref().map_err(|block| EngineError::Other(block.message.clone()))?;
+    let shared_key = format!("longshore/{}", owner.uid);
+    Ok(BuildRequest {
+        target: build.target.clone(),
+        args: build.args.clone(),
+        labels: labels_of(build, &context, now),
+        annotations: build.annotations.clone(),
+        network: match build.network {
+            longshore_crds::BuildNetwork::Default => BuildNetwork::Default,
+            longshore_crds::BuildNetwork::None => BuildNetwork::None,
+        },
+        extra_hosts: build.extra_hosts.clone(),
+        platforms: build.platforms.clone(),
+        cache_from: build.method.cache_from.clone(),
+        cache_to: build.method.cache_to.iter().map(cache_export).collect(),
+        no_cache: build.method.no_cache,
+        pull,
+        source_date_epoch: build.source_date_epoch,
+        attestations: attestations(build)?,
+        secrets: secrets(access),
+        ssh: keys(access)?,
+        credentials: access.credentials.clone(),
+        ..BuildRequest::new(context, reference, shared_key)
+    })
+}
+
+fn labels_of(build: &BuildSpec, context: &ReadContext, now: Timestamp) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let dockerfile = String::from_utf8_lossy(context.dockerfile().text());
+    if !dockerfile.contains(CREATED_LABEL) {
+        let created = build.source_date_epoch.and_then(|epoch| Timestamp::from_second(epoch).ok()).unwrap_or(now);
+        let created = Timestamp::from_second(created.as_second()).unwrap_or(created);
+        all.insert(CREATED_LABEL.to_owned(), created.to_string());
+    }
+    all.extend(build.labels.clone());
+    all.insert(labels::INPUT_HASH.to_owned(), InputHash::of(build).as_str().to_owned());
+    all
+}
+
+fn cache_export(cache: &app::CacheExport) -> CacheExport {
+    match cache {
+        app::CacheExport::Inline => CacheExport::Inline,
+        app::CacheExport::Registry { reference, mode } => CacheExport::Registry {
+            reference: reference.clone(),
+            mode: match mode {
+                longshore_crds::CacheMode::Min => CacheMode::Min,
+                longshore_crds::CacheMode::Max => CacheMode::Max,
+            },
+        },
+    }
+}
+
+fn attestations(build: &BuildSpec) -> Result<Attestations, EngineError> {
+    let generator = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
+    let sbom = build.attestations.sbom.as_ref().map(|sbom| {
+        let generator = generator(&sbom.generator).map_err(|error: app::ReferenceError| {
+            EngineError::Unsupported(format!("spec.image.build.attestations.sbom.generator: {error}"))
+        })?;
+        Ok::<_, EngineError>(Sbom { generator })
+    });
+    Ok(Attestations {
+        sbom: sbom.transpose()?,
+        provenance: match build.attestations.provenance {
+            None => Provenance::None,
+            Some(longshore_crds::Provenance::Min) => Provenance::Min,
+            Some(longshore_crds::Provenance::Max) => Provenance::Max,
+        },
+    })
+}
+
+fn secrets(access: &BuildAccess) -> BTreeMap<String, SecretSlice<u8>> {
+    let secrets = access.secrets.iter();
+    secrets.map(|(id, value)| (id.clone(), value.expose_secret().to_vec().into())).collect()
+}
+
+fn keys(access: &BuildAccess) -> Result<BTreeMap<String, Vec<SshKey>>, EngineError> {
+    let mut keys = BTreeMap::new();
+    for (id, text) in &access.ssh {
+        let key = SshKey::from_openssh(text.expose_secret().as_bytes()).map_err(|error| {
+            EngineError::Unsupported(format!("spec.image.build.ssh: the private key of {id} cannot be used: {error}"))
+        })?;
+        keys.insert(id.clone(), vec![key]);
+    }
+    Ok(keys)
+}
