@@ -215,8 +215,7 @@ pub async fn a_here_document_is_built_or_its_error_says_how(fixture: Fixture) {
     .await;
 }
 
-/// A front end has the whole build in its hands, so only the official one is let in; and that it cannot be had is no
-/// fault of the Dockerfile.
+/// A front end has the whole build in its hands, so only the official one is let in.
 pub async fn a_front_end_is_let_in_by_name(fixture: Fixture) {
     play(fixture, async |scene| {
         let evil = format!("# syntax=evil.example/dockerfile\n{}", scene.dockerfile(""));

@@ -129,6 +129,16 @@ mod tests {
     }
 
     #[test]
+    fn a_front_end_that_cannot_be_had_is_never_the_builds_fault() {
+        let broken = Broken { frontend: Some("docker/dockerfile:1".to_owned()), ..Broken::default() };
+        let error = |message: &str| broken.clone().into_error(message, BuildReport::default());
+        assert!(matches!(error("dial tcp: i/o timeout"), EngineError::RegistryUnavailable(_)));
+        assert!(matches!(error("something else"), EngineError::RegistryUnavailable(_)));
+        assert!(matches!(error("docker.io/docker/dockerfile:1: not found"), EngineError::ImageNotFound(_)));
+        assert!(error("unauthorized").to_string().contains("docker/dockerfile:1, which the Dockerfile's # syntax="));
+    }
+
+    #[test]
     fn a_cache_that_somebody_empties_is_not_the_builds_fault() {
         let broken = Broken { step: Some("WORKDIR /app".to_owned()), ..Broken::default() };
         let message =
