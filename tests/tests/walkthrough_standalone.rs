@@ -91,8 +91,9 @@ async fn walk_through(engine: LabEngine) {
     let again = lesson.longshore(&["plan", "--exit-code", "-f", &pushed, "-f", &secret]).unwrap();
     assert!(again.contains("nothing to do"), "{again}");
 
-    // 18. Removed behind its back while up is attached, it is back.
+    // 18. Attached, up tells where it stands; removed behind its back, the container is back.
     let attached = lesson.attach("examples/node-app/my-app.yaml");
+    eventually("up tells at once that all is well", || async { attached.has_told("ready   node-app:0.1") }).await;
     engine.remove_by_hand("my-app");
     eventually("my-app answers again", || async { answer_on_port(4000).as_deref() == Some("Hello World") }).await;
     eventually("up says why", || async { attached.has_told("the container my-app is gone, though it should run") })

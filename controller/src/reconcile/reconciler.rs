@@ -351,7 +351,8 @@ impl Reconciler {
         }
     }
 
-    /// Writes the status when it says something new. [`Round::Again`] when the resource has changed meanwhile.
+    /// Writes the status when it says something new, and reports it in any case: who listens may not have been there
+    /// when it was written. [`Round::Again`] when the resource has changed meanwhile.
     pub(super) async fn tell(
         &self,
         key: &AppKey,
@@ -359,6 +360,7 @@ impl Reconciler {
         new: &ContainerAppStatus,
     ) -> Result<Round, ReconcileError> {
         if app.status.as_ref() == Some(new) {
+            self.reporter.report(key, Report::Status(new));
             return Ok(Round::Rest(AT_REST));
         }
         match self.resources.write_status(app, new).await {
