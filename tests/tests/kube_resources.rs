@@ -8,10 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
+use longshore::app::{Instance, Owner, RevisionRecord};
 use longshore::cluster::{KubeResources, instance};
 use longshore::reconcile::{AppKey, Event, EventKind, FINALIZER, ResourceError, Resources};
-use longshore_crds::{ContainerApp, ContainerAppStatus};
-use longshore_tests::{Installation, Rights, unique_name, with_temp_namespace};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus};
+use longshore_tests::{Installation, Rights, kubectl, unique_name, with_temp_namespace};
 use serde_json::json;
 
 /// A namespace with the rights of the chart in it.
@@ -213,6 +214,108 @@ async fn events_are_seen_where_people_look_for_them() {
         assert_eq!(first.regarding.as_ref().and_then(|regarding| regarding.uid.clone()), app.uid());
         assert!(noted("port 80 is taken by b").is_some_and(|event| event.series.is_none()));
         assert_eq!(events.len(), 3);
+    })
+    .await;
+}
+
+/// The record of a revision of this app.
+fn revision(app: &ContainerApp, number: i64, image: &str, log: &str) -> ContainerAppRevision {
+    let owner = Owner {
+        instance: Instance::new("test"),
+        uid: app.uid().unwrap(),
+        namespace: app.namespace().unwrap(),
+        name: app.name_any(),
+    };
+    let spec = json!({
+        "app": app.name_any(), "revision": number, "image": image, "inputHash": format!("v1-{}", "3f".repeat(32)),
+        "inputs": {"dockerfile": "Dockerfile", "files": {"Dockerfile": "0123456789ab"}},
+    });
+    let record = RevisionRecord {
+        owner_uid: owner.uid.clone(),
+        spec: serde_json::from_value(spec).unwrap(),
+        status: serde_json::from_value(json!({"outcome": "Succeeded", "log": log})).unwrap(),
+    };
+    record.to_resource(&owner)
+}
+
+#[tokio::test]
+async fn the_records_of_revisions_are_written_listed_and_removed() {
+    on_stage(Rights::OneNamespace, |stage| async move {
+        let (app, other) = (stage.create("web").await, stage.create("web-2").await);
+        // More than one page of them.
+        for number in 1..=12 {
+            stage.resources.write_revision(&app, &revision(&app, number, "web:1", "#1 DONE\n")).await.unwrap();
+        }
+        stage.resources.write_revision(&other, &revision(&other, 1, "web:1", "")).await.unwrap();
+        let listed = stage.resources.revisions(&app).await.unwrap();
+        assert_eq!(listed.len(), 12);
+        let record = RevisionRecord::of_resource(listed[0].clone()).unwrap();
+        assert_eq!(Some(record.owner_uid), app.uid());
+
+        // A log of the longest, and a second time after an unknown outcome.
+        let long = "x".repeat(256 * 1024);
+        for _ in 0..2 {
+            stage.resources.write_revision(&app, &revision(&app, 3, "web:1", &long)).await.unwrap();
+        }
+        let listed = stage.resources.revisions(&app).await.unwrap();
+        let third = listed.iter().find(|revision| revision.spec.revision == 3).unwrap();
+        assert_eq!(third.status.as_ref().unwrap().log.len(), long.len());
+
+        for _ in 0..2 {
+            stage.resources.remove_revision(&app, "web-3").await.unwrap();
+        }
+        assert_eq!(stage.resources.revisions(&app).await.unwrap().len(), 11);
+        // Another app's is left alone, whatever it is called.
+        stage.resources.remove_revision(&app, "web-2-1").await.unwrap();
+        assert_eq!(stage.resources.revisions(&other).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_record_of_an_app_that_had_the_name_before_is_listed_and_left_alone() {
+    on_stage(Rights::OneNamespace, |stage| async move {
+        let first = stage.create("web").await;
+        stage.resources.write_revision(&first, &revision(&first, 1, "web:1", "")).await.unwrap();
+        stage.apps().delete("web", &DeleteParams::default()).await.unwrap();
+        let second = stage.create("web").await;
+        // Its garbage collector, where one runs, may have been faster.
+        if let [left] = stage.resources.revisions(&second).await.unwrap().as_slice() {
+            assert_eq!(left.spec.revision, 1);
+            let written = stage.resources.write_revision(&second, &revision(&second, 1, "web:1", "")).await;
+            assert_eq!(written, Err(ResourceError::Conflict));
+            stage.resources.remove_revision(&second, "web-1").await.unwrap();
+            assert_eq!(stage.resources.revisions(&second).await.unwrap().len(), 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_went_into_a_revision_never_changes() {
+    on_stage(Rights::EveryNamespace, |stage| async move {
+        let app = stage.create("web").await;
+        stage.resources.write_revision(&app, &revision(&app, 1, "web:1", "")).await.unwrap();
+        let refused = stage.resources.write_revision(&app, &revision(&app, 1, "web:2", "")).await.unwrap_err();
+        assert!(refused.to_string().contains("what went into a revision never changes"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn kubectl_lists_revisions_with_their_outcome() {
+    on_stage(Rights::EveryNamespace, |stage| async move {
+        let app = stage.create("web").await;
+        stage.resources.write_revision(&app, &revision(&app, 1, "web:1", "#1 DONE 0.1s\n")).await.unwrap();
+        let get = |arguments: &[&str]| {
+            let arguments = [&["--namespace", &stage.namespace, "get", "cappr"], arguments].concat();
+            kubectl(&arguments, "").unwrap()
+        };
+        let table = get(&[]);
+        let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[0], ["NAME", "APP", "REVISION", "OUTCOME", "IMAGE", "INPUTS", "AGE"]);
+        assert_eq!(rows[1][..6], ["web-1", "web", "1", "Succeeded", "web:1", "v1-3f3f3f3f3f3f"]);
+        assert_eq!(get(&["web-1", "-o", "jsonpath={.status.log}"]), "#1 DONE 0.1s\n");
     })
     .await;
 }

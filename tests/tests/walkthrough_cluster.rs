@@ -79,6 +79,16 @@ async fn walk_through(engine: LabEngine) {
     assert_eq!(header, columns);
     assert!(table.contains("0.0.0.0:8080->80/tcp"), "{table}");
 
+    // What went into each image, and what its build printed, is recorded.
+    let revisions = kubectl(&["get", "cappr", "-l", "longshore.dev/name=my-app"], "").unwrap();
+    let rows: Vec<Vec<&str>> = revisions.lines().map(|line| line.split_whitespace().collect()).collect();
+    let current = status_of("my-app")["currentRevision"].as_i64().unwrap();
+    let name = format!("my-app-{current}");
+    let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{revisions}"));
+    assert_eq!(row[1..5], ["my-app", &current.to_string(), "Succeeded", "node-app:0.1"]);
+    let log = kubectl(&["get", "cappr", &name, "-o", "jsonpath={.status.log}"], "").unwrap();
+    assert!(log.contains("FROM node:6") && log.contains("ADD . /app"), "{log}");
+
     // 14 and 15. Tag for gcr.io and push, with credentials.
     kubectl(&["apply", "-f", "-"], &registry_secret("gcr", &lab_variable("LONGSHORE_LAB_GCR_PASSWORD"))).unwrap();
     apply(&example_never_built("examples/node-app-push/my-app-2.yaml"));
@@ -148,6 +158,8 @@ impl Drop for Lesson {
         // While the controller still runs: it is what removes the containers.
         let _ = kubectl(&["delete", "capp", "--all", "--timeout=60s"], "");
         self.controller.take();
+        // No garbage collector runs in the lab.
+        let _ = kubectl(&["delete", "cappr", "--all", "--ignore-not-found"], "");
         let _ = kubectl(&["delete", "ceng", "default", "--ignore-not-found"], "");
         let _ = kubectl(&["delete", "secret", "gcr", "--ignore-not-found"], "");
         self.engine.remove_by_hand("somebody-elses");

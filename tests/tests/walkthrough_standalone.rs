@@ -73,6 +73,13 @@ async fn walk_through(engine: LabEngine) {
     eventually("my-app-2 answers", || async { answer_on_port(8080).as_deref() == Some("Welcome to Cloud") }).await;
     assert_eq!(answer_on_port(4000).as_deref(), Some("Hello World"));
 
+    // What went into each image, and what its build printed, is recorded.
+    let history = lesson.longshore(&["history", "my-app"]).unwrap();
+    let rows: Vec<Vec<&str>> = history.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((rows.len(), &rows[1][..3]), (2, &["1", "Succeeded", "node-app:0.1"][..]), "{history}");
+    let log = lesson.longshore(&["logs", "--build", "my-app"]).unwrap();
+    assert!(log.contains("FROM node:6") && log.contains("ADD . /app"), "{log}");
+
     // 14 and 15. Tag for gcr.io and push, with credentials, layer by layer.
     let secret = lesson.file("gcr.yaml", &registry_secret("gcr", &lab_variable("LONGSHORE_LAB_GCR_PASSWORD")));
     let pushed = lesson.file("pushed.yaml", &example_never_built("examples/node-app-push/my-app-2.yaml"));

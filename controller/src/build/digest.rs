@@ -66,11 +66,14 @@ pub(super) fn short_digest(entries: &[(&ContextPath, &Entry)]) -> String {
         [(_, Entry::Link { target })] => Sha256::digest(target).into(),
         several => {
             let mut hasher = Sha256::new_with_prefix(VERSION);
-            several.iter().for_each(|(path, entry)| add_entry(&mut hasher, path, entry));
+            for (path, entry) in several {
+                add_entry(&mut hasher, path, entry);
+            }
             hasher.finalize().into()
         }
     };
-    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = Digest::from_sha256(&digest).to_string();
+    digits.trim_start_matches("sha256:").chars().take(12).collect()
 }
 
 /// The digest of a context: for each entry, in the order of their paths' bytes, what it is, its path, and the

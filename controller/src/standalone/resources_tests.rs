@@ -199,3 +199,77 @@ async fn the_default_engine_is_the_endpoint_unless_the_files_say_otherwise() {
     let engine = with(base.path(), manifests).engine("default").await.unwrap().unwrap();
     assert_eq!(engine.spec.endpoint, "tcp://engine:2375");
 }
+
+fn revision(app: &ContainerApp, number: i64, log: &str) -> ContainerAppRevision {
+    let owner = crate::app::Owner {
+        instance: Project::named("shop").instance().clone(),
+        uid: app.uid().unwrap(),
+        namespace: "default".to_owned(),
+        name: "web".to_owned(),
+    };
+    let spec = serde_json::json!({"app": "web", "revision": number, "image": "a:0.1"});
+    let status = serde_json::json!({"outcome": "Succeeded", "log": log});
+    let record = crate::app::RevisionRecord {
+        owner_uid: owner.uid.clone(),
+        spec: serde_json::from_value(spec).unwrap(),
+        status: serde_json::from_value(status).unwrap(),
+    };
+    record.to_resource(&owner)
+}
+
+fn logs(revisions: &[ContainerAppRevision]) -> Vec<(i64, &str)> {
+    let mut logs: Vec<(i64, &str)> = revisions
+        .iter()
+        .map(|revision| (revision.spec.revision, revision.status.as_ref().unwrap().log.as_str()))
+        .collect();
+    logs.sort_unstable();
+    logs
+}
+
+#[tokio::test]
+async fn records_of_revisions_are_kept_between_runs_and_replaced_as_a_whole() {
+    let base = tempfile::tempdir().unwrap();
+    let (resources, app) = taken(base.path(), "0.1");
+    for (number, log) in [(1, "one"), (2, "two"), (2, "again")] {
+        resources.write_revision(&app, &revision(&app, number, log)).await.unwrap();
+    }
+    drop(resources);
+
+    let (resources, app) = taken(base.path(), "0.1");
+    let revisions = resources.revisions(&app).await.unwrap();
+    assert_eq!(logs(&revisions), [(1, "one"), (2, "again")]);
+    assert!(revisions.iter().all(|revision| revision.metadata.creation_timestamp.is_some()));
+    resources.remove_revision(&app, "web-1").await.unwrap();
+    resources.remove_revision(&app, "web-1").await.unwrap();
+    assert_eq!(logs(&resources.revisions(&app).await.unwrap()), [(2, "again")]);
+}
+
+#[tokio::test]
+async fn the_records_of_an_app_that_is_removed_go_and_those_of_images_that_stay_do_not() {
+    let base = tempfile::tempdir().unwrap();
+    for (images, left) in [(Images::Stay, 1), (Images::Go, 0)] {
+        let (resources, app) = taken(base.path(), "0.1");
+        resources.write_revision(&app, &revision(&app, 1, "one")).await.unwrap();
+        let told = ContainerAppStatus { local_references: vec!["a:0.1".to_owned()], ..status(1) };
+        resources.write_status(&app, &told).await.unwrap();
+        drop(resources);
+        let resources = with(base.path(), Manifests::default());
+        resources.take_away(&leaving(), images, NOW).unwrap();
+        let leaving = resources.current(&key()).unwrap();
+        resources.release(&leaving).await.unwrap();
+        assert_eq!(resources.revisions(&leaving).await.unwrap().len(), left, "{images:?}");
+        let late = resources.write_revision(&leaving, &revision(&leaving, 2, "late")).await;
+        assert_eq!(late, Err(ResourceError::Conflict), "{images:?}");
+    }
+}
+
+#[tokio::test]
+async fn looking_at_an_app_reads_its_records() {
+    let base = tempfile::tempdir().unwrap();
+    let (resources, app) = taken(base.path(), "0.1");
+    resources.write_revision(&app, &revision(&app, 1, "one")).await.unwrap();
+    let looking = run(base.path(), "0.1");
+    looking.look_at(&[key()], NOW).unwrap();
+    let seen = looking.current(&key()).unwrap();
+    assert_eq!(looking.revisions(&seen).await.unwrap().len(), 1);
+}

@@ -176,3 +176,37 @@ async fn what_was_published_is_kept_by_resource() {
     resources.publish(&created, event.clone()).await;
     assert_eq!(resources.events(&key()), [event]);
 }
+
+fn revision(app: &ContainerApp, number: i64, image: &str) -> longshore_crds::ContainerAppRevision {
+    let owner = crate::app::Owner {
+        instance: crate::app::Instance::new("test"),
+        uid: app.metadata.uid.clone().unwrap(),
+        namespace: "default".to_owned(),
+        name: "app".to_owned(),
+    };
+    let record = crate::app::RevisionRecord {
+        owner_uid: owner.uid.clone(),
+        spec: serde_json::from_value(json!({"app": "app", "revision": number, "image": image})).unwrap(),
+        status: serde_json::from_value(json!({"outcome": "Succeeded"})).unwrap(),
+    };
+    record.to_resource(&owner)
+}
+
+#[tokio::test]
+async fn a_record_is_replaced_by_its_owner_only_and_what_went_in_never_changes() {
+    let resources = resources();
+    let first = resources.apply(&app("one"));
+    resources.write_revision(&first, &revision(&first, 1, "one")).await.unwrap();
+    resources.write_revision(&first, &revision(&first, 1, "one")).await.unwrap();
+    let changed = resources.write_revision(&first, &revision(&first, 1, "other")).await;
+    assert!(matches!(changed, Err(ResourceError::Unavailable(_))), "{changed:?}");
+
+    resources.delete(&key());
+    let second = resources.apply(&app("one"));
+    let taken = resources.write_revision(&second, &revision(&second, 1, "one")).await;
+    assert_eq!(taken, Err(ResourceError::Conflict));
+    resources.remove_revision(&second, "app-1").await.unwrap();
+    assert_eq!(resources.revisions(&key()).len(), 1, "it is another's");
+    resources.remove_revision(&first, "app-1").await.unwrap();
+    assert_eq!(resources.revisions(&key()), []);
+}
