@@ -66,11 +66,13 @@ pub(super) fn short_digest(entries: &[(&ContextPath, &Entry)]) -> String {
         [(_, Entry::Link { target })] => Sha256::digest(target).into(),
         several => {
             let mut hasher = Sha256::new_with_prefix(VERSION);
-            several.iter().for_each(|(path, entry)| add_entry(&mut hasher, path, entry));
+            for (path, entry) in several {
+                add_entry(&mut hasher, path, entry);
+            }
             hasher.finalize().into()
         }
     };
-    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    Digest::from_sha256(&digest).as_str()["sha256:".len()..][..12].to_owned()
 }
 
 /// The digest of a context: for each entry, in the order of their paths' bytes, what it is, its path, and the
