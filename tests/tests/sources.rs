@@ -10,12 +10,14 @@ use std::time::Duration;
 use longshore::source::{
     GitReference, GitSource, RemoteSource, SourceEntry, SourceError, SourceLimits, SourceReader, git_credentials,
 };
+use longshore_tests::lab_variable;
 use tempfile::TempDir;
 
-/// Where Debian's package `openssh-server` puts it.
-const SSHD: &str = "/usr/sbin/sshd";
+/// Who logs in.
+const USER: &str = "git";
 
-/// A server with one account, which is whoever runs the test, and one repository.
+/// A server with one repository. The kinds of its keys and its configuration are the test's to choose, which
+/// [`longshore_tests::SshServer`] does not offer.
 struct GitOverSsh {
     folder: TempDir,
     port: u16,
@@ -69,7 +71,7 @@ impl GitOverSsh {
     }
 
     fn url(&self) -> String {
-        format!("ssh://{}@localhost:{}{}/app's", user(), self.port, self.folder.path().display())
+        format!("ssh://{USER}@localhost:{}{}/app's", self.port, self.folder.path().display())
     }
 
     /// The repository, with what a Secret has.
@@ -96,15 +98,20 @@ impl Drop for GitOverSsh {
     }
 }
 
+/// The lab's script ends the server and its sessions when its standard input is closed.
 fn end(process: &mut Child) {
-    process.kill().expect("it is ours");
+    drop(process.stdin.take());
     process.wait().expect("it ends");
 }
 
 fn make_key(file: &Path, kind: &str, password: &str) {
-    let file = file.to_str().expect("the path is text");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", password, "-C", "", "-f", file]).status();
-    assert!(made.expect("ssh-keygen runs").success());
+    keygen(&["-q", "-t", kind, "-N", password, "-C", "", "-f", file.to_str().expect("the path is text")]);
+}
+
+fn keygen(arguments: &[&str]) {
+    let output = Command::new(format!("{}-keygen", lab_variable("LONGSHORE_LAB_SSH"))).args(arguments).output();
+    let output = output.expect("ssh-keygen runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
@@ -119,35 +126,37 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn user() -> String {
-    let output = Command::new("id").arg("-un").output().expect("id runs");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
+/// The account is ours, by another name: what git reads belongs to who runs the test.
 fn configure(folder: &Path, port: u16, more: &str) {
     let here = folder.display();
+    let accounts =
+        format!("root:*:0:0::/:/bin/false\nsshd:*:65534:65534::/run/sshd:/bin/false\n{USER}:*:0:0::{here}:/bin/sh\n");
+    fs::write(folder.join("passwd"), accounts).expect("it is written");
     let configuration = format!(
-        "ListenAddress 127.0.0.1:{port}\nHostKey {here}/host_key\nAuthorizedKeysFile {here}/key.pub\nStrictModes no\n\
-         UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n{more}"
+        "ListenAddress 127.0.0.1:{port}
+HostKey {here}/host_key
+AuthorizedKeysFile {here}/key.pub
+AllowUsers {USER}
+PermitRootLogin prohibit-password
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PidFile none
+{more}"
     );
     fs::write(folder.join("sshd_config"), configuration).expect("it is written");
 }
 
 fn start(folder: &Path) -> Child {
-    // Where its unprivileged half lives; Debian's unit makes the folder at each boot.
-    fs::create_dir_all("/run/sshd").expect("a folder for sshd");
     let log = fs::File::create(folder.join("log")).expect("a log");
-    let mut process = Command::new(SSHD)
-        .args(["-D", "-e", "-f"])
-        .arg(folder.join("sshd_config"))
-        .stderr(log)
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{SSHD} of Debian's openssh-server cannot be started: {error}"));
+    let mut sshd = Command::new(lab_variable("LONGSHORE_LAB_SSHD"));
+    sshd.arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+    let mut process = sshd.spawn().expect("the lab's sshd can be started");
     for _ in 0..500 {
         let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         if log.contains("Server listening on") {
@@ -252,9 +261,7 @@ async fn a_key_that_is_not_let_in_is_denied() {
 async fn an_encrypted_key_is_opened_with_its_password() {
     let server = GitOverSsh::start("ed25519", "ed25519");
     let file: PathBuf = server.folder.path().join("key");
-    let path = file.to_str().expect("the path is text");
-    let changed = Command::new("ssh-keygen").args(["-q", "-p", "-P", "", "-N", "canary", "-f", path]).status();
-    assert!(changed.expect("ssh-keygen runs").success());
+    keygen(&["-q", "-p", "-P", "", "-N", "canary", "-f", file.to_str().expect("the path is text")]);
     let (key, known_hosts) = (server.read_text("key"), server.known_hosts());
     let with =
         |password: &str| server.source(&[("identity", &key), ("known_hosts", &known_hosts), ("password", password)]);
@@ -302,8 +309,7 @@ async fn hashed_names_of_hosts_are_found() {
     let server = GitOverSsh::start("ed25519", "ed25519");
     let file = server.folder.path().join("known_hosts");
     fs::write(&file, server.known_hosts()).expect("it is written");
-    let hashed = Command::new("ssh-keygen").args(["-H", "-f"]).arg(&file).output().expect("ssh-keygen runs");
-    assert!(hashed.status.success());
+    keygen(&["-q", "-H", "-f", file.to_str().expect("the path is text")]);
     let known_hosts = server.read_text("known_hosts");
     assert!(known_hosts.starts_with("|1|"), "{known_hosts}");
     let source = server.source(&[("identity", &server.read_text("key")), ("known_hosts", &known_hosts)]);

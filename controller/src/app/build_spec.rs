@@ -10,7 +10,7 @@ use longshore_crds::{Attestations, BasePullPolicy, BuildNetwork, CacheMode};
 use secrecy::{SecretSlice, SecretString};
 use serde_json::{Value, json};
 
-use super::{Block, ContextDigest, Credentials, ImageReference};
+use super::{Block, ContextDigest, Credentials, ImageReference, Origin};
 
 /// Everything that goes into a build, and how it is made.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct BuildSpec {
     pub target: Option<String>,
     /// The values of `ARG`s.
     pub args: BTreeMap<String, String>,
-    /// Labels for the image, those of its origin included.
+    /// Labels for the image, beside those that tell where it comes from.
     pub labels: BTreeMap<String, String>,
     /// Annotations for its manifest.
     pub annotations: BTreeMap<String, String>,
@@ -53,6 +53,8 @@ pub struct BuildSpec {
 /// How an image is built: nothing of it is part of the input hash.
 #[derive(Clone, Debug)]
 pub struct BuildMethod {
+    /// Where the context comes from: a commit that changes nothing in the context builds nothing.
+    pub origin: Option<Origin>,
     /// The images that the Dockerfile names.
     pub named_base_images: BTreeSet<ImageReference>,
     /// Whether a base image that has moved builds anew.
@@ -168,6 +170,7 @@ const DEFAULT_BASE_IMAGE_INTERVAL: Duration = Duration::from_secs(3600);
 impl Default for BuildMethod {
     fn default() -> Self {
         Self {
+            origin: None,
             named_base_images: BTreeSet::new(),
             follows_base_images: true,
             base_image_interval: DEFAULT_BASE_IMAGE_INTERVAL,

@@ -8,17 +8,13 @@ use longshore_crds::{Build, BuildNetwork, CacheKind, CacheMode, HostAlias, parse
 
 use super::dockerfile::base_images;
 use super::validate::invalid;
-use super::{Block, BuildMethod, BuildSpec, CacheExport, ContextInputs, ImageReference, Inputs, Origin, Part, labels};
+use super::{Block, BuildMethod, BuildSpec, CacheExport, ContextInputs, ImageReference, Inputs, Part, labels};
 
 const DEFAULT_DOCKERFILE: &str = "Dockerfile";
 
-/// The standard labels that tell where an image comes from
-/// (<https://github.com/opencontainers/image-spec/blob/main/annotations.md>).
-const REVISION_LABEL: &str = "org.opencontainers.image.revision";
-const SOURCE_LABEL: &str = "org.opencontainers.image.source";
-
 pub(super) fn build_spec(build: &Build, context: ContextInputs, inputs: &Inputs) -> Result<BuildSpec, Block> {
     let method = BuildMethod {
+        origin: context.origin.clone(),
         named_base_images: base_images(&context.dockerfile, &build.args, build.target.as_deref()),
         ..method(build, inputs)?
     };
@@ -26,7 +22,7 @@ pub(super) fn build_spec(build: &Build, context: ContextInputs, inputs: &Inputs)
         dockerfile: dockerfile_name(build),
         target: build.target.clone(),
         args: build.args.clone(),
-        labels: image_labels(build, &context)?,
+        labels: image_labels(build)?,
         annotations: build.annotations.clone(),
         network: build.network.unwrap_or(BuildNetwork::Default),
         extra_hosts: extra_hosts(&build.host_aliases)?,
@@ -114,22 +110,10 @@ fn extra_hosts(aliases: &[HostAlias]) -> Result<Vec<(String, IpAddr)>, Block> {
     Ok(hosts)
 }
 
-/// The labels that are asked for, and those that tell where the image comes from unless the Dockerfile has its own.
-fn image_labels(build: &Build, context: &ContextInputs) -> Result<BTreeMap<String, String>, Block> {
+fn image_labels(build: &Build) -> Result<BTreeMap<String, String>, Block> {
     if let Some(name) = build.labels.keys().find(|name| name.starts_with(labels::PREFIX)) {
         let message = format!("{name} begins with {}, which only Longshore writes", labels::PREFIX);
         return Err(invalid(Part::Image, &field("labels"), message));
     }
-    let mut all = origin_labels(context.origin.as_ref());
-    all.retain(|name, _| !context.dockerfile.contains(name.as_str()));
-    all.extend(build.labels.clone());
-    Ok(all)
-}
-
-fn origin_labels(origin: Option<&Origin>) -> BTreeMap<String, String> {
-    let Some(origin) = origin else {
-        return BTreeMap::new();
-    };
-    let pairs = [(REVISION_LABEL, &origin.revision), (SOURCE_LABEL, &origin.url)];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    Ok(build.labels.clone())
 }

@@ -11,10 +11,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::content::ContextFile;
 use super::context::ReadContext;
-use super::digest::ContentDigest;
 use super::dockerfile::IGNORE_FILE;
 use super::tree::Entry;
 use super::{ContextError, ContextPath};
+use crate::app::Digest;
 
 /// The bytes of one piece of the archive.
 const PIECE: usize = 64 << 10;
@@ -54,9 +54,8 @@ impl ReadContext {
 
     /// A name that no file of the context has.
     fn name_for_dockerfile(&self) -> String {
-        let digest = ContentDigest::of(self.dockerfile().text());
-        let digits: String = digest.as_bytes()[..10].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!(".dockerfile.{digits}")
+        let digest = Digest::of(self.dockerfile().text());
+        format!(".dockerfile.{}", digest.as_str().trim_start_matches("sha256:").get(..20).unwrap_or_default())
     }
 
     /// The files that take the Dockerfile along, where it is none of the context.
@@ -128,8 +127,8 @@ fn append(
         Entry::File(file) => {
             let mode = if file.executable { EXECUTABLE_MODE } else { FILE_MODE };
             let mut header = header(EntryType::Regular, mode, file.size);
-            let mut content: ContextFile = context.open(path, file).map_err(io::Error::other)?;
-            builder.append_data(&mut header, path.as_str(), &mut content)
+            let mut opened: ContextFile = context.open(path, file).map_err(io::Error::other)?;
+            builder.append_data(&mut header, path.as_str(), &mut opened)
         }
     }
 }

@@ -72,7 +72,8 @@ pub(super) fn short_digest(entries: &[(&ContextPath, &Entry)]) -> String {
             hasher.finalize().into()
         }
     };
-    Digest::from_sha256(&digest).as_str()["sha256:".len()..][..12].to_owned()
+    let digits = Digest::from_sha256(&digest).to_string();
+    digits.trim_start_matches("sha256:").chars().take(12).collect()
 }
 
 /// The digest of a context: for each entry, in the order of their paths' bytes, what it is, its path, and the

@@ -75,10 +75,8 @@ impl ContextPath {
     /// The path that a link at this path leads to; an absolute one is one from the context's root, as it is for whoever
     /// builds. `None` when it leads out of the context, or to its root.
     pub(crate) fn linked_to(&self, target: &str) -> Option<Self> {
-        let mut components: Vec<&str> = match target.starts_with('/') {
-            true => Vec::new(),
-            false => self.0.rsplit_once('/').map_or(Vec::new(), |(folder, _)| folder.split('/').collect()),
-        };
+        let folder = self.0.rsplit_once('/').map(|(folder, _)| folder).filter(|_| !target.starts_with('/'));
+        let mut components: Vec<&str> = folder.map_or(Vec::new(), |folder| folder.split('/').collect());
         for component in target.split('/') {
             match component {
                 "" | "." => {}

@@ -61,7 +61,7 @@ pub struct BuildFailed {
     /// For the status.
     pub failure: BuildFailure,
     /// How many steps the build had and how many came from the cache, as far as it got.
-    pub report: super::BuildReport,
+    pub report: Box<super::BuildReport>,
 }
 
 impl std::fmt::Display for BuildFailed {

@@ -61,7 +61,7 @@ fn named_in(text: &[u8]) -> Vec<String> {
     in_comments.chain(in_json()).collect()
 }
 
-/// The name and the value of a line such as `# escape=\``.
+/// The name and the value of a line such as `# syntax=docker/dockerfile:1`.
 fn directive<'a>(line: &'a str, comment: &str) -> Option<(&'a str, &'a str)> {
     let (name, value) = line.strip_prefix(comment)?.split_once('=')?;
     let name = name.trim();

@@ -204,17 +204,17 @@ fn ecdsa(
 
 /// OpenSSH's format leaves out two of the numbers that ring wants, which follow from the others.
 fn rsa_pair(key: &mut Wire<'_>) -> Option<rsa::KeyPair> {
-    let (n, e, d) = (key.positive()?, key.positive()?, key.positive()?);
-    let (q_inverse, p, q) = (key.positive()?, key.positive()?, key.positive()?);
+    let public_key = rsa::PublicKeyComponents { n: key.positive()?, e: key.positive()? };
+    let (own, q_inverse, p, q) = (key.positive()?, key.positive()?, key.positive()?, key.positive()?);
     let exponent = |prime: &[u8]| -> Option<SecretSlice<u8>> {
         let prime = BigUint::from_bytes_be(prime);
         let one = BigUint::from(1_u8);
-        (prime > one).then(|| (BigUint::from_bytes_be(d) % (prime - one)).to_bytes_be().into())
+        (prime > one).then(|| (BigUint::from_bytes_be(own) % (prime - one)).to_bytes_be().into())
     };
     let (d_p, d_q) = (exponent(p)?, exponent(q)?);
     let components = rsa::KeyPairComponents {
-        public_key: rsa::PublicKeyComponents { n, e },
-        d,
+        public_key,
+        d: own,
         p,
         q,
         dP: d_p.expose_secret(),

@@ -12,9 +12,11 @@ use crate::engine::{
     Attestations, BuildNetwork, BuildRequest, CacheExport, CacheMode, EngineError, Provenance, Sbom, SshKey,
 };
 
-/// When the image was made, as
-/// <https://github.com/opencontainers/image-spec/blob/main/annotations.md> has it.
+/// The standard labels that tell when an image was made and where it comes from
+/// (<https://github.com/opencontainers/image-spec/blob/main/annotations.md>).
 const CREATED_LABEL: &str = "org.opencontainers.image.created";
+const REVISION_LABEL: &str = "org.opencontainers.image.revision";
+const SOURCE_LABEL: &str = "org.opencontainers.image.source";
 
 /// What an engine is asked for.
 pub(super) fn build_request(
@@ -51,17 +53,23 @@ pub(super) fn build_request(
     })
 }
 
+/// The standard labels that the Dockerfile does not write itself, then what is asked for, then our own.
 fn labels_of(build: &BuildSpec, context: &ReadContext, now: Timestamp) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
     let dockerfile = String::from_utf8_lossy(context.dockerfile().text());
-    if !dockerfile.contains(CREATED_LABEL) {
-        let created = build.source_date_epoch.and_then(|epoch| Timestamp::from_second(epoch).ok()).unwrap_or(now);
-        let created = Timestamp::from_second(created.as_second()).unwrap_or(created);
-        all.insert(CREATED_LABEL.to_owned(), created.to_string());
-    }
+    let mut all = standard_labels(build, now);
+    all.retain(|name, _| !dockerfile.contains(name.as_str()));
     all.extend(build.labels.clone());
     all.insert(labels::INPUT_HASH.to_owned(), InputHash::of(build).as_str().to_owned());
     all
+}
+
+fn standard_labels(build: &BuildSpec, now: Timestamp) -> BTreeMap<String, String> {
+    let created = build.source_date_epoch.unwrap_or(now.as_second());
+    let created = Timestamp::from_second(created).unwrap_or(now).to_string();
+    let origin = build.method.origin.iter();
+    let origin = origin.flat_map(|origin| [(REVISION_LABEL, &origin.revision), (SOURCE_LABEL, &origin.url)]);
+    let labels = origin.map(|(name, value)| (name, value.clone())).chain([(CREATED_LABEL, created)]);
+    labels.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn cache_export(cache: &app::CacheExport) -> CacheExport {

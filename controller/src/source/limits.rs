@@ -14,9 +14,10 @@ pub struct SourceLimits {
     pub files: u64,
     /// The bytes that a server may send in one download, a pack of git's or an archive: 1 GiB.
     pub download: u64,
-    /// The bytes of one object of git's, so of one file in a repository: 256 MiB.
+    /// The bytes of one object of git's, so of one file in a repository: 100 MiB, which is GitHub's limit as well.
+    /// Putting one together may take twice as much memory.
     pub object: u64,
-    /// The bytes of all objects of one pack, unpacked: 8 GiB. More than `bytes`, since a server that does not give
+    /// The bytes of all objects of one pack, unpacked: 4 GiB. More than `bytes`, since a server that does not give
     /// out single commits sends the history as well.
     pub unpacked_pack: u64,
     /// The number of objects in one pack: 2,000,000.
@@ -41,8 +42,8 @@ impl Default for SourceLimits {
             bytes: 2048 * MIB,
             files: 200_000,
             download: 1024 * MIB,
-            object: 256 * MIB,
-            unpacked_pack: 8192 * MIB,
+            object: 100 * MIB,
+            unpacked_pack: 4096 * MIB,
             objects: 2_000_000,
             expansion: 200,
             references: 64 * MIB,

@@ -64,18 +64,25 @@ pub(super) fn link_target(path: &str, target: &[u8]) -> Result<String, SourceErr
 /// A tree that grows, within limits.
 pub(super) struct TreeBuilder {
     entries: BTreeMap<String, SourceEntry>,
+    /// The bytes of all files that were added, those that another one took the place of as well.
     bytes: u64,
+    /// How often something was added.
+    added: u64,
     pub(super) limits: SourceLimits,
     pub(super) hold: Hold,
 }
 
 impl TreeBuilder {
     pub(super) fn new(store: &ContentStore, limits: SourceLimits) -> Self {
-        Self { entries: BTreeMap::new(), bytes: 0, limits, hold: store.hold() }
+        Self { entries: BTreeMap::new(), bytes: 0, added: 0, limits, hold: store.hold() }
     }
 
     /// Adds something, and the folders that it is in. What came later stands, as when an archive is unpacked.
     pub(super) fn add(&mut self, path: &str, entry: SourceEntry) -> Result<(), SourceError> {
+        self.added += 1;
+        if self.added > self.limits.files {
+            return Err(self.too_many());
+        }
         for (index, _) in path.match_indices('/') {
             let folder = &path[..index];
             match self.entries.get(folder) {
@@ -102,17 +109,20 @@ impl TreeBuilder {
             Some(SourceEntry::Folder) if !is_folder => return Err(file_and_folder(path)),
             Some(SourceEntry::Folder) => return Ok(()),
             Some(_) if is_folder => return Err(file_and_folder(path)),
-            Some(SourceEntry::File { size, .. }) => self.bytes -= size,
-            Some(SourceEntry::Link { .. }) | None => {}
+            Some(SourceEntry::File { .. } | SourceEntry::Link { .. }) | None => {}
         }
         self.entries.insert(path.to_owned(), entry);
         if self.entries.len() as u64 > self.limits.files {
-            return Err(SourceError::TooLarge(format!(
-                "the source has more than {} files, folders and links, which is the limit",
-                self.limits.files
-            )));
+            return Err(self.too_many());
         }
         Ok(())
+    }
+
+    fn too_many(&self) -> SourceError {
+        SourceError::TooLarge(format!(
+            "the source has more than {} files, folders and links, which is the limit",
+            self.limits.files
+        ))
     }
 
     /// Whether so many more bytes may be added.
@@ -209,6 +219,15 @@ mod tests {
         assert!(matches!(tree.add("a/b", file(1)), Err(SourceError::Invalid(_))));
         tree.add("c/d", file(1)).unwrap();
         assert!(matches!(tree.add("c", link()), Err(SourceError::Invalid(_))));
+    }
+
+    #[test]
+    fn what_is_added_again_and_again_has_an_end_too() {
+        let (_folder, mut tree) = builder(SourceLimits { bytes: 10, files: 3, ..SourceLimits::default() });
+        tree.add("a", file(5)).unwrap();
+        tree.add("a", file(5)).unwrap();
+        assert!(matches!(tree.add("a", file(5)), Err(SourceError::TooLarge(_))));
+        assert!(matches!(tree.add("a", file(0)), Err(SourceError::TooLarge(_))));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::store::ContentStore;
 use super::web;
 use super::{RemoteSource, SourceCredentials, SourceError, SourceLimits, SourceRevision, SourceTree};
 
-/// How many packs are read at the same time: reading one may take as much memory as its largest objects do.
-const PACKS_AT_ONCE: usize = 2;
+/// How many packs are read at the same time. One at its worst takes half of the memory that the chart gives.
+const PACKS_AT_ONCE: usize = 1;
 
 /// Reads remote sources into a [`ContentStore`].
 ///

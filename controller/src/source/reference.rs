@@ -74,7 +74,9 @@ impl GitReference {
         match self {
             Self::Default => {
                 let head = found.iter().find(|reference| reference.name == "HEAD")?;
+                // What the server calls its branch ends up in statuses: only what can be a branch is taken over.
                 let branch = head.target.as_deref().and_then(|target| target.strip_prefix("refs/heads/"));
+                let branch = branch.filter(|name| Self::Branch((*name).to_owned()).check().is_ok());
                 Some((branch.unwrap_or("HEAD").to_owned(), head.commit.clone()))
             }
             Self::Branch(name) => exactly(&format!("refs/heads/{name}"), name),
@@ -176,6 +178,15 @@ mod tests {
         assert_eq!(chosen(&GitReference::Name("refs/pull/1/head".into()), &names).as_deref(), Some("refs/pull/1/head"));
         assert_eq!(chosen(&GitReference::Branch("mai".into()), &names), None);
         assert_eq!(chosen(&GitReference::Default, &[]), None);
+    }
+
+    #[test]
+    fn a_default_branch_that_cannot_be_one_is_not_named() {
+        for (target, expected) in [("refs/heads/main", "main"), ("refs/heads/a\nb", "HEAD"), ("refs/tags/main", "HEAD")]
+        {
+            let head = FoundReference { name: "HEAD".into(), commit: "0".repeat(40), target: Some(target.into()) };
+            assert_eq!(GitReference::Default.choose(&[head]), Some((expected.into(), "0".repeat(40))));
+        }
     }
 
     #[test]

@@ -120,10 +120,7 @@ async fn builds(scene: &Scene, tag: &str, context: ReadContext) {
 fn folder_of(scene: &Scene, files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (path, text) in files {
-        let text = match path.ends_with("Dockerfile") {
-            true => scene.dockerfile(text),
-            false => (*text).to_owned(),
-        };
+        let text = if path.ends_with("Dockerfile") { scene.dockerfile(text) } else { (*text).to_owned() };
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, text).expect("a file");

@@ -1,6 +1,7 @@
 //! The port at which a server is reached, until it is not, and then again.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -15,6 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::Desk;
+
+/// Who has been told of a free port by its number may have taken ours before we listen.
+const ATTEMPTS: usize = 5;
 
 /// A port of this machine that stays ours, whether anyone listens on it or not.
 pub(super) struct Door {
@@ -31,9 +35,16 @@ struct Open {
 }
 
 impl Door {
-    pub(super) fn new(acceptor: TlsAcceptor, desk: Arc<Desk>) -> Self {
-        let keeper = socket_at((Ipv4Addr::LOCALHOST, 0).into());
-        Self { keeper, acceptor, desk, open: None }
+    /// Opens one at a free port.
+    pub(super) fn open_anywhere(acceptor: &TlsAcceptor, desk: &Arc<Desk>, runtime: &Handle) -> Self {
+        for _ in 0..ATTEMPTS {
+            let keeper = socket_at((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port of this machine");
+            let mut door = Self { keeper, acceptor: acceptor.clone(), desk: Arc::clone(desk), open: None };
+            if door.open(runtime).is_ok() {
+                return door;
+            }
+        }
+        panic!("no port was free for long enough to listen at it");
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -45,12 +56,12 @@ impl Door {
     }
 
     /// Listens; nothing to do when it does.
-    pub(super) fn open(&mut self, runtime: &Handle) {
+    pub(super) fn open(&mut self, runtime: &Handle) -> io::Result<()> {
         if self.open.is_some() {
-            return;
+            return Ok(());
         }
         let _inside = runtime.enter();
-        let listener = socket_at(self.address()).listen(64).expect("the port is ours");
+        let listener = socket_at(self.address())?.listen(64)?;
         let close = CancellationToken::new();
         let (closing, closed) = mpsc::channel();
         let (acceptor, desk, token) = (self.acceptor.clone(), Arc::clone(&self.desk), close.clone());
@@ -59,6 +70,7 @@ impl Door {
             drop(closing);
         });
         self.open = Some(Open { close, closed });
+        Ok(())
     }
 
     /// Listens no more, and ends what is under way. From when this returns on, clients are refused.
@@ -71,12 +83,12 @@ impl Door {
     }
 }
 
-fn socket_at(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().expect("a socket");
+fn socket_at(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
     // What lets the one that listens have the port of the one that keeps it.
-    socket.set_reuseaddr(true).expect("an option of every socket");
-    socket.bind(address).expect("a port of this machine");
-    socket
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn listen(listener: TcpListener, acceptor: TlsAcceptor, desk: Arc<Desk>, close: CancellationToken) {

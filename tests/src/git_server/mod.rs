@@ -76,8 +76,7 @@ impl GitServer {
         let desk = Arc::new(Desk::new(folder.path().join("repositories")));
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         let runtime = threads.worker_threads(1).enable_all().build().expect("threads for the server");
-        let mut door = Door::new(acceptor, Arc::clone(&desk));
-        door.open(runtime.handle());
+        let door = Door::open_anywhere(&acceptor, &desk, runtime.handle());
         Self { folder, authority, desk, door, runtime: Some(runtime) }
     }
 
@@ -130,7 +129,7 @@ impl GitServer {
     /// It listens again, at the same port.
     pub fn become_reachable(&mut self) {
         let runtime = self.runtime.as_ref().expect("it runs until it is dropped");
-        self.door.open(runtime.handle());
+        self.door.open(runtime.handle()).expect("the port was kept");
     }
 
     /// What was asked over https so far, and answered.

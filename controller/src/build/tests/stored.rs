@@ -18,7 +18,7 @@ impl ContentStore for FolderStore {
 }
 
 fn name_of(sha256: &[u8]) -> String {
-    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::app::Digest::from_sha256(sha256).to_string()
 }
 
 /// A commit with these files, and the folder that its contents lie in.

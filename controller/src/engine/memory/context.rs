@@ -43,23 +43,23 @@ impl Context {
     fn read(context: &ReadContext) -> Result<Self, ContextError> {
         let mut files = BTreeMap::new();
         for (path, entry) in context.entries() {
-            let (mode, content) = match entry {
+            let (mode, read) = match entry {
                 Entry::Folder => continue,
                 Entry::Link { target } => (0o777, target.clone().into_bytes()),
                 Entry::File(file) => {
-                    let mut content = Vec::new();
+                    let mut read = Vec::new();
                     let mut opened = context.open(path, file)?;
                     let mut piece = [0; 8192];
                     loop {
                         match opened.next_piece(&mut piece)? {
                             0 => break,
-                            count => content.extend_from_slice(&piece[..count]),
+                            count => read.extend_from_slice(&piece[..count]),
                         }
                     }
-                    (if file.executable { 0o755 } else { 0o644 }, content)
+                    (if file.executable { 0o755 } else { 0o644 }, read)
                 }
             };
-            files.insert(path.to_string(), File { mode, content });
+            files.insert(path.to_string(), File { mode, content: read });
         }
         Ok(Self { files })
     }

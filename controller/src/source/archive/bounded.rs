@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use crate::source::SourceError;
 use crate::source::limits::for_people;
 use crate::source::stop::Stop;
+use crate::source::{SourceError, SourceLimits};
 
+/// What an entry's headers may have on average, long names and extended headers included.
+const HEADERS: u64 = 4096;
 /// What is free of the limit on how much an archive may grow.
 const FREE: u64 = 16 << 20;
 
@@ -20,17 +22,20 @@ pub(super) struct Bounds {
     /// The bytes that may come out until the next part begins.
     part: Cell<u64>,
     expansion: u64,
+    /// The bytes that may come out in all.
+    most: u64,
     problem: Cell<Option<SourceError>>,
     stop: Stop,
 }
 
 impl Bounds {
-    pub(super) fn new(expansion: u64, stop: Stop) -> Rc<Self> {
+    pub(super) fn new(limits: &SourceLimits, stop: Stop) -> Rc<Self> {
         Rc::new(Self {
             packed: Cell::new(0),
             unpacked: Cell::new(0),
             part: Cell::new(0),
-            expansion,
+            expansion: limits.expansion,
+            most: limits.bytes.saturating_add(limits.files.saturating_mul(HEADERS)).saturating_add(FREE),
             problem: Cell::new(None),
             stop,
         })
@@ -59,6 +64,12 @@ impl Bounds {
         };
         self.part.set(left);
         self.unpacked.set(self.unpacked.get() + bytes);
+        if self.unpacked.get() > self.most {
+            return Err(self.refuse(SourceError::TooLarge(format!(
+                "the archive has more than {} when it is unpacked, which is the limit",
+                for_people(self.most)
+            ))));
+        }
         let most = self.packed.get().saturating_mul(self.expansion).saturating_add(FREE);
         if self.unpacked.get() > most {
             return Err(self.refuse(SourceError::TooLarge(format!(

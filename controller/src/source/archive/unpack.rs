@@ -22,7 +22,7 @@ const BLOCK: usize = 512;
 
 /// Reads an archive into a tree.
 pub(super) fn unpack(file: File, address: &str, mut tree: TreeBuilder, stop: Stop) -> Result<SourceTree, SourceError> {
-    let bounds = Bounds::new(tree.limits.expansion, stop);
+    let bounds = Bounds::new(&tree.limits, stop);
     bounds.begin_part(LONGEST_HEADERS);
     let mut packed = BufReader::with_capacity(128 << 10, Packed(file, Rc::clone(&bounds)));
     let start = packed.fill_buf().map_err(|error| unreadable(&bounds, address, &error))?;

@@ -1,6 +1,6 @@
 //! A connection to a git server, by HTTP or by ssh.
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Client, StatusCode, Url};
 
 use super::packets::{Message, Packets, Wire};
@@ -12,6 +12,8 @@ use crate::source::{SourceCredentials, SourceError, SourceLimits};
 /// What asks for version 2 of the protocol; servers that do not know it answer with an older one.
 const PROTOCOL: (HeaderName, HeaderValue) =
     (HeaderName::from_static("git-protocol"), HeaderValue::from_static("version=2"));
+/// Some servers show what is not called git a page for people.
+const USER: HeaderValue = HeaderValue::from_static(concat!("git/2.0 (longshore/", env!("CARGO_PKG_VERSION"), ")"));
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 const REQUEST: &str = "application/x-git-upload-pack-request";
 const RESULT: &str = "application/x-git-upload-pack-result";
@@ -100,6 +102,7 @@ fn headers<const N: usize>(more: [(HeaderName, &'static str); N]) -> HeaderMap {
     let mut headers: HeaderMap =
         more.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
     headers.insert(PROTOCOL.0, PROTOCOL.1);
+    headers.insert(USER_AGENT, USER);
     headers
 }
 

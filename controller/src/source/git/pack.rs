@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use gix_hash::ObjectId;
-use gix_object::{CommitRef, Kind, TreeRef};
+use gix_object::{CommitRef, Kind, TreeRefIter};
 use gix_pack::cache::lru::MemoryCappedHashmap;
 use gix_pack::data::decode::entry::ResolvedBase;
 use gix_pack::data::entry::Header;
@@ -16,12 +16,11 @@ use crate::source::stop::Stop;
 use crate::source::{SourceError, SourceLimits};
 
 /// The bytes of objects that are kept in memory, since others are made from them.
-const CACHE: usize = 64 << 20;
+const CACHE: usize = 32 << 20;
 /// The bytes before a pack's first object.
 const HEADER: u64 = 12;
-/// How many times larger than the largest object the memory may be in which one is put together: the object, the one
-/// that it is made from, and what tells how.
-const WORKING_MEMORY: u64 = 3;
+/// The bytes of what tells how one object is made from another, in memory beside the two.
+const INSTRUCTIONS: u64 = 32 << 20;
 
 /// The objects of a pack. Each object's name is the SHA-1 of its content, computed here, with the check for made
 /// collisions that git has too; so whatever is reached from a commit is what the commit means.
@@ -63,9 +62,9 @@ impl Pack {
     pub(super) fn read(path: &Path, address: &str, limits: &SourceLimits, stop: Stop) -> Result<Self, SourceError> {
         let invalid = |_| broken(address);
         let file = File::at(path, gix_hash::Kind::Sha1).map_err(invalid)?;
-        let memory = usize::try_from(limits.object.saturating_mul(WORKING_MEMORY)).unwrap_or(usize::MAX);
+        let memory = limits.object.saturating_mul(2).saturating_add(INSTRUCTIONS);
         let mut pack = Self {
-            file: file.with_alloc_limit_bytes(Some(memory)),
+            file: file.with_alloc_limit_bytes(Some(usize::try_from(memory).unwrap_or(usize::MAX))),
             offsets: HashMap::new(),
             cache: MemoryCappedHashmap::new(CACHE),
             inflate: Inflate::default(),
@@ -166,8 +165,9 @@ impl Pack {
     /// The names in a folder.
     pub(super) fn folder(&mut self, id: &ObjectId) -> Result<Vec<Named>, SourceError> {
         self.object(id, Kind::Tree)?;
-        let tree = TreeRef::from_bytes(&self.buffer, gix_hash::Kind::Sha1).map_err(|_| broken(&self.address))?;
-        let named = tree.entries.iter().map(|entry| {
+        let mut named = Vec::new();
+        for entry in TreeRefIter::from_bytes(&self.buffer, gix_hash::Kind::Sha1) {
+            let entry = entry.map_err(|_| broken(&self.address))?;
             let kind = match entry.mode.kind() {
                 gix_object::tree::EntryKind::Tree => NamedKind::Folder,
                 gix_object::tree::EntryKind::Blob => NamedKind::File { executable: false },
@@ -175,9 +175,15 @@ impl Pack {
                 gix_object::tree::EntryKind::Link => NamedKind::Link,
                 gix_object::tree::EntryKind::Commit => NamedKind::Submodule,
             };
-            Named { name: entry.filename.to_vec(), kind, id: entry.oid.to_owned() }
-        });
-        Ok(named.collect())
+            named.push(Named { name: entry.filename.to_vec(), kind, id: entry.oid.to_owned() });
+            if named.len() as u64 > self.limits.files {
+                return Err(SourceError::TooLarge(format!(
+                    "{} has a folder of more than {} names, which is the limit for files, folders and links",
+                    self.address, self.limits.files
+                )));
+            }
+        }
+        Ok(named)
     }
 
     /// The content of a file or the target of a link.

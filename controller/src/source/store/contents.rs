@@ -11,6 +11,10 @@ use super::{ContentKey, hexadecimal, key_in};
 /// How much of the room is kept when there is too little, in percent; so that not every new content removes one.
 const KEPT_PERCENT: u64 = 90;
 
+/// How much more must have come, in percent of the room, before it is looked again for what may go when everything
+/// is held. Looking at each content that comes would take the longer the more there are.
+const PATIENCE_PERCENT: u64 = 5;
+
 /// A file's size and the time of its last change.
 pub(super) type Stamp = (u64, SystemTime);
 
@@ -20,6 +24,8 @@ pub(super) struct Contents {
     held: HashMap<ContentKey, usize>,
     bytes: u64,
     most_bytes: u64,
+    /// Up to how many bytes nothing is looked for that may go, since there was nothing when it was looked for last.
+    patience: u64,
     uses: u64,
 }
 
@@ -53,7 +59,8 @@ impl Contents {
             }
         }
         found.sort_unstable();
-        let mut contents = Self { known: HashMap::new(), held: HashMap::new(), bytes: 0, most_bytes, uses: 0 };
+        let mut contents =
+            Self { known: HashMap::new(), held: HashMap::new(), bytes: 0, most_bytes, patience: 0, uses: 0 };
         for (_, key, bytes) in found {
             contents.uses += 1;
             contents.bytes += bytes;
@@ -71,6 +78,7 @@ impl Contents {
             *holds -= 1;
             if *holds == 0 {
                 self.held.remove(content);
+                self.patience = 0;
             }
         }
     }
@@ -98,7 +106,7 @@ impl Contents {
 
     /// What must go, which is forgotten here: what was used longest ago and is not held.
     pub(super) fn superfluous(&mut self) -> Vec<ContentKey> {
-        if self.bytes <= self.most_bytes {
+        if self.bytes <= self.most_bytes.max(self.patience) {
             return Vec::new();
         }
         let mut candidates: Vec<_> = self
@@ -117,6 +125,45 @@ impl Contents {
             self.forget(&key);
             gone.push(key);
         }
+        if self.bytes > self.most_bytes {
+            self.patience = self.bytes.saturating_add(self.most_bytes / 100 * PATIENCE_PERCENT);
+        }
         gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(most_bytes: u64) -> Contents {
+        Contents::found_in(tempfile::tempdir().unwrap().path(), most_bytes).unwrap()
+    }
+
+    /// A content of 100 bytes comes.
+    fn come(contents: &mut Contents, number: u8) -> Vec<ContentKey> {
+        contents.verified([number; 32], (100, SystemTime::UNIX_EPOCH));
+        contents.superfluous()
+    }
+
+    #[test]
+    fn the_room_is_kept_with_some_to_spare() {
+        let mut contents = contents(1000);
+        for number in 0..10 {
+            assert_eq!(come(&mut contents, number), Vec::<ContentKey>::new());
+        }
+        assert!(contents.is_verified(&[0; 32], (100, SystemTime::UNIX_EPOCH)));
+        assert_eq!(come(&mut contents, 10), [[1; 32], [2; 32]], "the first was used since");
+    }
+
+    #[test]
+    fn what_is_held_stays_and_goes_when_it_is_let_go() {
+        let mut contents = contents(1000);
+        for number in 0..12 {
+            contents.hold([number; 32]);
+            assert_eq!(come(&mut contents, number), Vec::<ContentKey>::new());
+        }
+        contents.release(&[5; 32]);
+        assert_eq!(contents.superfluous(), [[5; 32]]);
     }
 }

@@ -30,7 +30,7 @@ async fn a_repository_has_limits() {
         (SourceLimits { unpacked_pack: 120_000, ..all }, "more than 120000 bytes together, which is the limit"),
         (SourceLimits { objects: 2, ..all }, "the limit is 2"),
         (SourceLimits { bytes: 120_000, ..all }, "more than 120000 bytes together, which is the limit"),
-        (SourceLimits { files: 2, ..all }, "more than 2 files, folders and links, which is the limit"),
+        (SourceLimits { files: 2, ..all }, "more than 2 names, which is the limit"),
     ] {
         let sentence = too_large(limits, &source).await;
         assert!(sentence.contains(expected), "{sentence}");

@@ -21,7 +21,7 @@ pub(super) async fn build(
     progress: &ProgressSink,
 ) -> Result<BuildReport, EngineError> {
     match engine.builder {
-        BuilderKind::BuildKit => buildkit::build(connection, engine, request, progress).await,
+        BuilderKind::BuildKit => Box::pin(buildkit::build(connection, engine, request, progress)).await,
         BuilderKind::Classic => classic::build(connection, request, progress).await,
     }
 }

@@ -80,7 +80,7 @@ impl Broken {
         EngineError::BuildFailed(BuildFailed {
             message: sentence,
             failure: BuildFailure { step: self.step, exit_code, log_tail: self.log_tail },
-            report,
+            report: Box::new(report),
         })
     }
 }
@@ -126,6 +126,16 @@ mod tests {
         assert!(matches!(error, EngineError::RegistryUnavailable(_)), "{error}");
         let error = broken.into_error("docker.io/library/node:6: not found", BuildReport::default());
         assert!(matches!(error, EngineError::BuildFailed(_)), "{error}");
+    }
+
+    #[test]
+    fn a_front_end_that_cannot_be_had_is_never_the_builds_fault() {
+        let broken = Broken { frontend: Some("docker/dockerfile:1".to_owned()), ..Broken::default() };
+        let error = |message: &str| broken.clone().into_error(message, BuildReport::default());
+        assert!(matches!(error("dial tcp: i/o timeout"), EngineError::RegistryUnavailable(_)));
+        assert!(matches!(error("something else"), EngineError::RegistryUnavailable(_)));
+        assert!(matches!(error("docker.io/docker/dockerfile:1: not found"), EngineError::ImageNotFound(_)));
+        assert!(error("unauthorized").to_string().contains("docker/dockerfile:1, which the Dockerfile's # syntax="));
     }
 
     #[test]

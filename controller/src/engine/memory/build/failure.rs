@@ -9,7 +9,7 @@ use crate::registry::memory::Refusal;
 /// A build that fails before any of its steps.
 pub(super) fn broken(cause: &str) -> EngineError {
     let message = format!("the image cannot be built: {cause}");
-    EngineError::BuildFailed(BuildFailed { message, failure: BuildFailure::default(), report: BuildReport::default() })
+    EngineError::BuildFailed(BuildFailed { message, failure: BuildFailure::default(), report: Box::default() })
 }
 
 /// A step that cannot be begun.
@@ -43,5 +43,5 @@ fn failed(
     report: &BuildReport,
 ) -> EngineError {
     let failure = BuildFailure { step: Some(step.text.clone()), exit_code, log_tail: printed.trim_end().to_owned() };
-    EngineError::BuildFailed(BuildFailed { message, failure, report: report.clone() })
+    EngineError::BuildFailed(BuildFailed { message, failure, report: Box::new(report.clone()) })
 }

@@ -32,7 +32,7 @@ impl Control {
 
     /// Builds.
     pub(super) async fn solve(&self, request: SolveRequest) -> Result<(), Failure> {
-        self.0.clone().solve(request).await.map(drop).map_err(failure)
+        self.0.clone().solve(request).await.map(drop).map_err(|status| failure(&status))
     }
 
     /// What happens in the build that has this reference, once it has begun, until it is over. What goes wrong with the
@@ -51,7 +51,7 @@ impl Control {
 }
 
 /// A status that has a cause here was made here: the connection broke.
-fn failure(status: Status) -> Failure {
+fn failure(status: &Status) -> Failure {
     match status.source() {
         Some(cause) => Failure::unreachable(cause),
         None if status.code() == Code::Unimplemented => {

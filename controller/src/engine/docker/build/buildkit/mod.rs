@@ -39,10 +39,8 @@ pub(super) async fn build(
     let build = connection.for_build();
     let session = Session::new(&request, progress);
     let mut trace = BuildKitTrace::default();
-    let outcome = solve(&build, &session, &request, |news| {
-        trace.read(&news).into_iter().for_each(|told| progress(told));
-    })
-    .await;
+    let tell = |news| trace.read(&news).into_iter().for_each(|told| progress(told));
+    let outcome = Box::pin(solve(&build, &session, &request, tell)).await;
     trace.finish().into_iter().for_each(|told: Progress| progress(told));
     let report = || BuildReport { bytes_sent: session.sent.bytes(), ..trace.report() };
     outcome.map(|()| report()).map_err(|failure| {

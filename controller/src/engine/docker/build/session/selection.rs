@@ -95,13 +95,9 @@ fn values(headers: &MetadataMap, name: &str) -> Vec<String> {
     let is_encoded = headers.get(format!("{name}-encoded")).is_some_and(|value| value == "1" || value == "true");
     let values = headers.get_all(name);
     let texts = values.iter().map(|value| String::from_utf8_lossy(value.as_encoded_bytes()).into_owned());
-    texts
-        .map(|text| match is_encoded {
-            true => {
-                let text = text.replace('+', " ");
-                percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
-            }
-            false => text,
-        })
-        .collect()
+    texts.map(|text| if is_encoded { decoded(&text) } else { text }).collect()
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }

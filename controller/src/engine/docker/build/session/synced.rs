@@ -47,7 +47,7 @@ impl SyncedFolder {
     pub(super) fn of_context(context: &Arc<ReadContext>, epoch: Option<i64>) -> Self {
         let seconds = |own: i64| epoch.unwrap_or(own);
         let entries = context.entries().map(|(path, entry)| {
-            let (stat, content) = match entry {
+            let (stat, held) = match entry {
                 Entry::Folder => (stat(path, FOLDER | EXECUTABLE_RIGHTS, seconds(context.modified())), Content::None),
                 Entry::Link { target } => {
                     let stat = stat(path, LINK | LINK_RIGHTS, seconds(context.modified()));
@@ -61,7 +61,7 @@ impl SyncedFolder {
                     (marked(stat, file.content.as_bytes()), Content::Context(file.clone()))
                 }
             };
-            SyncedEntry { path: path.clone(), stat, content }
+            SyncedEntry { path: path.clone(), stat, content: held }
         });
         let entries = entries.collect();
         Self::sorted(entries, context.rules().clone(), true, context)
