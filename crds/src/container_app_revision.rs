@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BaseImageStatus, BuildStatus, SourceStatus};
 
-#[expect(clippy::duplicated_attributes, reason = "columns of one table have the same types")]
 /// What went into a revision. It is written once and never changes.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[kube(

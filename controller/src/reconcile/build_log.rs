@@ -169,8 +169,8 @@ struct Lines {
     head_is_full: bool,
     tail: VecDeque<String>,
     tail_bytes: usize,
-    left_out_lines: usize,
-    left_out_bytes: usize,
+    omitted_count: usize,
+    omitted_bytes: usize,
 }
 
 impl Lines {
@@ -193,16 +193,16 @@ impl Lines {
             && let Some(oldest) = self.tail.pop_front()
         {
             self.tail_bytes -= oldest.len();
-            self.left_out_bytes += oldest.len();
-            self.left_out_lines += 1;
+            self.omitted_bytes += oldest.len();
+            self.omitted_count += 1;
         }
     }
 
     fn text(&self) -> String {
         let mut text = self.head.clone();
-        if self.left_out_lines > 0 {
-            let (lines, bytes) = (self.left_out_lines, self.left_out_bytes);
-            text.push_str(&format!("… {lines} lines, {bytes} bytes, are left out here …\n"));
+        if self.omitted_count > 0 {
+            let (lines, bytes) = (self.omitted_count, self.omitted_bytes);
+            text.extend(["… ", &format!("{lines} lines, {bytes} bytes, are left out here"), " …\n"]);
         }
         text.extend(self.tail.iter().map(String::as_str));
         text

@@ -78,7 +78,7 @@ fn base64_of_a_value_behind_something_else_is_hidden_but_for_a_neighbouring_char
 
 #[test]
 fn broken_base64_of_a_long_value_is_hidden_line_by_line() {
-    let value: String = (0..300).map(|number| char::from(b'a' + (number * 7 % 26) as u8)).collect();
+    let value: String = (0..300_u32).filter_map(|number| char::from_digit(10 + number * 7 % 26, 36)).collect();
     let encoded = STANDARD.encode(&value);
     for length in LINE_LENGTHS {
         for from in (0..encoded.len()).step_by(length) {

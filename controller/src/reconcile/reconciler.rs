@@ -189,7 +189,7 @@ impl Reconciler {
             known.engine.clone_from(&app.spec.engine);
             known.is_waiting = !planned.plan.blocks.is_empty();
         });
-        self.follow_plan(key, &app, &uid, *planned).await
+        Box::pin(self.follow_plan(key, &app, &uid, *planned)).await
     }
 
     async fn follow_plan(

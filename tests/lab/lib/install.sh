@@ -74,6 +74,10 @@ unpack() {
 install_for() {
     local component
     [[ $EUID == 0 ]] || die "this needs root: it makes bridges, mounts and containers"
+    # Two at once would build in the same folder; who comes second finds everything there.
+    mkdir -p "$cache"
+    exec 8>"$cache/lock"
+    flock 8
     install_tools
     unpack_debian_packages "${unpacked[@]}"
     for component; do
@@ -86,4 +90,5 @@ install_for() {
             bench) build_bench ;;
         esac
     done
+    exec 8>&-
 }

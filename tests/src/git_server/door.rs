@@ -103,6 +103,9 @@ async fn listen(listener: TcpListener, acceptor: TlsAcceptor, desk: Arc<Desk>, c
             }
         }
     }
+    // Closing would not be enough: a process that is being started at this moment holds a copy of everything that is
+    // open here, until it becomes another program.
+    rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).expect("it listens");
     drop(listener);
     connections.shutdown().await;
 }

@@ -1,5 +1,6 @@
 //! What is planned in which situation, and that the plan leads where it should.
 
+mod inputs;
 mod revisions;
 
 use std::time::Duration;

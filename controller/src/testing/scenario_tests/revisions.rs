@@ -9,6 +9,9 @@ use crate::testing::ResourceOperation;
 /// The password that the world's registry wants.
 const CANARY: &str = "a+b/c";
 
+/// What a secret of the build holds.
+const BUILD_SECRET: &str = "canary-for-npm";
+
 /// A resource that is stalled is looked at again after a minute.
 const STALLED: Duration = Duration::from_mins(1);
 
@@ -93,15 +96,23 @@ async fn a_build_that_fails_is_recorded_once_and_the_old_revision_stays_the_curr
 
 #[tokio::test]
 async fn no_secret_that_is_handled_is_told_or_recorded() {
-    for script in [format!("echo token={CANARY}"), format!("echo token={CANARY} && exit 1")] {
+    let printed = format!("echo token={CANARY} && echo npm={BUILD_SECRET}");
+    for script in [printed.clone(), format!("{printed} && exit 1")] {
         let world = World::new(ImageStore::GraphDriver);
-        world.resources.apply(&building(&script));
+        let data = [("token".to_owned(), BUILD_SECRET.as_bytes().to_vec())].into();
+        world.resources.put_secret("default", "npm", SecretData { kind: "Opaque".to_owned(), data });
+        let mut app = building(&script);
+        let secrets = json!([{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}]);
+        app.spec.image.build.as_mut().unwrap().secrets = serde_json::from_value(secrets).unwrap();
+        world.resources.apply(&app);
         world.live_until(&CrashPlan::none(), STALLED).await;
         let revision = newest(&world);
-        assert!(status(&revision).log.contains("token=***"), "{}", status(&revision).log);
+        let log = &status(&revision).log;
+        assert!(log.contains("token=***") && log.contains("npm=***"), "{log}");
+        assert_eq!(revision.spec.inputs.as_ref().unwrap().secrets, ["npm"]);
         let app = world.resources.get(&world.key).unwrap();
         let told = format!("{:?} {:?} {:?}", revision.status, app.status, world.resources.events(&world.key));
-        assert!(!told.contains(CANARY), "{told}");
+        assert!(!told.contains(CANARY) && !told.contains(BUILD_SECRET), "{told}");
     }
 }
 
