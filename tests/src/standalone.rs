@@ -60,7 +60,8 @@ impl StandaloneProject {
     /// Writes a file, and the folders that it lies in; its path.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.join(name);
-        std::fs::create_dir_all(path.parent().expect("it lies in the project's folder")).expect("a folder for the file");
+        std::fs::create_dir_all(path.parent().expect("it lies in the project's folder"))
+            .expect("a folder for the file");
         std::fs::write(&path, content).expect("the file is written");
         path.to_str().expect("the path is text").to_owned()
     }

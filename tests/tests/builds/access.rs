@@ -1,9 +1,9 @@
 //! What a build is given that is not everybody's: secrets, keys, base images behind a password.
 
-use longshore_tests::{LabEngine, SshServer, StandaloneProject, lab_variable, registry_secret, unique_name};
-use serde_json::{Value, json};
+use longshore_tests::{LabEngine, SshServer, StandaloneProject, lab_variable, unique_name};
+use serde_json::json;
 
-use super::{app_of, image_of, in_image, inline, secret};
+use super::{app_of, gcr_secret, image_of, in_image, inline, secret};
 
 on_both_engines! {
     a_step_reads_a_secret_of_the_files;
@@ -66,11 +66,10 @@ async fn a_private_base_image_wants_credentials(engine: LabEngine) {
 
     // Somebody else's credentials are no better, and are not told.
     let with = |password: &str| {
-        let credentials: Value = serde_json::from_str(&registry_secret("gcr", password)).unwrap();
         let image = json!({
             "name": image_of(&project, "private"), "build": build, "pullSecrets": [{"name": "gcr"}],
         });
-        project.app("private", &json!({"image": image}), &[credentials])
+        project.app("private", &json!({"image": image}), &[gcr_secret(password)])
     };
     let wrong = unique_name("wrong");
     let said = project.run(&["up", "-d", "--timeout", "5s", "-f", &with(&wrong)]);

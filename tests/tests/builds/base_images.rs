@@ -19,29 +19,24 @@ async fn a_base_image_that_moves_builds_anew_and_the_cause_says_so(engine: LabEn
     following["baseImageInterval"] = json!("1s");
     let mut staying = following.clone();
     staying["rebuildOnBaseImageChange"] = json!(false);
-    let spec = |name: &str, build: &serde_json::Value| {
+    let container = |name: &str| format!("{}-{name}", project.name);
+    let apps = [("following", &following), ("staying", &staying)].map(|(name, build)| {
+        let run = json!({
+            "containerName": container(name), "command": ["sleep", "3600"], "terminationGracePeriodSeconds": 0,
+        });
         let image = json!({"name": image_of(&project, name), "build": build});
-        let run = json!({"command": ["sleep", "3600"], "terminationGracePeriodSeconds": 0});
-        // A name of the test's own: the name of an app alone is the container's.
-        json!({"image": image, "run": {"containerName": format!("{}-{name}", project.name), "command": run["command"], "terminationGracePeriodSeconds": 0}})
-    };
-    let file = project.app("following", &spec("following", &following), &[]);
-    project.app("staying", &spec("staying", &staying), &[]);
-    let staying_file = project.folder().join("staying.yaml").to_str().unwrap().to_owned();
-    let both = project.file(
-        "both.yaml",
-        &[&file, &staying_file].map(|file| std::fs::read_to_string(file).unwrap()).join("\n---\n"),
-    );
+        project.app(name, &json!({"image": image, "run": run}), &[])
+    });
+    let both = apps.map(|file| std::fs::read_to_string(file).unwrap()).join("\n---\n");
+    let both = project.file("both.yaml", &both);
 
     // Two in a row build once.
     project.up(&both).well();
     let revisions = |name: &str| project.longshore(&["history", name]).unwrap().lines().count() - 1;
     project.up(&both).well();
     assert_eq!((revisions("following"), revisions("staying")), (1, 1));
-    let page = |name: &str| {
-        let container = format!("{}-{name}", project.name);
-        engine.docker(&["exec", &container, "cat", "/copy"]).unwrap_or_default().trim().to_owned()
-    };
+    let page =
+        |name: &str| engine.docker(&["exec", &container(name), "cat", "/copy"]).unwrap_or_default().trim().to_owned();
     assert_eq!((page("following"), page("staying")), ("one".to_owned(), "one".to_owned()));
 
     let attached = project.attach(&both);

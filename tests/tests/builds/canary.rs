@@ -6,12 +6,11 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use longshore_tests::{
-    GitServer, LabEngine, Place, Repository, SshServer, StandaloneProject, kubectl, lab_variable, registry_secret,
-    unique_name,
+    GitServer, LabEngine, Place, Repository, SshServer, StandaloneProject, kubectl, lab_variable, unique_name,
 };
 use serde_json::{Value, json};
 
-use super::secret;
+use super::{gcr_secret, secret};
 
 on_both_engines! {
     no_secret_is_told_or_kept_without_a_cluster;
@@ -162,7 +161,7 @@ impl Canary {
             ),
             secret("npm", "Opaque", &[("token", &self.build_secret)]),
             secret("deploy", "kubernetes.io/ssh-auth", &[("ssh-privatekey", &self.ssh.private_key())]),
-            serde_json::from_str(&registry_secret("gcr", &self.registry_password)).unwrap(),
+            gcr_secret(&self.registry_password),
         ]
     }
 

@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use longshore_tests::StandaloneProject;
+use std::process::Command;
+
+use longshore_tests::{LabEngine, StandaloneProject, registry_secret};
 use serde_json::{Value, json};
 
 /// Makes a test of each behaviour on each of the lab's engines.
@@ -76,6 +78,35 @@ fn secret(name: &str, kind: &str, values: &[(&str, &str)]) -> Value {
     let values: serde_json::Map<String, Value> =
         values.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name}, "stringData": values})
+}
+
+/// A Secret with this password of the lab's gcr.io.
+fn gcr_secret(password: &str) -> Value {
+    serde_json::from_str(&registry_secret("gcr", password)).unwrap()
+}
+
+/// Makes an engine forget what it has cached of this step, which is no other test's.
+fn forget_step(engine: LabEngine, step: &str) {
+    let endpoint = engine.endpoint();
+    let ask = |arguments: &[&str]| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--fail", "--unix-socket", endpoint.trim_start_matches("unix://")]).args(arguments);
+        serde_json::from_slice::<Value>(&curl.output().unwrap().stdout).unwrap()
+    };
+    let usage = ask(&["http://engine/v1.41/system/df"]);
+    let cached = usage["BuildCache"].as_array().unwrap();
+    let ids: Vec<&str> = cached
+        .iter()
+        .filter(|record| record["Description"].as_str().is_some_and(|text| text.contains(step)))
+        .map(|record| record["ID"].as_str().unwrap())
+        .collect();
+    assert!(!ids.is_empty(), "nothing is cached of {step}");
+    for id in ids {
+        let filters = format!("filters={}", json!({"id": {id: true}}));
+        let prune = ["--get", "--request", "POST", "--data", "all=true", "--data-urlencode", &filters];
+        let pruned = ask(&[&prune[..], &["http://engine/v1.41/build/prune"]].concat());
+        assert_eq!(pruned["CachesDeleted"], json!([id]), "{pruned}");
+    }
 }
 
 /// Whether a shell with these words in its command line runs on this machine, where the lab's engines run as well.
