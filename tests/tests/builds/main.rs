@@ -7,20 +7,15 @@ use std::process::Command;
 
 use longshore_tests::{LabEngine, StandaloneProject, registry_secret};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
-/// Makes a test of each behaviour on each of the lab's engines.
+/// Makes a test of each behaviour, which is played on both engines side by side.
 macro_rules! on_both_engines {
     ($($behaviour:ident;)*) => {
-        mod engine_20 {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $behaviour() {
-                super::$behaviour(longshore_tests::LabEngine::Engine20).await;
-            })*
-        }
-        mod engine_29 {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $behaviour() {
-                super::$behaviour(longshore_tests::LabEngine::Engine29).await;
+        mod on_both_engines {
+            $(#[test]
+            fn $behaviour() {
+                crate::side_by_side(|engine, runtime| runtime.block_on(super::$behaviour(engine)));
             })*
         }
     };
@@ -34,6 +29,18 @@ mod contexts;
 mod dockerfiles;
 mod options;
 mod store_options;
+
+/// Plays a behaviour on each engine. The builds are the engines' work, which need not wait for one another.
+fn side_by_side(behaviour: impl Fn(LabEngine, Runtime) + Sync) {
+    let on = |engine| behaviour(engine, Runtime::new().unwrap());
+    std::thread::scope(|scope| {
+        for engine in [LabEngine::Engine20, LabEngine::Engine29] {
+            // A failure names the thread.
+            let thread = std::thread::Builder::new().name(engine.component().to_owned());
+            thread.spawn_scoped(scope, move || on(engine)).unwrap();
+        }
+    });
+}
 
 /// The name of a project's image of this name.
 fn image_of(project: &StandaloneProject, name: &str) -> String {

@@ -82,7 +82,9 @@ async fn a_cache_in_a_registry_serves_who_has_none(engine: LabEngine) {
     let reference = format!("gcr.io/{repository}:cache");
     // Nothing of the first stage is in the image, so only a cache of all stages has it.
     let step = format!("echo {} && cat /proc/sys/kernel/random/uuid > /own", project.name);
-    let dockerfile = format!("FROM busybox AS tools\nRUN {step}\nFROM busybox\nCOPY --from=tools /own /own\n");
+    let copy = format!("COPY --from=tools /own /own-of-{}", project.name);
+    let own = format!("/own-of-{}", project.name);
+    let dockerfile = format!("FROM busybox AS tools\nRUN {step}\nFROM busybox\n{copy}\n");
     let app_in = |project: &StandaloneProject, option: &str, value: Value| {
         let mut wanted = inline(&dockerfile);
         wanted[option] = value;
@@ -98,13 +100,14 @@ async fn a_cache_in_a_registry_serves_who_has_none(engine: LabEngine) {
         return;
     }
     said.well();
-    let made = in_image(&project, &image_of(&project, "cached"), &["cat", "/own"]);
+    let made = in_image(&project, &image_of(&project, "cached"), &["cat", &own]);
     assert!(digest_in_registry(&repository, "cache").is_some(), "the registry holds the cache");
 
     drop(project);
+    forget_step(engine, &copy);
     forget_step(engine, &step);
 
     let later = StandaloneProject::begin(engine);
     later.up(&app_in(&later, "cacheFrom", json!([reference]))).well();
-    assert_eq!(in_image(&later, &image_of(&later, "cached"), &["cat", "/own"]), made);
+    assert_eq!(in_image(&later, &image_of(&later, "cached"), &["cat", &own]), made);
 }
