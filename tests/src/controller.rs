@@ -14,26 +14,34 @@ pub struct Controller {
     system_namespace: String,
     release: String,
     folder: PathBuf,
+    log_filter: String,
 }
 
 impl Controller {
     /// Installs the chart's rights in a namespace of their own and starts the controller for one namespace.
     pub fn start(watched_namespace: &str) -> Self {
+        Self::start_logging(watched_namespace, "info")
+    }
+
+    /// The same with another filter for what it logs.
+    pub fn start_logging(watched_namespace: &str, log: &str) -> Self {
         let release = unique_name("lab");
         let system_namespace = unique_name("longshore-system");
         kubectl(&["create", "namespace", &system_namespace], "").expect("a namespace is made");
         let installation = Installation::of(&release, &system_namespace, Rights::EveryNamespace);
         let folder = std::env::temp_dir().join(&release);
         std::fs::create_dir_all(&folder).expect("a folder for the kubeconfig is made");
-        let process = start_process(&folder, &release, &system_namespace, watched_namespace);
-        Self { process, _installation: installation, system_namespace, release, folder }
+        let process = start_process(&folder, &release, &system_namespace, watched_namespace, log);
+        let log_filter = log.to_owned();
+        Self { process, _installation: installation, system_namespace, release, folder, log_filter }
     }
 
     /// Ends the process as a kill or a power cut would, and starts another.
     pub fn die_and_start_again(&mut self, watched_namespace: &str) {
         self.process.kill().expect("the controller runs");
         let _ = self.process.wait();
-        self.process = start_process(&self.folder, &self.release, &self.system_namespace, watched_namespace);
+        self.process =
+            start_process(&self.folder, &self.release, &self.system_namespace, watched_namespace, &self.log_filter);
     }
 
     /// What it has logged.
@@ -65,7 +73,13 @@ impl Drop for Controller {
     }
 }
 
-fn start_process(folder: &Path, release: &str, system_namespace: &str, watched_namespace: &str) -> Child {
+fn start_process(
+    folder: &Path,
+    release: &str,
+    system_namespace: &str,
+    watched_namespace: &str,
+    log_filter: &str,
+) -> Child {
     let account = format!("{release}-longshore");
     let token = kubectl(&["--namespace", system_namespace, "create", "token", &account], "");
     let kubeconfig = folder.join("kubeconfig");
@@ -75,7 +89,7 @@ fn start_process(folder: &Path, release: &str, system_namespace: &str, watched_n
     Command::new(longshore_binary())
         .args(["controller", "--release", release, "--namespace", watched_namespace])
         .args(["--probe-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
-        .args(["--engine-secrets-namespace", system_namespace])
+        .args(["--engine-secrets-namespace", system_namespace, "--log", log_filter])
         .arg("--cache-dir")
         .arg(folder.join("cache"))
         .env("KUBECONFIG", &kubeconfig)

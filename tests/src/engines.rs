@@ -2,7 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::programs::{from_repository, lab_variable, run};
 use crate::unique_name;
@@ -75,6 +79,30 @@ impl LabEngine {
         let memory = format!("BUILDX_CONFIG={}", memory.path().display());
         let build = [&host, &memory, "BUILDX_BUILDER=default", &buildx, "build", "--progress", "plain"];
         run("env", &[&build, arguments].concat(), "")
+    }
+
+    /// Pushes to the lab's `gcr.io`, with its credentials.
+    pub fn push_to_gcr(self, reference: &str) {
+        let user = format!("{}:{}", lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
+        let credentials = serde_json::json!({"auths": {"gcr.io": {"auth": BASE64_STANDARD.encode(user)}}});
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("config.json"), credentials.to_string()).expect("it is written");
+        let folder = folder.path().to_str().expect("the path is text");
+        self.docker(&["--config", folder, "push", reference]).unwrap_or_else(|error| panic!("{reference}: {error}"));
+    }
+
+    /// Everything that it keeps of an image: its history, its configuration, and what `docker save` gives, unpacked.
+    pub fn everything_of(self, image: &str) -> String {
+        let history = self.docker(&["history", "--no-trunc", image]).expect("a history");
+        let inspected = self.docker(&["image", "inspect", image]).expect("an inspection");
+        let folder = tempfile::tempdir().expect("a folder");
+        let archive = folder.path().join("image.tar");
+        self.docker(&["save", "--output", archive.to_str().expect("text"), image]).expect("the image is saved");
+        // Layers may be compressed, each a file of the archive.
+        let unpack = "tar -xf image.tar && rm image.tar && find . -type f -exec zcat -f {} +";
+        let saved = Command::new("sh").args(["-c", unpack]).current_dir(folder.path()).output().expect("a shell");
+        assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+        format!("{history}{inspected}{}", String::from_utf8_lossy(&saved.stdout))
     }
 
     /// The names of all containers, those that have ended included.

@@ -15,6 +15,7 @@ mod namespace;
 mod place;
 mod programs;
 mod ssh_server;
+mod standalone;
 mod wait;
 
 pub use controller::{Controller, longshore, longshore_binary};
@@ -26,6 +27,7 @@ pub use namespace::with_temp_namespace;
 pub use place::Place;
 pub use programs::{corrupt, from_repository, helm, kubectl, lab_variable};
 pub use ssh_server::SshServer;
+pub use standalone::{Attached, Said, StandaloneProject};
 pub use wait::eventually;
 
 /// A name that no other test, in this process or another, has.

@@ -1,6 +1,8 @@
 //! A place in the lab's cluster for one test: a namespace, a controller that works for it, and an engine by a name of
 //! its own.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,7 +17,7 @@ pub struct Place {
     pub engine_name: String,
     /// The engine.
     pub engine: LabEngine,
-    controller: Option<Controller>,
+    controller: Mutex<Option<Controller>>,
 }
 
 impl Place {
@@ -24,12 +26,22 @@ impl Place {
         Self::with_endpoint(engine, &engine.endpoint(), test).await;
     }
 
+    /// The same with a controller that logs by this filter.
+    pub async fn with_log(engine: LabEngine, log: &str, test: impl AsyncFnOnce(&Place)) {
+        Self::made(engine, &engine.endpoint(), log, test).await;
+    }
+
     /// The same with another address of the engine.
     pub async fn with_endpoint(engine: LabEngine, endpoint: &str, test: impl AsyncFnOnce(&Place)) {
+        Self::made(engine, endpoint, "info", test).await;
+    }
+
+    async fn made(engine: LabEngine, endpoint: &str, log: &str, test: impl AsyncFnOnce(&Place)) {
         install_crds(&administrator().await).await;
         with_temp_namespace(async |_, namespace| {
             let engine_name = unique_name("engine");
-            let place = Place { engine_name, engine, controller: Some(Controller::start(&namespace)), namespace };
+            let controller = Mutex::new(Some(Controller::start_logging(&namespace, log)));
+            let place = Place { engine_name, engine, controller, namespace };
             place.set_endpoint(endpoint);
             test(&place).await;
         })
@@ -38,11 +50,16 @@ impl Place {
 
     /// Gives the engine an address.
     pub fn set_endpoint(&self, endpoint: &str) {
+        self.set_engine(&json!({"endpoint": endpoint}));
+    }
+
+    /// Gives the engine this spec.
+    pub fn set_engine(&self, spec: &Value) {
         let engine = json!({
             "apiVersion": "longshore.dev/v1alpha1",
             "kind": "ContainerEngine",
             "metadata": {"name": self.engine_name},
-            "spec": {"endpoint": endpoint},
+            "spec": spec,
         });
         kubectl(&["apply", "-f", "-"], &engine.to_string()).expect("kubectl does it");
     }
@@ -112,6 +129,20 @@ impl Place {
         self.condition(name, kind).is_some_and(|condition| condition["status"] == "True")
     }
 
+    /// What its controller has logged.
+    pub fn log(&self) -> String {
+        self.controller().as_ref().map(Controller::log).unwrap_or_default()
+    }
+
+    /// Ends its controller as a power cut would, and starts another.
+    pub fn controller_dies_and_starts_again(&self) {
+        self.controller().as_mut().expect("it runs until the test ends").die_and_start_again(&self.namespace);
+    }
+
+    fn controller(&self) -> MutexGuard<'_, Option<Controller>> {
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A name on the engine that no other test uses.
     pub fn container(&self, name: &str) -> String {
         format!("{}.{name}", self.namespace)
@@ -122,7 +153,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         // While the controller still runs: it is what removes the containers.
         let _ = kubectl(&["--namespace", &self.namespace, "delete", "capp", "--all", "--timeout=60s"], "");
-        self.controller.take();
+        self.controller().take();
         let _ = kubectl(&["delete", "ceng", &self.engine_name, "--ignore-not-found"], "");
     }
 }

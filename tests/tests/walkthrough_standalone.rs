@@ -2,12 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
 use longshore_tests::{
-    LabEngine, answer_on_port, digest_in_registry, eventually, example_never_built, from_repository, lab_variable,
-    longshore, longshore_binary, registry_secret, unique_name,
+    LabEngine, StandaloneProject, answer_on_port, digest_in_registry, eventually, example_never_built, lab_variable,
+    registry_secret,
 };
 use tokio::sync::Mutex;
 
@@ -74,7 +71,7 @@ async fn build_the_examples(engine: LabEngine) {
 
 async fn walk_through(engine: LabEngine) {
     let _turn = ONE_LESSON_AT_A_TIME.lock().await;
-    let lesson = Lesson::begin(engine);
+    let lesson = StandaloneProject::begin(engine);
 
     // 1. Run hello-world: not found locally, pulled, created, run, exits.
     let hello = lesson.file("hello.yaml", &hello_world("hello"));
@@ -101,7 +98,7 @@ async fn walk_through(engine: LabEngine) {
     assert!(all.contains("hello-again") && all.contains("(0)"), "{all}");
 
     // 5 to 8. Build and run the first app; the command returns once it is Ready.
-    let up = lesson.up("examples/node-app/my-app.yaml").unwrap();
+    let up = lesson.up("examples/node-app/my-app.yaml").well().result;
     assert!(up.contains("http://localhost:4000"), "{up}");
     eventually("my-app answers", || async { answer_on_port(4000).as_deref() == Some("Hello World") }).await;
     assert!(engine.containers().contains(&"my-app".to_owned()));
@@ -152,108 +149,35 @@ async fn walk_through(engine: LabEngine) {
     // 19. The same YAML again and again changes nothing.
     let before = lesson.containers_with_ids();
     for _ in 0..100 {
-        lesson.up("examples/node-app/my-app.yaml").unwrap();
+        lesson.up("examples/node-app/my-app.yaml").well();
     }
     assert_eq!(lesson.containers_with_ids(), before);
 
     // 16. Nothing of ours is left, nothing of anyone else's is touched.
-    engine.docker(&["run", "--detach", "--name", "somebody-elses", "busybox", "sleep", "600"]).unwrap();
+    let _somebody_elses = SomebodyElses::run(engine);
     lesson.longshore(&["down", "--all", "--images"]).unwrap();
     assert_eq!(lesson.containers_with_ids(), "");
     assert!(engine.containers().contains(&"somebody-elses".to_owned()));
     let left = engine.images();
-    let of_the_project = format!("longshore.local/{}/", lesson.project);
+    let of_the_project = format!("longshore.local/{}/", lesson.name);
     let ours = |image: &&String| [&*of_the_project, "node-app", "hello"].iter().any(|name| image.contains(name));
     assert_eq!(left.iter().filter(ours).collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(left.contains(&"busybox:latest".to_owned()));
 }
 
-/// A project of its own on one engine, with a folder for its state and its files.
-struct Lesson {
-    engine: LabEngine,
-    project: String,
-    folder: PathBuf,
-}
+/// A container that no project has made.
+struct SomebodyElses(LabEngine);
 
-impl Lesson {
-    fn begin(engine: LabEngine) -> Self {
-        let project = unique_name("lesson");
-        let folder = std::env::temp_dir().join(&project);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self { engine, project, folder }
-    }
-
-    fn file(&self, name: &str, content: &str) -> String {
-        let path = self.folder.join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn with_project<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
-        let mut all = arguments.to_vec();
-        all.extend(["--project", &self.project, "--state-dir", self.folder.to_str().unwrap()]);
-        all
-    }
-
-    fn longshore(&self, arguments: &[&str]) -> Result<String, String> {
-        longshore(&self.engine.endpoint(), &self.with_project(arguments))
-    }
-
-    fn up(&self, file: &str) -> Result<String, String> {
-        self.longshore(&["up", "-d", "-f", file])
-    }
-
-    /// What a command tells while it works.
-    fn told_while(&self, arguments: &[&str]) -> String {
-        let output = self.command(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    }
-
-    fn attach(&self, file: &str) -> Attached {
-        let log = self.folder.join("attached");
-        let told = std::fs::File::create(&log).unwrap();
-        let process = self.command(&["up", "-f", file]).stdout(Stdio::null()).stderr(told).spawn().unwrap();
-        Attached { process, log }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(longshore_binary());
-        command.args(self.with_project(arguments)).current_dir(from_repository("")).stdin(Stdio::null());
-        command.env("DOCKER_HOST", self.engine.endpoint());
-        command
-    }
-
-    fn containers_with_ids(&self) -> String {
-        let ours = format!("label=longshore.dev/instance={}", self.project);
-        self.engine.docker(&["ps", "--all", "--no-trunc", "--filter", &ours, "--format", "{{.ID}} {{.Names}}"]).unwrap()
+impl SomebodyElses {
+    fn run(engine: LabEngine) -> Self {
+        engine.docker(&["run", "--detach", "--name", "somebody-elses", "busybox", "sleep", "600"]).unwrap();
+        Self(engine)
     }
 }
 
-impl Drop for Lesson {
+impl Drop for SomebodyElses {
     fn drop(&mut self) {
-        let _ = self.longshore(&["down", "--all", "--images"]);
-        self.engine.remove_by_hand("somebody-elses");
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// An `up` that is attached; it is interrupted as Ctrl-C does, and waited for.
-struct Attached {
-    process: Child,
-    log: PathBuf,
-}
-
-impl Attached {
-    fn has_told(&self, words: &str) -> bool {
-        std::fs::read_to_string(&self.log).unwrap().contains(words)
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
+        self.0.remove_by_hand("somebody-elses");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which digests of the base images count for a build.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::plan::{Observed, Remote};
 use super::{BuildSpec, Desired, Image, ImageKey, ImageReference, ImageSource};
@@ -13,6 +14,15 @@ impl Desired {
             build.base_images = resolved(build, observed);
         }
         self
+    }
+
+    /// How soon registries are to be asked again whether a base image has moved; `None` when nothing follows from it.
+    pub fn next_look_at_base_images(&self) -> Option<Duration> {
+        let Ok(ImageSource::Build(build)) = &self.source else {
+            return None;
+        };
+        let follows_any = build.method.follows_base_images && !build.method.named_base_images.is_empty();
+        follows_any.then_some(build.method.base_image_interval)
     }
 }
 

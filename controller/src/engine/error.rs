@@ -70,10 +70,23 @@ impl std::fmt::Display for BuildFailed {
     }
 }
 
-/// `90 seconds`, `30 minutes`.
+/// `1 second`, `90 seconds`, `30 minutes`.
 fn minutes(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds if seconds >= 60 && seconds % 60 == 0 => format!("{} minutes", seconds / 60),
-        seconds => format!("{seconds} seconds"),
+    let (count, unit) = match duration.as_secs() {
+        seconds if seconds >= 60 && seconds % 60 == 0 => (seconds / 60, "minute"),
+        seconds => (seconds, "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_as_people_say_it() {
+        for (seconds, told) in [(1, "1 second"), (60, "1 minute"), (90, "90 seconds"), (1800, "30 minutes")] {
+            assert_eq!(minutes(Duration::from_secs(seconds)), told);
+        }
     }
 }

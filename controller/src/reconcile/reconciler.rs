@@ -204,7 +204,9 @@ impl Reconciler {
         let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
-        let rest = [planned.plan.next_look(), planned.source_interval].into_iter().flatten().min().unwrap_or(AT_REST);
+        let base_images = planned.desired.next_look_at_base_images().map(|interval| interval.min(AT_REST));
+        let looks = [planned.plan.next_look(), planned.source_interval, base_images];
+        let rest = looks.into_iter().flatten().min().unwrap_or(AT_REST);
         let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);

@@ -79,6 +79,17 @@ fn a_base_image_that_is_not_followed_may_move() {
 }
 
 #[test]
+fn registries_are_asked_at_the_interval_when_something_follows_from_it() {
+    let mut desired = built_on_a_base();
+    let interval = Duration::from_secs(30);
+    change_build(&mut desired, |build| build.method.base_image_interval = interval);
+    assert_eq!(desired.next_look_at_base_images(), Some(interval));
+    change_build(&mut desired, |build| build.method.follows_base_images = false);
+    assert_eq!(desired.next_look_at_base_images(), None);
+    assert_eq!(wanted().next_look_at_base_images(), None, "it names no base image");
+}
+
+#[test]
 fn while_a_registry_cannot_be_asked_what_counted_before_counts() {
     let desired = built_on_a_base();
     let (_, mut observed) = well_on(&desired, holds("one"));

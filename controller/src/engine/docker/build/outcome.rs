@@ -67,7 +67,11 @@ impl Broken {
             let sentence = format!("the base image {image} cannot be had: {cause}");
             match RegistryAnswer::of(cause, false) {
                 Some(RegistryAnswer::Unavailable) => return EngineError::RegistryUnavailable(sentence),
-                Some(RegistryAnswer::Denied) => return EngineError::Denied(sentence),
+                Some(RegistryAnswer::Denied) => {
+                    return EngineError::Denied(format!(
+                        "{sentence}; name a Secret with credentials for its registry in spec.image.pullSecrets"
+                    ));
+                }
                 Some(RegistryAnswer::Missing) | None => {}
             }
         }

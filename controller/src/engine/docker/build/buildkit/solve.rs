@@ -12,6 +12,9 @@ const DOCKERFILE: &str = "dockerfile.v0";
 const INTO_THE_ENGINE: &str = "moby";
 /// The argument by which BuildKit is told what time it is.
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// What makes that the time of files that steps have made as well, and not only of the image and of what is copied. A
+/// layer that is unpacked already cannot be changed any more; the engine unpacks it for the first container.
+const IN_ALL_LAYERS: &[(&str, &str)] = &[("rewrite-timestamp", "true"), ("unpack", "false")];
 
 pub(super) fn solve_request(request: &BuildRequest, session: &str, reference: &str) -> SolveRequest {
     let exporter = Exporter { r#type: INTO_THE_ENGINE.to_owned(), attrs: exporter_attributes(request) };
@@ -84,7 +87,9 @@ fn exporter_attributes(request: &BuildRequest) -> HashMap<String, String> {
     let name = ("name".to_owned(), request.reference.canonical());
     let annotations = request.annotations.iter();
     let annotations = annotations.map(|(name, value)| (format!("annotation.{name}"), value.clone()));
-    std::iter::once(name).chain(annotations).collect()
+    let times = if request.source_date_epoch.is_some() { IN_ALL_LAYERS } else { &[] };
+    let times = times.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    std::iter::once(name).chain(annotations).chain(times).collect()
 }
 
 fn cache_export(export: &CacheExport) -> CacheOptionsEntry {
