@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use longshore_tests::{
-    LabEngine, StandaloneProject, answer_on_port, digest_in_registry, eventually, example_never_built, lab_variable,
-    registry_secret,
+    LabEngine, StandaloneProject, answer_on_port, digest_in_registry, eventually, example_never_built, from_repository,
+    lab_variable, registry_secret, unique_name,
 };
 use tokio::sync::Mutex;
 
@@ -33,7 +33,7 @@ async fn the_examples_of_builds_on_engine_29() {
 
 async fn build_the_examples(engine: LabEngine) {
     let _turn = ONE_LESSON_AT_A_TIME.lock().await;
-    let lesson = Lesson::begin(engine);
+    let lesson = StandaloneProject::begin(engine);
 
     // A secret is seen by the step that needs it, and nothing that is kept or told has it.
     let example = std::fs::read_to_string(from_repository("examples/node-app-secret/secret.yaml")).unwrap();
@@ -56,7 +56,7 @@ async fn build_the_examples(engine: LabEngine) {
     assert!(plan.contains("nothing to do"), "{plan}");
 
     // An edit of a folder is noticed while up is attached.
-    let folder = lesson.folder.join("node-app-path");
+    let folder = lesson.folder().join("node-app-path");
     std::fs::create_dir(&folder).unwrap();
     for name in ["app.yaml", "app.js", "Dockerfile"] {
         std::fs::copy(from_repository("examples/node-app-path").join(name), folder.join(name)).unwrap();
