@@ -19,7 +19,7 @@ pub enum ContextSource {
 }
 
 /// Where a context's Dockerfile comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DockerfileSource {
     /// It lies at this path in the context, or a link to a file of the context does.
     InContext(String),

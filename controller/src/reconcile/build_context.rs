@@ -48,11 +48,11 @@ impl Dereference<'_> {
             Err(block) => return Ok(Err(block)),
         };
         let Located { source, revision, origin, trouble } = located;
-        let read = self.contexts.read(source, dockerfile_of(build)).await;
+        let read = self.folders.read(self.contexts, source, dockerfile_of(build)).await;
         Ok(read
             .map(|read| SourceContext {
                 revision: revision.unwrap_or_else(|| read.digest().0.to_string()),
-                read: Arc::new(read),
+                read,
                 origin,
                 trouble,
             })

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference};
 
 use super::build_context::{SourceContext, inputs_of};
+use super::recent_folders::RecentFolders;
 use super::source_store::SourceLooks;
 use super::{AppKey, ResourceError, Resources, SecretData};
 use crate::app::{Block, BuildAccess, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
@@ -23,6 +24,7 @@ pub(super) struct Dereferenced {
 pub(super) struct Dereference<'a> {
     pub(super) resources: &'a dyn Resources,
     pub(super) contexts: &'a ContextReader,
+    pub(super) folders: &'a RecentFolders,
     pub(super) sources: &'a SourceLooks<'a>,
     pub(super) instance: &'a Instance,
     pub(super) key: &'a AppKey,

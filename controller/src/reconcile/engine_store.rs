@@ -47,6 +47,11 @@ impl EngineStore {
         self.images.read(|| self.engine.list_images()).await
     }
 
+    /// Lists everything that is not known, all of it at once.
+    pub(super) async fn list(&self) -> Result<(), EngineError> {
+        tokio::try_join!(self.info(), self.containers(), self.images()).map(|_| ())
+    }
+
     /// The containers as they are now, and whether the list that was kept was still held for true and was not: then
     /// something has changed that no event has told.
     pub(super) async fn relist(&self) -> Result<Relist, EngineError> {

@@ -63,18 +63,22 @@ impl Reconciler {
         let dereference = Dereference {
             resources: &*self.resources,
             contexts: &self.contexts,
+            folders: &self.folders,
             sources: &sources,
             instance: &self.instance,
             key,
         };
+        // Each may take a while, and neither needs the other.
+        let (dereferenced, store) =
+            tokio::join!(dereference.read(app, &engine), self.listed(&app.spec.engine, &engine));
         let Dereferenced { inputs, context } =
-            dereference.read(app, &engine).await.map_err(|error| ReconcileError::Failed(error.to_string()))?;
+            dereferenced.map_err(|error| ReconcileError::Failed(error.to_string()))?;
         let desired = match validate(app, &inputs) {
             Ok(desired) => desired,
             Err(block) => return Ok(Look::Blocked(block)),
         };
         let found = async {
-            let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
+            let store = store?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
@@ -99,6 +103,13 @@ impl Reconciler {
         };
         let context = context.map(|context| context.read);
         Ok(Look::Planned(Box::new(Planned { desired, observed, plan, store, context, source_interval, telling })))
+    }
+
+    /// The store of an engine, with its lists as they are now.
+    async fn listed(&self, name: &str, engine: &ContainerEngine) -> Result<Arc<EngineStore>, EngineError> {
+        let store = self.stores.get(name, engine, &self.this).await?;
+        store.list().await?;
+        Ok(store)
     }
 
     /// The engine of this name, or the block that says that there is none.

@@ -20,6 +20,7 @@ mod making;
 mod masker;
 mod perform;
 mod plain_text;
+mod recent_folders;
 mod reconciler;
 mod remote_context;
 mod remote_store;

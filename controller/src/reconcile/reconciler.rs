@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use super::engine_stores::EngineStores;
 use super::known::KnownApps;
 use super::look::{Look, Planned};
+use super::recent_folders::RecentFolders;
 use super::remote_store::RemoteStore;
 use super::source_store::SourceStore;
 use super::tasks::Tasks;
@@ -67,6 +68,7 @@ pub struct Reconciler {
     pub(super) this: Weak<Self>,
     pub(super) resources: Arc<dyn Resources>,
     pub(super) contexts: ContextReader,
+    pub(super) folders: RecentFolders,
     pub(super) sources: Arc<SourceStore>,
     pub(super) instance: Instance,
     pub(super) stores: EngineStores,
@@ -109,6 +111,7 @@ impl Reconciler {
             this: Weak::clone(this),
             resources: parts.resources,
             contexts: parts.contexts,
+            folders: RecentFolders::default(),
             sources: SourceStore::new(parts.sources),
             instance: parts.instance,
             stores: EngineStores::new(parts.engines),
