@@ -1,18 +1,24 @@
-//! Every command that the documents show is one that the command line takes.
+//! Every command that the documents show is one that the command line takes, and what a user meets is documented:
+//! each reason, each option of a build.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use longshore::cli::CommandLine;
+use longshore_crds::custom_resource_definitions;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
+    "docs/build.md",
     "docs/standalone.md",
     "docs/reference.md",
     "examples/hello-world/README.md",
     "examples/node-app/README.md",
     "examples/node-app-path/README.md",
     "examples/node-app-push/README.md",
+    "examples/node-app-secret/README.md",
+    "examples/git/README.md",
 ];
 
 fn root() -> PathBuf {
@@ -49,6 +55,46 @@ fn every_file_that_a_shown_command_names_is_there() {
             for file in named {
                 assert!(root().join(file).exists(), "{document}: longshore {command}");
             }
+        }
+    }
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// What stands in code spans of a line.
+fn code_spans(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_reason_is_documented_and_no_other() {
+    let source = read("controller/src/app/reason.rs");
+    let words = source.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""));
+    let reasons: BTreeSet<&str> = words.map(|(_, word)| word.trim_end_matches("\",")).collect();
+    assert!(reasons.contains("BuildFailed") && reasons.len() > 40, "{reasons:?}");
+
+    let reference = read("docs/reference.md");
+    let (_, section) = reference.split_once("\n## Reasons\n").expect("a section on reasons");
+    let (section, _) = section.split_once("\n## ").expect("a section after it");
+    let first_cells = section.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
+    let documented: BTreeSet<&str> = first_cells.flat_map(code_spans).collect();
+    assert_eq!(documented, reasons);
+}
+
+#[test]
+fn every_option_of_a_build_is_documented() {
+    let definitions = custom_resource_definitions();
+    let app = definitions.iter().find(|definition| definition.spec.names.kind == "ContainerApp").expect("the CRD");
+    let schema = serde_json::to_value(&app.spec.versions[0].schema).expect("a CRD is plain data");
+    let build = "/openAPIV3Schema/properties/spec/properties/image/properties/build/properties";
+    let guide = read("docs/build.md");
+    let spans: BTreeSet<&str> = guide.lines().flat_map(code_spans).collect();
+    for section in ["", "/context/properties", "/context/properties/git/properties/ref/properties"] {
+        let fields = schema.pointer(&format!("{build}{section}")).and_then(serde_json::Value::as_object);
+        for field in fields.expect("the section has fields").keys() {
+            assert!(spans.contains(field.as_str()), "docs/build.md does not explain build{section}: {field}");
         }
     }
 }

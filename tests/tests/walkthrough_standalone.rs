@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use longshore_tests::{
-    LabEngine, StandaloneProject, answer_on_port, digest_in_registry, eventually, example_never_built, lab_variable,
-    registry_secret,
+    LabEngine, StandaloneProject, answer_on_port, digest_in_registry, eventually, example_never_built, from_repository,
+    lab_variable, registry_secret, unique_name,
 };
 use tokio::sync::Mutex;
 
@@ -19,6 +19,54 @@ async fn the_walkthrough_without_a_cluster_on_engine_20() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_walkthrough_without_a_cluster_on_engine_29() {
     walk_through(LabEngine::Engine29).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_builds_on_engine_20() {
+    build_the_examples(LabEngine::Engine20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_builds_on_engine_29() {
+    build_the_examples(LabEngine::Engine29).await;
+}
+
+async fn build_the_examples(engine: LabEngine) {
+    let _turn = ONE_LESSON_AT_A_TIME.lock().await;
+    let lesson = StandaloneProject::begin(engine);
+
+    // A secret is seen by the step that needs it, and nothing that is kept or told has it.
+    let example = std::fs::read_to_string(from_repository("examples/node-app-secret/secret.yaml")).unwrap();
+    let key = unique_name("key");
+    let secret = lesson.file("secret.yaml", &example.replace("not-a-real-key", &key));
+    let app = from_repository("examples/node-app-secret/app.yaml").to_str().unwrap().to_owned();
+    let told = lesson.told_while(&["up", "-d", "-f", &app, "-f", &secret]);
+    assert!(told.contains("ready   node-app-secret:0.1"), "{told}");
+    eventually("my-app-secret answers", || async { answer_on_port(4002).as_deref() == Some("Hello World") }).await;
+    let log = lesson.longshore(&["logs", "--build", "my-app-secret"]).unwrap();
+    let history = engine.docker(&["history", "--no-trunc", "node-app-secret:0.1"]).unwrap();
+    let inspected = engine.docker(&["inspect", "node-app-secret:0.1"]).unwrap();
+    assert!(log.contains("node sign.js") && history.contains("sign.js"), "{log}{history}");
+    for text in [told, log, history, inspected] {
+        assert!(!text.contains(&key), "{text}");
+    }
+    // Another value of it builds nothing.
+    lesson.file("secret.yaml", &example);
+    let plan = lesson.longshore(&["plan", "--exit-code", "-f", &app, "-f", &secret]).unwrap();
+    assert!(plan.contains("nothing to do"), "{plan}");
+
+    // An edit of a folder is noticed while up is attached.
+    let folder = lesson.folder().join("node-app-path");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["app.yaml", "app.js", "Dockerfile"] {
+        std::fs::copy(from_repository("examples/node-app-path").join(name), folder.join(name)).unwrap();
+    }
+    let attached = lesson.attach(folder.to_str().unwrap());
+    eventually("my-app-path answers", || async { answer_on_port(4001).as_deref() == Some("Hello World") }).await;
+    let program = std::fs::read_to_string(folder.join("app.js")).unwrap();
+    std::fs::write(folder.join("app.js"), program.replace("Hello World", "Hello again")).unwrap();
+    eventually("up says why it builds", || async { attached.has_told("because context: app.js changed") }).await;
+    eventually("the new one answers", || async { answer_on_port(4001).as_deref() == Some("Hello again") }).await;
 }
 
 async fn walk_through(engine: LabEngine) {
@@ -88,8 +136,9 @@ async fn walk_through(engine: LabEngine) {
     let again = lesson.longshore(&["plan", "--exit-code", "-f", &pushed, "-f", &secret]).unwrap();
     assert!(again.contains("nothing to do"), "{again}");
 
-    // 18. Removed behind its back while up is attached, it is back.
+    // 18. Attached, up tells where it stands; removed behind its back, the container is back.
     let attached = lesson.attach("examples/node-app/my-app.yaml");
+    eventually("up tells at once that all is well", || async { attached.has_told("ready   node-app:0.1") }).await;
     engine.remove_by_hand("my-app");
     eventually("my-app answers again", || async { answer_on_port(4000).as_deref() == Some("Hello World") }).await;
     eventually("up says why", || async { attached.has_told("the container my-app is gone, though it should run") })

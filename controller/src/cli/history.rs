@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use longshore_crds::{ContainerAppRevision, RevisionOutcome};
 
 use super::failure::Failure;
-use super::options::ProjectOptions;
+use super::options::{EVERY_PROJECT, ProjectOptions};
 use super::output;
 use super::recorded::recorded;
 use super::session::Session;
@@ -21,8 +21,11 @@ Examples:
   longshore logs --build my-app --revision 2  what the build of revision 2 printed";
 
 /// List the revisions of an app: what was built or pulled, when, and what had changed
+///
+/// CHANGED tells what differs from the revision above it. INPUTS is the beginning of the hash of everything that went
+/// into a build: the same inputs are not built again. A failed build has a row too.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("project", |project| project.help(EVERY_PROJECT)))]
 pub struct HistoryCommand {
     /// The app, NAME or NAMESPACE/NAME
     #[arg(value_name = "NAME")]

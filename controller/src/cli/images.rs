@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::found::{self, Whose};
-use super::options::ProjectOptions;
+use super::options::{EVERY_PROJECT, ProjectOptions};
 use super::output;
 use super::session::Session;
 use crate::app::{Container, Image, labels};
@@ -19,6 +19,7 @@ const NONE: &str = "<none>";
 
 /// List the images that apps keep
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("project", |project| project.help(EVERY_PROJECT)))]
 pub struct ImagesCommand {
     /// File or folder of resources that name the project and its engines; default: every project on the engine
     #[arg(short, long = "file", value_name = "FILE")]

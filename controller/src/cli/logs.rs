@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::found::Whose;
-use super::options::ProjectOptions;
+use super::options::{EVERY_PROJECT, ProjectOptions};
 use super::recorded::{build_log, recorded};
 use super::session::Session;
 use super::{is_called, output};
@@ -32,7 +32,7 @@ Examples:
 
 /// Print what an app's container has printed, or with --build what the build of its image has
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("project", |project| project.help(EVERY_PROJECT)))]
 pub struct LogsCommand {
     /// The app, NAME or NAMESPACE/NAME
     #[arg(value_name = "NAME")]
@@ -42,11 +42,11 @@ pub struct LogsCommand {
     #[arg(short, long)]
     follow: bool,
 
-    /// What the build of its image has printed, also when it failed; longshore history lists the revisions
+    /// What the newest build of its image has printed, also when it failed
     #[arg(long, conflicts_with = "follow")]
     build: bool,
 
-    /// With --build: of this revision, not of the newest
+    /// With --build: of this revision; longshore history lists them
     #[arg(long, value_name = "NUMBER", requires = "build")]
     revision: Option<i64>,
 

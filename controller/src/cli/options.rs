@@ -7,6 +7,9 @@ use clap::Args;
 use super::failure::Failure;
 use crate::standalone::{Endpoint, Project};
 
+/// What `--project` means for commands that list what there is.
+pub const EVERY_PROJECT: &str = "Only this project; default: that of the files, and without files every project";
+
 /// Which project is meant, and where its engine is.
 #[derive(Clone, Debug, Args)]
 pub struct ProjectOptions {
@@ -45,11 +48,12 @@ impl ProjectOptions {
 /// How registries and the sources of builds are reached.
 #[derive(Clone, Debug, Args)]
 pub struct OutsideOptions {
-    /// A file of certificate authorities (PEM) to trust for registries and sources, beside the system's own
+    /// A file of certificate authorities (PEM) to trust for registries, git servers and archives, beside the system's own
     #[arg(long, env = "LONGSHORE_REGISTRY_CA", value_name = "FILE")]
     pub registry_ca: Option<PathBuf>,
 
-    /// Folder for the files of git repositories and archives; default: `longshore` in `XDG_CACHE_HOME`, or in `~/.cache`
+    /// Folder where git repositories and archives that builds read are kept; default: `longshore` in `XDG_CACHE_HOME`, or
+    /// in `~/.cache`
     #[arg(long, env = "LONGSHORE_CACHE_DIR", value_name = "FOLDER")]
     pub cache_dir: Option<PathBuf>,
 }

@@ -19,14 +19,23 @@ use crate::standalone::Images;
 /// The exit code that says that there is something to do.
 const SOMETHING_TO_DO: u8 = 3;
 
+const EXAMPLES: &str = "\
+Examples:
+  longshore plan -f app.yaml              each step that up would take, with its cause
+  longshore plan --exit-code -f app.yaml  for scripts: 0 when nothing is to be done, 3 when something is";
+
 /// Show what up would do, and why, without doing it
+///
+/// Nothing changes on the engine, in registries or in the state. Git repositories, archives and the digests of base
+/// images are asked for, as up would.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct PlanCommand {
     /// File or folder of resources, - for standard input; may be given several times
     #[arg(short, long = "file", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Exit with 3 when there is something to do
+    /// Exit with 3 when there is something to do or to wait for, with 0 when there is not
     #[arg(long)]
     exit_code: bool,
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::found::{self, Whose};
-use super::options::ProjectOptions;
+use super::options::{EVERY_PROJECT, ProjectOptions};
 use super::output;
 use super::session::Session;
 use crate::app::{Container, ContainerState, EngineImageId, Image, labels};
@@ -16,6 +16,7 @@ use crate::engine::Engine;
 
 /// List the containers of apps
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("project", |project| project.help(EVERY_PROJECT)))]
 pub struct PsCommand {
     /// Those that have ended too
     #[arg(short, long)]

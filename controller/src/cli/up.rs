@@ -16,21 +16,32 @@ use super::{name_of, output, progress};
 use crate::reconcile::AppKey;
 use crate::standalone::{Images, Runner, Standing};
 
+const EXAMPLES: &str = "\
+Examples:
+  longshore up -f app.yaml                    build and run it, and repair what breaks until Ctrl-C
+  longshore up -d -f app.yaml                 return once it runs; nothing is repaired then
+  longshore up -d --timeout 10m -f apps/      wait ten minutes at most, for every app of a folder
+  longshore plan -f app.yaml                  what up would do, and why
+  longshore down -f app.yaml                  remove the containers again";
+
 /// Build, push and run what the files ask for, and keep it so
 ///
-/// Attached, it repairs whatever differs until Ctrl-C, which leaves the containers running. With -d it returns once
-/// everything is ready (exit code 0) or something will not get ready by itself (exit code 1).
+/// Attached, it repairs whatever differs, and builds anew when a folder that an image is built from is edited, until
+/// Ctrl-C, which leaves the containers running. The files of -f themselves are read once: after an edit of these, run it
+/// again. With -d it returns once everything is ready (exit code 0) or something will not get ready by itself (exit
+/// code 1).
 #[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct UpCommand {
     /// File or folder of resources, - for standard input; may be given several times
     #[arg(short, long = "file", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Return once everything is ready
+    /// Return once everything is ready, or something will not get ready by itself
     #[arg(short, long)]
     detach: bool,
 
-    /// With -d: how long to wait at most, such as 90s or 10m
+    /// With -d: how long to wait at most, such as 90s or 10m; default: without end
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "detach")]
     timeout: Option<Duration>,
 

@@ -136,7 +136,10 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 /// A source of Flux tells by itself when it has something new; it is looked at this often.
 const ARTIFACT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How often the source of a context is asked whether it has moved; `None` when it lies in the resource or beside it.
+/// How often a folder is looked at for edits. What has not changed since is not read again.
+const FOLDER_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the source of a context is asked whether it has moved; `None` when it lies in a resource, which tells.
 pub(super) fn interval_of(context: &BuildContext) -> Option<Duration> {
     let written = |text: &Option<String>| {
         let duration = text.as_deref().and_then(parse_duration).filter(|duration| !duration.is_zero());
@@ -144,5 +147,7 @@ pub(super) fn interval_of(context: &BuildContext) -> Option<Duration> {
     };
     let git = context.git.as_ref().map(|git| written(&git.interval));
     let http = || context.http.as_ref().map(|http| written(&http.interval));
-    git.or_else(http).or_else(|| context.source_ref.as_ref().map(|_| ARTIFACT_INTERVAL))
+    let artifact = || context.source_ref.as_ref().map(|_| ARTIFACT_INTERVAL);
+    let folder = || context.path.as_ref().map(|_| FOLDER_INTERVAL);
+    git.or_else(http).or_else(artifact).or_else(folder)
 }

@@ -38,8 +38,7 @@ impl Dereference<'_> {
             Some(build) => Some(self.context(build).await?),
             None => None,
         };
-        let context_inputs =
-            context.as_ref().map(|read| read.as_ref().map(|read| inputs_of(read)).map_err(Clone::clone));
+        let context_inputs = context.as_ref().map(|read| read.as_ref().map(inputs_of).map_err(Clone::clone));
         let dockerfile =
             context_inputs.as_ref().and_then(|inputs| inputs.as_ref().ok()).map(|inputs| &inputs.dockerfile);
         let build_access = match &app.spec.image.build {

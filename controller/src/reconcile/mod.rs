@@ -18,6 +18,7 @@ mod known;
 mod look;
 mod making;
 mod masker;
+mod perform;
 mod plain_text;
 mod reconciler;
 mod remote_context;

@@ -14,24 +14,17 @@ use longshore_crds::{ContainerApp, ContainerAppStatus};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::build_log::Transcript;
-use super::build_stages::OngoingBuild;
-use super::engine_store::EngineStore;
 use super::engine_stores::EngineStores;
-use super::execute::Executor;
 use super::known::KnownApps;
 use super::look::{Look, Planned};
-use super::making::{Made, masker_of, masking};
 use super::remote_store::RemoteStore;
 use super::source_store::SourceStore;
 use super::tasks::Tasks;
-use super::{
-    AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events, failure,
-};
+use super::{AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events};
 use crate::app::status::{Outlook, Telling, status};
-use crate::app::{Action, Block, BuildStage, Instance, Step};
+use crate::app::{Block, Instance};
 use crate::build::ContextReader;
-use crate::engine::{EngineError, Engines};
+use crate::engine::Engines;
 use crate::registry::Registry;
 use crate::source::SourceOptions;
 
@@ -42,7 +35,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub type Wakes = mpsc::UnboundedReceiver<AppKey>;
 
 /// How often a resource is looked at when nothing has happened.
-const AT_REST: Duration = Duration::from_secs(300);
+pub(super) const AT_REST: Duration = Duration::from_secs(300);
 
 /// How many steps a pass takes before it lets others have their turn.
 const MOST_ROUNDS: usize = 50;
@@ -228,132 +221,8 @@ impl Reconciler {
         }
     }
 
-    /// Does the first step: a long one beside everything else, a short one here.
-    async fn take(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        uid: &str,
-        step: Step,
-        planned: Planned,
-    ) -> Result<Round, ReconcileError> {
-        let Planned { desired, store, context, .. } = planned;
-        let transcript = Arc::new(Transcript::new(masker_of(&desired)));
-        let executor = Executor {
-            engine: Arc::clone(&store.engine),
-            remotes: Arc::clone(&self.remotes),
-            owner: desired.owner.clone(),
-            desired: Some(desired),
-            context,
-            progress: self.progress_of(key, &step),
-            transcript,
-            now: (self.clock)(),
-        };
-        Ok(self.perform(key, app, uid, step, executor, store).await)
-    }
-
-    /// Performs a step: a long one beside everything else, a short one here.
-    pub(super) async fn perform(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        uid: &str,
-        step: Step,
-        executor: Executor,
-        store: Arc<EngineStore>,
-    ) -> Round {
-        let Some(this) = self.this.upgrade() else {
-            return Round::Rest(AT_REST);
-        };
-        if !step.action.is_long() {
-            return this.perform_now(key, app, &step, executor, &store).await;
-        }
-        let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
-        self.tasks.spawn(uid, step.action.clone(), async move {
-            match &step.action {
-                Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
-                _ => this.perform_now(&key, &app, &step, executor, &store).await,
-            };
-            this.wake(&key);
-        });
-        Round::Rest(AT_REST)
-    }
-
-    /// Builds when it is its turn.
-    async fn build(
-        self: &Arc<Self>,
-        key: &AppKey,
-        app: &ContainerApp,
-        uid: &str,
-        step: &Step,
-        mut executor: Executor,
-        store: &EngineStore,
-    ) -> Round {
-        let _ongoing = OngoingBuild::of(self, key, uid);
-        let _turn = store.builds.turn(|ahead| self.note_stage(key, uid, BuildStage::Waiting { ahead })).await;
-        executor.progress = self.noting_stages(key, uid, executor.progress);
-        self.perform_now(key, app, step, executor, store).await
-    }
-
-    async fn perform_now(
-        &self,
-        key: &AppKey,
-        app: &ContainerApp,
-        step: &Step,
-        mut executor: Executor,
-        store: &EngineStore,
-    ) -> Round {
-        self.reporter.report(key, Report::StepStarted(step));
-        let started = (self.clock)();
-        store.changed_by(&step.action);
-        let transcript = Arc::clone(&executor.transcript);
-        executor.progress = masking(&transcript, executor.progress);
-        let result = executor.perform(&step.action).await.map_err(|error| failure::masked(error, &transcript));
-        store.changed_by(&step.action);
-        let finished = (self.clock)();
-        self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
-        match result {
-            Ok(_) => {
-                self.succeeded(key, app, step, store, finished).await;
-                let took = Duration::try_from(finished.duration_since(started)).unwrap_or_default();
-                self.reporter.report(key, Report::StepDone(step, took));
-                Round::Again
-            }
-            Err(error @ EngineError::Unreachable { .. }) => {
-                self.reporter.report(key, Report::StepFailed(step, &error.to_string()));
-                Round::Again
-            }
-            Err(error) => {
-                let failure = failure::failure_of(&step.action, &error, finished);
-                self.reporter.report(key, Report::StepFailed(step, &failure.message));
-                self.publish(key, app, events::of_failure(&failure)).await;
-                let uid = app.uid().unwrap_or_default();
-                self.known.update(key, &uid, |known| known.attempts.failed(&step.action, failure));
-                Round::Again
-            }
-        }
-    }
-
-    async fn succeeded(&self, key: &AppKey, app: &ContainerApp, step: &Step, store: &EngineStore, now: Timestamp) {
-        self.known.update(key, &app.uid().unwrap_or_default(), |known| {
-            known.attempts.succeeded(&step.action);
-            if let Action::PushImage { reference, .. } = &step.action {
-                known.pushed_at.insert(reference.clone(), now);
-            }
-        });
-        let pulled = match &step.action {
-            Action::PullImage { reference } => {
-                let images = store.images().await.ok();
-                images.and_then(|images| images.iter().find(|image| image.has(reference)).cloned())
-            }
-            _ => None,
-        };
-        if let Some(event) = events::of_step(step, pulled.as_ref()) {
-            self.publish(key, app, event).await;
-        }
-    }
-
-    /// Writes the status when it says something new. [`Round::Again`] when the resource has changed meanwhile.
+    /// Writes the status when it says something new, and reports it in any case: who listens may not have been there
+    /// when it was written. [`Round::Again`] when the resource has changed meanwhile.
     pub(super) async fn tell(
         &self,
         key: &AppKey,
@@ -361,6 +230,7 @@ impl Reconciler {
         new: &ContainerAppStatus,
     ) -> Result<Round, ReconcileError> {
         if app.status.as_ref() == Some(new) {
+            self.reporter.report(key, Report::Status(new));
             return Ok(Round::Rest(AT_REST));
         }
         match self.resources.write_status(app, new).await {

@@ -42,7 +42,7 @@ impl Dereference<'_> {
             submodules: git.recurse_submodules,
             credentials,
         });
-        let found = self.remote(SourceAddress::Git(git.clone()), source, &git.url);
+        let found = self.remote(&SourceAddress::Git(git.clone()), source, &git.url);
         Ok(found.map(|(found, trouble)| RemoteContext {
             origin: found
                 .revision
@@ -63,7 +63,7 @@ impl Dereference<'_> {
                 Err(block) => return Ok(Err(block)),
             };
         let source = RemoteSource::Archive(ArchiveSource { url: http.url.clone(), digest, credentials });
-        let found = self.remote(SourceAddress::Http(http.clone()), source, &http.url);
+        let found = self.remote(&SourceAddress::Http(http.clone()), source, &http.url);
         Ok(found.map(|(found, trouble)| context_of(found, http.path.as_ref(), trouble)))
     }
 
@@ -95,7 +95,7 @@ impl Dereference<'_> {
         };
         let source =
             RemoteSource::Archive(ArchiveSource { url: artifact.url.clone(), digest: Some(digest), credentials: None });
-        let found = self.remote(SourceAddress::Artifact(artifact.clone()), source, &artifact.url);
+        let found = self.remote(&SourceAddress::Artifact(artifact.clone()), source, &artifact.url);
         Ok(found.map(|(found, trouble)| RemoteContext {
             revision: artifact.revision,
             ..context_of(found, reference.path.as_ref(), trouble)
@@ -105,7 +105,7 @@ impl Dereference<'_> {
     /// The files of a source, and why they may be old.
     fn remote(
         &self,
-        address: SourceAddress,
+        address: &SourceAddress,
         source: RemoteSource,
         url: &str,
     ) -> Result<(FoundSource, Option<Block>), Block> {

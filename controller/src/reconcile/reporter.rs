@@ -28,7 +28,7 @@ pub enum Report<'a> {
     Event(&'a Event),
     /// A relist has found a change of its containers that no event has told.
     DriftFound,
-    /// The status has changed.
+    /// The status, after a look: it has changed, or is still what it was.
     Status(&'a longshore_crds::ContainerAppStatus),
 }
 

@@ -54,9 +54,9 @@ pub(super) struct SourceLooks<'a> {
 }
 
 impl SourceLooks<'_> {
-    pub(super) fn look_up(&self, address: SourceAddress, source: RemoteSource) -> SourceState {
+    pub(super) fn look_up(&self, address: &SourceAddress, source: RemoteSource) -> SourceState {
         let wake = Arc::clone(&self.wake);
-        self.store.look_up(self.uid, &address, source, self.interval, self.now, move || wake())
+        self.store.look_up(self.uid, address, source, self.interval, self.now, move || wake())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The process's log, on standard error.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -48,7 +48,9 @@ pub enum LoggingError {
 /// Starts the log of this process. It can be started once.
 pub fn start_logging(options: &LogOptions) -> Result<(), LoggingError> {
     let filter = filter_of(options)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // tracing-subscriber heeds NO_COLOR by itself, and asks nobody whether this is a terminal.
+    let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(has_colours);
     match options.format {
         LogFormat::Plain => builder.finish().try_init()?,
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,

@@ -72,16 +72,12 @@ fn logical_line<'a>(lines: &mut impl Iterator<Item = &'a str>, escape: char) -> 
             continue;
         }
         let so_far = logical.get_or_insert_default();
-        match line.strip_suffix(escape) {
-            Some(start) => {
-                so_far.push_str(start);
-                so_far.push(' ');
-            }
-            None => {
-                so_far.push_str(line);
-                break;
-            }
-        }
+        let Some(start) = line.strip_suffix(escape) else {
+            so_far.push_str(line);
+            break;
+        };
+        so_far.push_str(start);
+        so_far.push(' ');
     }
     logical
 }

@@ -142,8 +142,8 @@ fn must_pull(build: &BuildSpec, observed: &Observed) -> bool {
 }
 
 fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> String {
-    if let Some(changes) = revisions::changes_since_the_last(desired, build, observed) {
-        return changes;
+    if let Some(cause) = revisions::cause_of_build(desired, build, observed) {
+        return cause;
     }
     if observed.images.iter().any(|image| image.is_kept_by(&desired.owner)) {
         "what goes into the build has changed".to_owned()

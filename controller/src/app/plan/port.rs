@@ -1,7 +1,7 @@
 //! Who holds a host port.
 
 use super::Observed;
-use crate::app::{Block, Container, ContainerSpec, Owner, Part, Reason};
+use crate::app::{Block, Container, ContainerSpec, Owner, Part, Reason, labels};
 
 /// The block that names the holder of a port which the spec asks for; `None` when every port is free. The resource's own
 /// containers do not count: they give way.
@@ -13,7 +13,7 @@ pub(super) fn conflict(spec: &ContainerSpec, owner: &Owner, observed: &Observed)
             let message = format!(
                 "port {} is held by {}: choose another hostPort, or stop that container",
                 port.host_port,
-                name_of(container)
+                name_of(container, owner)
             );
             return Some(Block::waiting(Part::Container, Reason::PortConflict, message));
         }
@@ -21,12 +21,16 @@ pub(super) fn conflict(spec: &ContainerSpec, owner: &Owner, observed: &Observed)
     None
 }
 
-/// A container in words: by its resource where it has one.
-pub(super) fn name_of(container: &Container) -> String {
-    match container.resource() {
-        Some((namespace, name)) => {
-            format!("the container {} of the ContainerApp {namespace}/{name}", container.name)
+/// A container in words: by its resource where it has one, and by the project or installation where that is not ours.
+pub(super) fn name_of(container: &Container, owner: &Owner) -> String {
+    let Some((namespace, name)) = container.resource() else {
+        return format!("the container {}, which is not Longshore's", container.name);
+    };
+    let resource = format!("the container {} of the ContainerApp {namespace}/{name}", container.name);
+    match container.labels.get(labels::INSTANCE) {
+        Some(instance) if instance != owner.instance.as_str() => {
+            format!("{resource} of another project or installation, {instance}")
         }
-        None => format!("the container {}, which is not Longshore's", container.name),
+        _ => resource,
     }
 }

@@ -64,7 +64,7 @@ impl<'a> Situation<'a> {
         let message = format!(
             "the name {} is held by {}: choose another run.containerName, or remove that container with docker rm {}",
             holder.name,
-            port::name_of(holder),
+            port::name_of(holder, &self.desired.owner),
             holder.name
         );
         Some(Block::waiting(Part::Container, Reason::NameConflict, message))

@@ -68,10 +68,15 @@ pub(super) fn current(
     of_that_image.map(|record| record.number()).max()
 }
 
-/// What has changed since the newest record, as a phrase; `None` when there is none or nothing that is recorded has.
-pub(super) fn changes_since_the_last(desired: &Desired, build: &BuildSpec, observed: &Observed) -> Option<String> {
+/// Why there is a build, as a phrase that the newest record gives: what has changed since then, or what became of the
+/// same inputs. `None` when there is no record or nothing that is recorded has changed.
+pub(super) fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> Option<String> {
     let records = observed.revisions.iter().flatten().filter(|record| record.owner_uid == desired.owner.uid);
-    let newest = records.max_by_key(|record| record.number()).filter(|record| !record.is_of(desired))?;
+    let newest = records.max_by_key(|record| record.number())?;
+    if newest.is_of(desired) {
+        let became = if newest.has_succeeded() { "its image is gone from the engine" } else { "its last build failed" };
+        return Some(became.to_owned());
+    }
     let wanted = built_spec(desired, build, observed, newest.number() + 1);
     let changes = changes(&newest.spec, &wanted);
     (!changes.is_empty()).then(|| changes.join(", "))

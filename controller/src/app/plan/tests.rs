@@ -283,6 +283,23 @@ fn a_foreign_container_of_our_name_is_named_and_left_alone() {
 }
 
 #[test]
+fn the_holder_of_our_name_is_named_with_its_project_where_that_is_another() {
+    let desired = wanted();
+    let mut observed = everything_well(&desired);
+    let mut message_when_held_by = |owner: &Owner| {
+        observed.containers = vec![Container { labels: owner.labels(), ..foreign_container("my-app", &[]) }];
+        plan(&desired, &observed, now()).blocks[0].message.clone()
+    };
+    let elsewhere = Owner { instance: Instance::new("shop"), ..owner() };
+    let message = message_when_held_by(&elsewhere);
+    let named = "the container my-app of the ContainerApp default/my-app of another project or installation, shop:";
+    assert!(message.contains(named), "{message}");
+    let neighbour = Owner { uid: "uid-2".to_owned(), name: "web".to_owned(), ..owner() };
+    let message = message_when_held_by(&neighbour);
+    assert!(message.contains("the container my-app of the ContainerApp default/web:"), "{message}");
+}
+
+#[test]
 fn the_holder_of_a_port_is_named() {
     let desired = wanted();
     let mut observed = everything_well(&desired);

@@ -171,6 +171,19 @@ fn other_inputs_are_the_next_revision_and_their_build_says_what_has_changed() {
 }
 
 #[test]
+fn the_same_inputs_are_built_again_for_what_became_of_them() {
+    let desired = wanted();
+    let mut observed = unrecorded(&desired);
+    after(&desired, &mut observed);
+    observed.images.clear();
+    assert_eq!(plan(&desired, &observed, now()).steps[0].cause, "its image is gone from the engine");
+    let mut record = observed.revisions.as_mut().unwrap().remove(0).as_ref().clone();
+    record.status.outcome = RevisionOutcome::Failed;
+    observed.revisions = Some(vec![Arc::new(record)]);
+    assert_eq!(plan(&desired, &observed, now()).steps[0].cause, "its last build failed");
+}
+
+#[test]
 fn inputs_that_come_back_are_a_revision_of_their_own() {
     let desired = wanted();
     let mut observed = unrecorded(&desired);

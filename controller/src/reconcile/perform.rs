@@ -1,0 +1,146 @@
+//! Performing the step whose turn it is: a short one within the pass, a long one beside everything else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use longshore_crds::ContainerApp;
+
+use super::build_log::Transcript;
+use super::build_stages::OngoingBuild;
+use super::engine_store::EngineStore;
+use super::execute::Executor;
+use super::look::Planned;
+use super::making::{Made, masker_of, masking};
+use super::reconciler::{AT_REST, Round};
+use super::{AppKey, ReconcileError, Reconciler, Report, events, failure};
+use crate::app::{Action, BuildStage, Step};
+use crate::engine::EngineError;
+
+impl Reconciler {
+    /// Does the first step: a long one beside everything else, a short one here.
+    pub(super) async fn take(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: Step,
+        planned: Planned,
+    ) -> Result<Round, ReconcileError> {
+        let Planned { desired, store, context, .. } = planned;
+        let transcript = Arc::new(Transcript::new(masker_of(&desired)));
+        let executor = Executor {
+            engine: Arc::clone(&store.engine),
+            remotes: Arc::clone(&self.remotes),
+            owner: desired.owner.clone(),
+            desired: Some(desired),
+            context,
+            progress: self.progress_of(key, &step),
+            transcript,
+            now: (self.clock)(),
+        };
+        Ok(self.perform(key, app, uid, step, executor, store).await)
+    }
+
+    /// Performs a step: a long one beside everything else, a short one here.
+    pub(super) async fn perform(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: Step,
+        executor: Executor,
+        store: Arc<EngineStore>,
+    ) -> Round {
+        let Some(this) = self.this.upgrade() else {
+            return Round::Rest(AT_REST);
+        };
+        if !step.action.is_long() {
+            return this.perform_now(key, app, &step, executor, &store).await;
+        }
+        let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
+        self.tasks.spawn(uid, step.action.clone(), async move {
+            match &step.action {
+                Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
+                _ => this.perform_now(&key, &app, &step, executor, &store).await,
+            };
+            this.wake(&key);
+        });
+        Round::Rest(AT_REST)
+    }
+
+    /// Builds when it is its turn.
+    async fn build(
+        self: &Arc<Self>,
+        key: &AppKey,
+        app: &ContainerApp,
+        uid: &str,
+        step: &Step,
+        mut executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        let _ongoing = OngoingBuild::of(self, key, uid);
+        let _turn = store.builds.turn(|ahead| self.note_stage(key, uid, BuildStage::Waiting { ahead })).await;
+        executor.progress = self.noting_stages(key, uid, executor.progress);
+        self.perform_now(key, app, step, executor, store).await
+    }
+
+    async fn perform_now(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        step: &Step,
+        mut executor: Executor,
+        store: &EngineStore,
+    ) -> Round {
+        self.reporter.report(key, Report::StepStarted(step));
+        let started = (self.clock)();
+        store.changed_by(&step.action);
+        let transcript = Arc::clone(&executor.transcript);
+        executor.progress = masking(&transcript, executor.progress);
+        let result = executor.perform(&step.action).await.map_err(|error| failure::masked(error, &transcript));
+        store.changed_by(&step.action);
+        let finished = (self.clock)();
+        self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
+        match result {
+            Ok(_) => {
+                self.succeeded(key, app, step, store, finished).await;
+                let took = Duration::try_from(finished.duration_since(started)).unwrap_or_default();
+                self.reporter.report(key, Report::StepDone(step, took));
+                Round::Again
+            }
+            Err(error @ EngineError::Unreachable { .. }) => {
+                self.reporter.report(key, Report::StepFailed(step, &error.to_string()));
+                Round::Again
+            }
+            Err(error) => {
+                let failure = failure::failure_of(&step.action, &error, finished);
+                self.reporter.report(key, Report::StepFailed(step, &failure.message));
+                self.publish(key, app, events::of_failure(&failure)).await;
+                let uid = app.uid().unwrap_or_default();
+                self.known.update(key, &uid, |known| known.attempts.failed(&step.action, failure));
+                Round::Again
+            }
+        }
+    }
+
+    async fn succeeded(&self, key: &AppKey, app: &ContainerApp, step: &Step, store: &EngineStore, now: Timestamp) {
+        self.known.update(key, &app.uid().unwrap_or_default(), |known| {
+            known.attempts.succeeded(&step.action);
+            if let Action::PushImage { reference, .. } = &step.action {
+                known.pushed_at.insert(reference.clone(), now);
+            }
+        });
+        let pulled = match &step.action {
+            Action::PullImage { reference } => {
+                let images = store.images().await.ok();
+                images.and_then(|images| images.iter().find(|image| image.has(reference)).cloned())
+            }
+            _ => None,
+        };
+        if let Some(event) = events::of_step(step, pulled.as_ref()) {
+            self.publish(key, app, event).await;
+        }
+    }
+}
