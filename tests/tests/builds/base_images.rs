@@ -103,6 +103,13 @@ impl Base {
 
 impl Drop for Base {
     fn drop(&mut self) {
+        let repository = self.0.trim_end_matches(":1");
         let _ = self.1.docker(&["rmi", &self.0]);
+        // What it held before has no tag, but the digest by which it was pushed.
+        let format = "{{.Repository}}@{{.Digest}}";
+        let left = self.1.docker(&["images", "--digests", "--format", format, repository]).unwrap_or_default();
+        for image in left.lines() {
+            let _ = self.1.docker(&["rmi", image]);
+        }
     }
 }
