@@ -102,7 +102,7 @@ pub struct Build {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = "^([0-9]+(ms|s|m|h))+$"))]
     pub timeout: Option<String>,
-    /// Any change of this text builds again, even when nothing else has changed.
+    /// Any change of this text builds again, even when nothing else has changed, and takes nothing from a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub rebuild_token: Option<String>,

@@ -48,6 +48,8 @@ pub struct Failure {
     pub message: String,
     /// Whether the same attempt would certainly fail again.
     pub is_terminal: bool,
+    /// Whether it is called stalled at once, though it is tried again.
+    pub stalls: bool,
     /// What failed in a build.
     pub build_failure: Option<BuildFailure>,
 }
@@ -90,7 +92,7 @@ impl Attempts {
             part: failure.part,
             reason: failure.reason,
             message: failure.message.clone(),
-            is_terminal: failure.is_terminal,
+            is_terminal: failure.is_terminal || failure.stalls,
             look_again: if failure.is_terminal { LONGEST_DELAY } else { wait },
             build_failure: failure.build_failure.clone(),
         })

@@ -40,6 +40,8 @@ pub enum Action {
         reference: ImageReference,
         /// Whether base images are asked for at their registries though the engine holds some of these names.
         pull: bool,
+        /// Whether nothing comes from the builder's cache.
+        anew: bool,
     },
     /// Let a reference on the engine point at an image.
     TagImage {
@@ -123,13 +125,13 @@ impl Action {
         matches!(self, Self::RecordRevision { .. } | Self::RemoveRevision { .. })
     }
 
-    /// Whether it is the same work as another: whether a build asks registries for base images is only how it is done,
-    /// and may change while it goes on, since the build itself brings them.
+    /// Whether it is the same work as another. How a build is made does not count: whether it asks registries for base
+    /// images may change while it goes on, since the build itself brings them.
     pub fn is_same_work(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                Self::BuildImage { hash, reference, pull: _ },
-                Self::BuildImage { hash: other_hash, reference: other_reference, pull: _ },
+                Self::BuildImage { hash, reference, .. },
+                Self::BuildImage { hash: other_hash, reference: other_reference, .. },
             ) => hash == other_hash && reference == other_reference,
             _ => self == other,
         }

@@ -18,13 +18,12 @@ const CREATED_LABEL: &str = "org.opencontainers.image.created";
 const REVISION_LABEL: &str = "org.opencontainers.image.revision";
 const SOURCE_LABEL: &str = "org.opencontainers.image.source";
 
-/// What an engine is asked for.
+/// What an engine is asked for, but for what the plan decides: whether base images are pulled, and the cache used.
 pub(super) fn build_request(
     build: &BuildSpec,
     context: Arc<ReadContext>,
     owner: &Owner,
     reference: ImageReference,
-    pull: bool,
     now: Timestamp,
 ) -> Result<BuildRequest, EngineError> {
     let access = build.method.access.as_ref().map_err(|block| EngineError::Other(block.message.clone()))?;
@@ -42,8 +41,6 @@ pub(super) fn build_request(
         platforms: build.platforms.clone(),
         cache_from: build.method.cache_from.clone(),
         cache_to: build.method.cache_to.iter().map(cache_export).collect(),
-        no_cache: build.method.no_cache,
-        pull,
         source_date_epoch: build.source_date_epoch,
         attestations: attestations(build)?,
         secrets: secrets(access),

@@ -36,8 +36,8 @@ pub(super) struct Outcome {
 impl Executor {
     pub(super) async fn perform(mut self, action: &Action) -> Result<Outcome, EngineError> {
         match action {
-            Action::BuildImage { reference, pull, .. } => {
-                let request = self.build_request(reference, *pull)?;
+            Action::BuildImage { reference, pull, anew, .. } => {
+                let request = BuildRequest { pull: *pull, no_cache: *anew, ..self.build_request(reference)? };
                 let limit = self.build_limit();
                 let build = self.engine.build_image(request, Arc::clone(&self.progress));
                 let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
@@ -80,12 +80,12 @@ impl Executor {
         }
     }
 
-    fn build_request(&mut self, reference: &ImageReference, pull: bool) -> Result<BuildRequest, EngineError> {
+    fn build_request(&mut self, reference: &ImageReference) -> Result<BuildRequest, EngineError> {
         let source = self.desired.as_ref().map(|desired| &desired.source);
         let (Some(Ok(ImageSource::Build(build))), Some(context)) = (source, self.context.take()) else {
             return Err(EngineError::Context("the build's context is not there any more".to_owned()));
         };
-        build_request(build, context, &self.owner, reference.clone(), pull, self.now)
+        build_request(build, context, &self.owner, reference.clone(), self.now)
     }
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.

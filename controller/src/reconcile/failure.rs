@@ -22,6 +22,7 @@ pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -
         reason: reason_of(action, error),
         message: format!("cannot {action}: {error}"),
         is_terminal,
+        stalls: matches!(error, EngineError::TimedOut(_)),
         build_failure,
     }
 }
@@ -35,6 +36,7 @@ pub(super) fn failure_to_record(action: &Action, error: &ResourceError, now: Tim
         reason: Reason::RevisionNotRecorded,
         message: format!("cannot {action}: {error}"),
         is_terminal: false,
+        stalls: false,
         build_failure: None,
     }
 }

@@ -124,7 +124,8 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
     if let Err(block) = &build.method.access {
         return ImagePlan::blocked(block.clone());
     }
-    let action = Action::BuildImage { hash, reference, pull: must_pull(build, observed) };
+    let anew = build.method.no_cache || revisions::has_another_token(desired, build, observed);
+    let action = Action::BuildImage { hash, reference, pull: must_pull(build, observed), anew };
     match observed.attempts.block(&action, now) {
         Some(block) => ImagePlan::blocked(block),
         None => coming(step(action, cause_of_build(desired, build, observed))),

@@ -71,8 +71,7 @@ pub(super) fn current(
 /// Why there is a build, as a phrase that the newest record gives: what has changed since then, or what became of the
 /// same inputs. `None` when there is no record or nothing that is recorded has changed.
 pub(super) fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> Option<String> {
-    let records = observed.revisions.iter().flatten().filter(|record| record.owner_uid == desired.owner.uid);
-    let newest = records.max_by_key(|record| record.number())?;
+    let newest = newest_record(desired, observed)?;
     if newest.is_of(desired) {
         let became = if newest.has_succeeded() { "its image is gone from the engine" } else { "its last build failed" };
         return Some(became.to_owned());
@@ -80,6 +79,17 @@ pub(super) fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Ob
     let wanted = built_spec(desired, build, observed, newest.number() + 1);
     let changes = changes(&newest.spec, &wanted);
     (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// Whether the author has asked for another build: with the builder's cache it would often be the same one.
+pub(super) fn has_another_token(desired: &Desired, build: &BuildSpec, observed: &Observed) -> bool {
+    let inputs = newest_record(desired, observed).and_then(|newest| newest.spec.inputs.as_ref());
+    inputs.is_some_and(|inputs| inputs.rebuild_token != build.rebuild_token)
+}
+
+fn newest_record<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a RevisionRecord> {
+    let records = observed.revisions.iter().flatten().filter(|record| record.owner_uid == desired.owner.uid);
+    records.max_by_key(|record| record.number()).map(Arc::as_ref)
 }
 
 /// The records as they are, and as they will be after the steps that were planned.
@@ -213,7 +223,7 @@ fn build_action(desired: &Desired, build: &BuildSpec) -> Action {
     let hash = InputHash::of(build);
     let reference = desired.owner.private_reference(&crate::app::ImageKey::built(&hash));
     // Attempts are told apart by what is built; how does not matter.
-    Action::BuildImage { hash, reference, pull: false }
+    Action::BuildImage { hash, reference, pull: false, anew: false }
 }
 
 fn built_spec(desired: &Desired, build: &BuildSpec, observed: &Observed, number: i64) -> ContainerAppRevisionSpec {

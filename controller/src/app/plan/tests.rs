@@ -337,9 +337,10 @@ fn a_build_that_failed_is_not_tried_again_until_its_inputs_change() {
         reason: Reason::BuildFailed,
         message: "step 2 failed".to_owned(),
         is_terminal: true,
+        stalls: false,
         build_failure: None,
     };
-    observed.attempts.failed(&Action::BuildImage { hash, reference, pull: false }, failure);
+    observed.attempts.failed(&Action::BuildImage { hash, reference, pull: false, anew: false }, failure);
     let later = now() + Duration::from_secs(86400);
     let blocked = plan(&desired, &observed, later);
     assert_eq!((blocked.steps.len(), blocked.blocks[0].reason), (0, Reason::BuildFailed));

@@ -71,7 +71,7 @@ fn image_id(name: &str) -> EngineImageId {
 
 fn build_action(desired: &Desired) -> Action {
     let reference = desired.owner.private_reference(&desired.image_key().unwrap());
-    Action::BuildImage { hash: desired.input_hash().unwrap(), reference, pull: false }
+    Action::BuildImage { hash: desired.input_hash().unwrap(), reference, pull: false, anew: false }
 }
 
 /// What was observed after a build that failed at this time.
@@ -83,6 +83,7 @@ fn failed(desired: &Desired, at: Timestamp) -> Observed {
         reason: Reason::BuildFailed,
         message: "step 2 failed".to_owned(),
         is_terminal: true,
+        stalls: false,
         build_failure: Some(BuildFailure { step: Some("RUN false".to_owned()), ..BuildFailure::default() }),
     };
     let making = Making {
@@ -343,6 +344,7 @@ fn a_record_that_cannot_be_written_holds_nothing_up() {
         reason: Reason::RevisionNotRecorded,
         message: "forbidden".to_owned(),
         is_terminal: false,
+        stalls: false,
         build_failure: None,
     };
     observed.attempts.failed(&step.action, failure);
@@ -351,4 +353,21 @@ fn a_record_that_cannot_be_written_holds_nothing_up() {
     assert_eq!((planned.blocks.len(), planned.look_again), (0, Some(Duration::from_secs(1))));
     let later = plan(&desired, &observed, now() + Duration::from_secs(1));
     assert_eq!(actions(&later)[0], "record revision 1");
+}
+
+#[test]
+fn another_rebuild_token_builds_without_the_cache() {
+    let before = wanted();
+    let newest = other_record(1, "other", RevisionOutcome::Succeeded);
+    let mut desired = wanted();
+    if let Ok(ImageSource::Build(build)) = &mut desired.source {
+        build.rebuild_token = Some("again".to_owned());
+    }
+    let observed = Observed { revisions: Some(vec![newest]), ..unrecorded(&before) };
+    let is_anew = |desired: &Desired, observed: &Observed| {
+        let plan = plan(desired, observed, now());
+        plan.steps.iter().any(|step| matches!(step.action, Action::BuildImage { anew: true, .. }))
+    };
+    assert!(is_anew(&desired, &observed));
+    assert!(!is_anew(&desired, &unrecorded(&before)), "without a record nothing is known of another token");
 }
