@@ -41,7 +41,7 @@ impl Place {
         with_temp_namespace(async |_, namespace| {
             let engine_name = unique_name("engine");
             let controller = Mutex::new(Some(Controller::start_logging(&namespace, log)));
-            let place = Place { engine_name, engine, controller, namespace };
+            let place = Place { namespace, engine_name, engine, controller };
             place.set_endpoint(endpoint);
             test(&place).await;
         })

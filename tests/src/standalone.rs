@@ -37,6 +37,7 @@ impl Said {
 
     /// The same, of a command that must have done what it was to do.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "that it went well is often all that is asked")]
     pub fn well(self) -> Self {
         assert_eq!(self.exit_code, Some(0), "{}", self.all());
         self
