@@ -5,10 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use longshore_crds::BuildNetwork;
 use secrecy::SecretSlice;
 
 use super::SshKey;
-use crate::app::{Credentials, ImageReference, Repository};
+use crate::app::{CacheExport, Credentials, ImageReference, Repository};
 use crate::build::ReadContext;
 
 /// The Dockerfile front end that BuildKit's makers publish.
@@ -60,40 +61,6 @@ pub struct BuildRequest {
     /// What builds of the same context have in common, so that an engine asks only for the files that have changed.
     /// No two resources may share one.
     pub shared_key: String,
-}
-
-/// The network of a build's `RUN` steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BuildNetwork {
-    /// The engine's own.
-    #[default]
-    Default,
-    /// None.
-    None,
-}
-
-/// Where the cache of a build goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CacheExport {
-    /// Into the image itself: as much as makes the image's own steps.
-    Inline,
-    /// To a registry.
-    Registry {
-        /// Its reference there.
-        reference: ImageReference,
-        /// How much of it.
-        mode: CacheMode,
-    },
-}
-
-/// How much of a build's cache is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheMode {
-    /// What makes the image's own steps.
-    #[default]
-    Min,
-    /// Every step of every stage.
-    Max,
 }
 
 /// What is told about an image beside it.

@@ -32,7 +32,7 @@ use crate::app::{
     ManifestDigest,
 };
 
-pub use build_request::{Attestations, BuildNetwork, BuildRequest, CacheExport, CacheMode, Provenance, Sbom};
+pub use build_request::{Attestations, BuildRequest, Provenance, Sbom};
 pub use error::{BuildFailed, EngineError};
 pub use pool::EnginePool;
 pub use progress::{BuildReport, LayerState, Progress, ProgressSink, ResolvedImage, StepDuration, StepState};

@@ -8,9 +8,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::app::{self, BuildAccess, BuildSpec, ImageReference, InputHash, Owner, labels};
 use crate::build::ReadContext;
-use crate::engine::{
-    Attestations, BuildNetwork, BuildRequest, CacheExport, CacheMode, EngineError, Provenance, Sbom, SshKey,
-};
+use crate::engine::{Attestations, BuildRequest, EngineError, Provenance, Sbom, SshKey};
 
 /// The standard labels that tell when an image was made and where it comes from
 /// (<https://github.com/opencontainers/image-spec/blob/main/annotations.md>).
@@ -33,14 +31,11 @@ pub(super) fn build_request(
         args: build.args.clone(),
         labels: labels_of(build, &context, now),
         annotations: build.annotations.clone(),
-        network: match build.network {
-            longshore_crds::BuildNetwork::Default => BuildNetwork::Default,
-            longshore_crds::BuildNetwork::None => BuildNetwork::None,
-        },
+        network: build.network,
         extra_hosts: build.extra_hosts.clone(),
         platforms: build.platforms.clone(),
         cache_from: build.method.cache_from.clone(),
-        cache_to: build.method.cache_to.iter().map(cache_export).collect(),
+        cache_to: build.method.cache_to.iter().cloned().collect(),
         source_date_epoch: build.source_date_epoch,
         attestations: attestations(build)?,
         secrets: secrets(access),
@@ -67,19 +62,6 @@ fn standard_labels(build: &BuildSpec, now: Timestamp) -> BTreeMap<String, String
     let origin = origin.flat_map(|origin| [(REVISION_LABEL, &origin.revision), (SOURCE_LABEL, &origin.url)]);
     let labels = origin.map(|(name, value)| (name, value.clone())).chain([(CREATED_LABEL, created)]);
     labels.map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn cache_export(cache: &app::CacheExport) -> CacheExport {
-    match cache {
-        app::CacheExport::Inline => CacheExport::Inline,
-        app::CacheExport::Registry { reference, mode } => CacheExport::Registry {
-            reference: reference.clone(),
-            mode: match mode {
-                longshore_crds::CacheMode::Min => CacheMode::Min,
-                longshore_crds::CacheMode::Max => CacheMode::Max,
-            },
-        },
-    }
 }
 
 fn attestations(build: &BuildSpec) -> Result<Attestations, EngineError> {

@@ -6,11 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use longshore::app::{BuilderKind, ImageStore};
-use longshore::engine::{
-    Attestations, BuildNetwork, BuildReport, BuildRequest, CacheExport, CacheMode, EngineError, Progress, Provenance,
-    Sbom, SshKey,
-};
+use longshore::app::{BuilderKind, CacheExport, ImageStore};
+use longshore::engine::{Attestations, BuildReport, BuildRequest, EngineError, Progress, Provenance, Sbom, SshKey};
+use longshore_crds::{BuildNetwork, CacheMode};
 
 use super::scene::{Fixture, Scene, context_of, ignored, kept, play, script};
 

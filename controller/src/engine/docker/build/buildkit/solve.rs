@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use bollard_buildkit_proto::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, Exporter, SolveRequest};
+use longshore_crds::{BuildNetwork, CacheMode};
 
-use crate::engine::{BuildNetwork, BuildRequest, CacheExport, CacheMode, Provenance};
+use crate::app::CacheExport;
+use crate::engine::{BuildRequest, Provenance};
 
 /// The front end that is built into BuildKit.
 const DOCKERFILE: &str = "dockerfile.v0";

@@ -1,8 +1,9 @@
 //! What BuildKit in an engine can make and hold, by the engine's image store: seen with 20.10 and 29.
 
 use super::super::session::LARGEST_SECRET;
+use crate::app::CacheExport;
 use crate::app::{EngineInfo, ImageStore};
-use crate::engine::{Attestations, BuildRequest, CacheExport, EngineError, frontend};
+use crate::engine::{Attestations, BuildRequest, EngineError, frontend};
 
 /// The Docker Engine whose BuildKit, 0.10 and later, honours `SOURCE_DATE_EPOCH`.
 const FIRST_WITH_EPOCH: u32 = 23;

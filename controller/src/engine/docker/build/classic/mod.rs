@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use longshore_crds::BuildNetwork;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -22,9 +23,7 @@ use super::super::failure::Failure;
 use super::super::json_lines::json_lines;
 use super::super::transfer::server_address;
 use super::error_of;
-use crate::engine::{
-    Attestations, BuildNetwork, BuildReport, BuildRequest, EngineError, Progress, ProgressSink, frontend,
-};
+use crate::engine::{Attestations, BuildReport, BuildRequest, EngineError, Progress, ProgressSink, frontend};
 
 /// A line of the answer to a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
