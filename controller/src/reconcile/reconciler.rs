@@ -209,7 +209,7 @@ impl Reconciler {
         let new = status(&old, &planned.telling, outlook, (self.clock)());
         let base_images = planned.desired.next_look_at_base_images().map(|interval| interval.min(AT_REST));
         let looks = [planned.plan.next_look(), planned.source_interval, base_images];
-        let rest = looks.into_iter().flatten().min().unwrap_or(AT_REST);
+        let rest = looks.into_iter().flatten().fold(AT_REST, Duration::min);
         let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);
