@@ -8,7 +8,7 @@ use std::time::Duration;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 use serde_json::{Value, json};
 
-use super::{Block, BuildSpec, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
+use super::{Action, Block, BuildSpec, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
@@ -45,6 +45,21 @@ impl Desired {
         match self.source.as_ref().ok()? {
             ImageSource::Build(build) => Some(ImageKey::built(&InputHash::of(build))),
             ImageSource::Pull { .. } => Some(ImageKey::pulled(&self.image)),
+        }
+    }
+
+    /// Whether what is being done is still wanted though its result is seen already: an engine shows an image before the
+    /// build or the pull that brings it has ended, and what comes after, a cache for a registry or the log, would be lost
+    /// with the rest of the call.
+    pub fn awaits_the_end_of(&self, running: &Action) -> bool {
+        match running {
+            Action::BuildImage { reference, .. } => {
+                self.image_key().is_some_and(|key| self.owner.private_reference(&key) == *reference)
+            }
+            Action::PullImage { reference } => {
+                matches!(self.source, Ok(ImageSource::Pull { .. })) && *reference == self.image
+            }
+            _ => false,
         }
     }
 

@@ -187,3 +187,16 @@ fn a_source_that_refuses_is_an_obstacle_at_once() {
     let refused = plan(&desired, &observed, now());
     assert_eq!((refused.steps.len(), refused.blocks[0].reason), (0, Reason::SourceDenied));
 }
+
+#[test]
+fn a_build_whose_image_is_seen_already_is_let_come_to_its_end() {
+    let desired = wanted();
+    let reference = desired.owner.private_reference(&desired.image_key().unwrap());
+    let running = Action::BuildImage { hash: desired.input_hash().unwrap(), reference, pull: false, anew: false };
+    assert!(desired.awaits_the_end_of(&running));
+    let mut edited = wanted();
+    change_build(&mut edited, |build| build.target = Some("other".to_owned()));
+    assert!(!edited.awaits_the_end_of(&running), "an edit makes it useless");
+    let pull = Action::PullImage { reference: one_shot().image };
+    assert!(one_shot().awaits_the_end_of(&pull) && !desired.awaits_the_end_of(&pull));
+}
