@@ -200,7 +200,7 @@ impl Reconciler {
         if let Some(running) = &running
             && planned.plan.work().next().is_none_or(|step| !step.action.is_same_work(running))
         {
-            if planned.desired.awaits_the_end_of(&running) {
+            if planned.desired.awaits_the_end_of(running) {
                 return Ok(Round::Rest(AT_REST));
             }
             debug!(%key, "what is being done is not what is wanted any more: {running}");
