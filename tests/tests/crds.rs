@@ -93,7 +93,8 @@ async fn a_build_context_has_exactly_one_source_and_it_is_not_the_controllers_di
         let two = json!({"inline": {"Dockerfile": "FROM scratch"}, "configMap": {"name": "source"}});
         rejects(&client, &namespace, one, built_from(&two)).await;
         rejects(&client, &namespace, one, built_from(&json!({}))).await;
-        let path = "path is read from the machine that runs longshore up; in a cluster use inline or configMap";
+        let path = "path is read from the machine that runs longshore up; in a cluster use git, http, \
+                    sourceRef, inline or configMap";
         rejects(&client, &namespace, path, built_from(&json!({"path": "/etc"}))).await;
     })
     .await;
@@ -117,13 +118,15 @@ async fn what_has_no_meaning_together_is_refused() {
             json!({"image": {"name": "web", "pullPolicy": "Never", "build": build}}),
         )
         .await;
-        rejects(
-            &client,
-            &namespace,
-            "pullSecrets are for an image that is pulled",
-            json!({"image": {"name": "web", "pullSecrets": [{"name": "s"}], "build": build}}),
-        )
-        .await;
+        let two = json!({"context": build["context"], "dockerfile": "a", "dockerfileInline": "FROM scratch"});
+        let either = "a build has either dockerfile or dockerfileInline, not both";
+        rejects(&client, &namespace, either, json!({"image": {"name": "web", "build": two}})).await;
+        let outside = json!({"context": build["context"], "dockerfile": "../Dockerfile"});
+        let nowhere = "a dockerfile outside of the context needs a context that is a folder of something larger";
+        rejects(&client, &namespace, nowhere, json!({"image": {"name": "web", "build": outside}})).await;
+        // A build pulls its base images.
+        accepts(&client, &namespace, json!({"image": {"name": "web", "pullSecrets": [{"name": "s"}], "build": build}}))
+            .await;
     })
     .await;
 }
