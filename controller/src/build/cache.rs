@@ -1,11 +1,13 @@
 //! What is remembered of files, so that an unchanged folder is not read again.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::digest::ContentDigest;
 use super::folder::Stamp;
+use super::kept_digests::KeptDigests;
 
 /// How many files are remembered at most; some 30 MB. When there are more, all are forgotten and read again.
 const MOST_FILES: usize = 200_000;
@@ -19,6 +21,9 @@ const SETTLING_SECONDS: i128 = 3;
 pub(super) struct ContentCache {
     known: Mutex<HashMap<Stamp, ContentDigest>>,
     settling_seconds: i128,
+    kept: Option<KeptDigests>,
+    /// The contexts of which everything that was kept is known already.
+    recalled: Mutex<HashSet<PathBuf>>,
 }
 
 impl Default for ContentCache {
@@ -29,7 +34,29 @@ impl Default for ContentCache {
 
 impl ContentCache {
     pub(super) fn settling_within(settling_seconds: i128) -> Self {
-        Self { known: Mutex::default(), settling_seconds }
+        Self { known: Mutex::default(), settling_seconds, kept: None, recalled: Mutex::default() }
+    }
+
+    /// The same, which keeps what it knows from one process to the next.
+    pub(super) fn kept_in(self, folder: PathBuf) -> Self {
+        Self { kept: Some(KeptDigests::in_folder(folder)), ..self }
+    }
+
+    /// Recalls what an earlier process knew of the files of this context.
+    pub(super) fn recall(&self, context: &Path) {
+        let Some(kept) = &self.kept else { return };
+        if self.recalled.lock().unwrap_or_else(PoisonError::into_inner).insert(context.to_owned()) {
+            self.add(kept.of_context(context));
+        }
+    }
+
+    /// Keeps, for the next process, what is known of the files of a context that have these stamps.
+    pub(super) fn keep(&self, context: &Path, stamps: &[Stamp]) {
+        let Some(kept) = &self.kept else { return };
+        let known = self.lock();
+        let files = stamps.iter().filter_map(|stamp| Some((*stamp, *known.get(stamp)?))).collect();
+        drop(known);
+        kept.keep(context, &files);
     }
 
     /// The digest of the file that has this stamp, if it is known.
@@ -42,11 +69,15 @@ impl ContentCache {
         if !self.is_settled(&stamp, opened_at) {
             return;
         }
+        self.add(vec![(stamp, digest)]);
+    }
+
+    fn add(&self, files: Vec<(Stamp, ContentDigest)>) {
         let mut known = self.lock();
-        if known.len() >= MOST_FILES {
+        if known.len() + files.len() > MOST_FILES {
             known.clear();
         }
-        known.insert(stamp, digest);
+        known.extend(files);
     }
 
     fn is_settled(&self, stamp: &Stamp, opened_at: SystemTime) -> bool {
@@ -55,7 +86,7 @@ impl ContentCache {
     }
 
     /// A panic elsewhere leaves the map as it was: each change to it is a single call.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Stamp, ContentDigest>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Stamp, ContentDigest>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::ContextPath;
@@ -12,7 +13,7 @@ use crate::app::{ContextDigest, Digest};
 const VERSION: &[u8] = b"longshore context v2\n";
 
 /// The SHA-256 of a file's content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ContentDigest([u8; 32]);
 
 /// A reader that digests and counts what is read through it.

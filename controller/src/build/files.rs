@@ -134,7 +134,13 @@ impl Files for FolderFiles {
     }
 
     fn collect(&self, rules: &IgnoreRules, cache: &ContentCache, tree: &mut Tree) -> Result<usize, ContextError> {
-        walk::collect(&self.folder, rules, cache, tree)
+        let path = without_detours(&self.path);
+        cache.recall(&path);
+        let collected = walk::collect(&self.folder, rules, cache, tree)?;
+        if collected.files_read > 0 {
+            cache.keep(&path, &collected.stamps);
+        }
+        Ok(collected.files_read)
     }
 
     fn into_origin(self: Box<Self>) -> Origin {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, Result as SystemResult};
+use serde::{Deserialize, Serialize};
 
 use super::{ContextError, ContextPath};
 
@@ -42,13 +43,27 @@ pub(super) enum Kind {
 
 /// What tells a file from what it was before, as far as a file system does: which file it is, its size in bytes, and
 /// when its content and its attributes changed, in seconds and nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "[i128; 7]", into = "[i128; 7]")]
 pub(super) struct Stamp {
     device: i128,
     inode: i128,
     size: i128,
     modified: (i128, i128),
     changed: (i128, i128),
+}
+
+impl From<[i128; 7]> for Stamp {
+    fn from([device, inode, size, modified, modified_nanoseconds, changed, changed_nanoseconds]: [i128; 7]) -> Self {
+        let (modified, changed) = ((modified, modified_nanoseconds), (changed, changed_nanoseconds));
+        Self { device, inode, size, modified, changed }
+    }
+}
+
+impl From<Stamp> for [i128; 7] {
+    fn from(Stamp { device, inode, size, modified, changed }: Stamp) -> Self {
+        [device, inode, size, modified.0, modified.1, changed.0, changed.1]
+    }
 }
 
 impl Stamp {

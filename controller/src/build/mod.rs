@@ -31,6 +31,7 @@ mod error;
 mod files;
 mod fingerprints;
 mod folder;
+mod kept_digests;
 mod path;
 mod pattern;
 mod reader;

@@ -1,6 +1,7 @@
 //! Reading a build context.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cache::ContentCache;
@@ -36,6 +37,11 @@ pub struct ContextReader {
 }
 
 impl ContextReader {
+    /// A reader that remembers digests in this folder of the user's as well, for the next process.
+    pub fn remembering_in(folder: PathBuf) -> Self {
+        Self { cache: Arc::new(ContentCache::default().kept_in(folder)), limits: ContextLimits::default() }
+    }
+
     #[cfg(test)]
     pub(super) fn with_limits(limits: ContextLimits) -> Self {
         Self { cache: Arc::default(), limits }

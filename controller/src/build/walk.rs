@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::cache::ContentCache;
 use super::digest::{ContentDigest, DigestingReader};
 use super::dockerignore::{IgnoreRules, Verdict};
-use super::folder::{Folder, Found, Kind};
+use super::folder::{Folder, Found, Kind, Stamp};
 use super::tree::{Entry, FileEntry, Tree};
 use super::{ContextError, ContextPath};
 
@@ -22,14 +22,23 @@ pub(super) fn read_small_file(folder: &Folder, path: &ContextPath, limit: u64) -
     Ok((content.len() as u64 <= limit).then(|| content.into()))
 }
 
-/// Adds to the tree what the rules keep of the folder. It returns how many files had to be read.
+/// What collecting a folder's entries has brought beside them.
+pub(super) struct Collected {
+    /// How many files had to be read.
+    pub(super) files_read: usize,
+    /// The stamps of all of its files.
+    pub(super) stamps: Vec<Stamp>,
+}
+
+/// Adds to the tree what the rules keep of the folder.
 pub(super) fn collect(
     folder: &Folder,
     rules: &IgnoreRules,
     cache: &ContentCache,
     tree: &mut Tree,
-) -> Result<usize, ContextError> {
-    let mut collector = Collector { folder, cache, tree, files_read: 0 };
+) -> Result<Collected, ContextError> {
+    let collected = Collected { files_read: 0, stamps: Vec::new() };
+    let mut collector = Collector { folder, cache, tree, collected };
     let mut waiting: Vec<Option<(ContextPath, Verdict)>> = vec![None];
     while let Some(next) = waiting.pop() {
         let (path, of_folder) = match &next {
@@ -48,14 +57,14 @@ pub(super) fn collect(
             }
         }
     }
-    Ok(collector.files_read)
+    Ok(collector.collected)
 }
 
 struct Collector<'a> {
     folder: &'a Folder,
     cache: &'a ContentCache,
     tree: &'a mut Tree,
-    files_read: usize,
+    collected: Collected,
 }
 
 impl Collector<'_> {
@@ -79,11 +88,12 @@ impl Collector<'_> {
     }
 
     fn content(&mut self, path: &ContextPath, found: &Found) -> Result<ContentDigest, ContextError> {
+        self.collected.stamps.push(found.stamp);
         if let Some(content) = self.cache.get(&found.stamp) {
             return Ok(content);
         }
         self.tree.check_bytes(found.size)?;
-        self.files_read += 1;
+        self.collected.files_read += 1;
         let opened_at = SystemTime::now();
         let (file, opened) = self.folder.open_file(path)?;
         // One byte more than was listed tells whether the file grows; without an end to it, a file that grows as

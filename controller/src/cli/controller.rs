@@ -56,7 +56,7 @@ impl ControllerCommand {
             engines: Arc::clone(&engines),
             registry: Arc::new(OciRegistry::trusting_file(self.registry_ca.as_deref())?),
             contexts: ContextReader::default(),
-            sources: SourceOptions::in_cache(Some(self.cache_dir), self.registry_ca),
+            sources: SourceOptions::in_cache(&self.cache_dir, self.registry_ca),
             instance: instance.clone(),
             reporter: Arc::new(Observer::new(Arc::clone(&metrics))),
             clock: Arc::new(Timestamp::now),

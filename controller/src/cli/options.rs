@@ -1,5 +1,6 @@
 //! The flags that several commands share.
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -52,8 +53,22 @@ pub struct OutsideOptions {
     #[arg(long, env = "LONGSHORE_REGISTRY_CA", value_name = "FILE")]
     pub registry_ca: Option<PathBuf>,
 
-    /// Folder where git repositories and archives that builds read are kept; default: `longshore` in `XDG_CACHE_HOME`, or
-    /// in `~/.cache`
+    /// Folder where git repositories and archives that builds read are kept, and the digests of what folders held;
+    /// default: `longshore` in `XDG_CACHE_HOME`, or in `~/.cache`
     #[arg(long, env = "LONGSHORE_CACHE_DIR", value_name = "FOLDER")]
     pub cache_dir: Option<PathBuf>,
+}
+
+impl OutsideOptions {
+    /// The folder of the cache; when none is named that of the user, as
+    /// <https://specifications.freedesktop.org/basedir-spec/latest/> has it.
+    pub fn cache(&self) -> PathBuf {
+        self.cache_dir.clone().unwrap_or_else(cache_of_the_user)
+    }
+}
+
+fn cache_of_the_user() -> PathBuf {
+    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    cache.unwrap_or_else(env::temp_dir).join("longshore")
 }

@@ -49,12 +49,13 @@ impl Session {
         images: Images,
     ) -> Result<(Arc<Reconciler>, Wakes), Failure> {
         let registry = OciRegistry::trusting_file(outside.registry_ca.as_deref()).map_err(Failure::BadInput)?;
+        let cache = outside.cache();
         Ok(Reconciler::new(ReconcilerParts {
             resources: Arc::clone(&self.resources) as Arc<dyn Resources>,
             engines: Arc::clone(&self.engines) as Arc<dyn Engines>,
             registry: Arc::new(registry),
-            contexts: ContextReader::default(),
-            sources: SourceOptions::in_cache(outside.cache_dir.clone(), outside.registry_ca.clone()),
+            contexts: ContextReader::remembering_in(cache.join("contexts")),
+            sources: SourceOptions::in_cache(&cache, outside.registry_ca.clone()),
             instance: self.project().instance().clone(),
             reporter,
             clock: Arc::new(Timestamp::now),

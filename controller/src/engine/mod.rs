@@ -73,6 +73,9 @@ pub trait Engine: Send + Sync {
     /// Every image that a reference points at, or that a container uses.
     async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
 
+    /// The image that a reference points at, as it is listed; `None` when it points at none.
+    async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError>;
+
     /// The digest under which a registry holds an image, asked by the engine as for a pull: with its mirrors, its
     /// authorities and its network. `None` when the registry holds none there.
     async fn look_up_image(
@@ -153,8 +156,19 @@ pub struct EngineEvent {
     pub owner_uid: Option<String>,
     /// What happened, in the engine's word: `die`, `destroy`, `start`, `tag`.
     pub action: String,
-    /// The thing's name or ID.
-    pub subject: String,
+    /// What it happened to.
+    pub subject: EventSubject,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventSubject {
+    /// A container, by its name.
+    Container(String),
+    /// What this reference points at.
+    Reference(ImageReference),
+    /// An image, by its ID.
+    Image(String),
 }
 
 /// Where engines come from: one connection for each endpoint, shared by all resources.

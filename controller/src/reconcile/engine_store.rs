@@ -1,7 +1,7 @@
 //! What is on one engine, listed once for all resources that look at it.
 //!
 //! A list is kept until something may have changed it: a call of ours, an event, or the periodic relist. Whoever reads
-//! after a change lists anew, and whoever reads at the same time shares that list.
+//! after a change asks anew for what has changed, and whoever reads at the same time shares what was listed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,15 +10,16 @@ use tokio::sync::Mutex;
 
 use super::base_image_store::BaseImageStore;
 use super::build_queue::BuildQueue;
+use super::image_list::ImageList;
 use crate::app::{Action, Container, EngineInfo, Image};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, EngineEvent, EventSubject};
 
 /// One engine and the lists of what it holds.
 pub(super) struct EngineStore {
     pub(super) engine: Arc<dyn Engine>,
     info: Kept<EngineInfo>,
     containers: Kept<Vec<Container>>,
-    images: Kept<Vec<Image>>,
+    images: ImageList,
     pub(super) base_images: BaseImageStore,
     pub(super) builds: BuildQueue,
 }
@@ -29,7 +30,7 @@ impl EngineStore {
             engine,
             info: Kept::default(),
             containers: Kept::default(),
-            images: Kept::default(),
+            images: ImageList::default(),
             base_images: BaseImageStore::default(),
             builds: BuildQueue::of(concurrent_builds),
         }
@@ -44,7 +45,7 @@ impl EngineStore {
     }
 
     pub(super) async fn images(&self) -> Result<Arc<Vec<Image>>, EngineError> {
-        self.images.read(|| self.engine.list_images()).await
+        self.images.read(&*self.engine).await
     }
 
     /// Lists everything that is not known, all of it at once.
@@ -65,17 +66,28 @@ impl EngineStore {
     /// begun in between may have seen either.
     pub(super) fn changed_by(&self, action: &Action) {
         match action {
-            Action::PullImage { .. }
-            | Action::BuildImage { .. }
-            | Action::TagImage { .. }
-            | Action::PushImage { .. }
-            | Action::RemoveImage { .. } => self.images.forget(),
+            Action::PullImage { reference }
+            | Action::BuildImage { reference, .. }
+            | Action::TagImage { reference, .. }
+            | Action::PushImage { reference, .. } => self.images.forget_reference(reference),
+            Action::RemoveImage { .. } => self.images.forget(),
             Action::CreateContainer { .. }
             | Action::StartContainer { .. }
             | Action::StopContainer { .. }
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
             Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
+        }
+    }
+
+    /// Forgets what an event says has changed.
+    pub(super) fn changed_by_event(&self, event: &EngineEvent) {
+        match &event.subject {
+            EventSubject::Container(_) => self.containers.forget(),
+            EventSubject::Reference(reference) => self.images.forget_reference(reference),
+            // No reference points at it yet. That one does will be told too.
+            EventSubject::Image(_) if event.action == "create" => {}
+            EventSubject::Image(_) => self.images.forget(),
         }
     }
 

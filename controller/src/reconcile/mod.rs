@@ -14,6 +14,7 @@ mod engine_stores;
 mod events;
 mod execute;
 mod failure;
+mod image_list;
 mod known;
 mod look;
 mod making;

@@ -24,9 +24,13 @@ const RECONNECT: Duration = Duration::from_secs(2);
 
 /// Watches an engine until the reconciler, or its use of this engine, has ended.
 pub(super) async fn watch(reconciler: Weak<Reconciler>, engine: String, store: Weak<EngineStore>) {
-    let mut was_away = false;
+    let (mut was_away, mut is_first) = (false, true);
     while let Some(held) = store.upgrade() {
-        let answers = held.engine.info().await.is_ok();
+        // What a first look has just listed is not listed again.
+        if !is_first || was_away {
+            held.forget_identity();
+        }
+        let answers = held.info().await.is_ok();
         match (answers, was_away) {
             (true, true) => info!(engine, "the engine answers again"),
             (false, false) => warn!(engine, "the engine does not answer"),
@@ -35,12 +39,14 @@ pub(super) async fn watch(reconciler: Weak<Reconciler>, engine: String, store: W
         was_away = !answers;
         if answers {
             let events = held.engine.events();
-            held.forget_identity();
-            wake_all(&reconciler, &engine);
+            if !is_first || was_away {
+                wake_all(&reconciler, &engine);
+            }
             follow(&reconciler, &engine, &held, events).await;
             held.forget_identity();
             wake_all(&reconciler, &engine);
         }
+        is_first = false;
         drop(held);
         sleep(RECONNECT).await;
     }
@@ -66,7 +72,7 @@ async fn follow(
         tokio::select! {
             event = events.next() => match (event, reconciler.upgrade()) {
                 (Some(Ok(event)), Some(reconciler)) => {
-                    store.forget();
+                    store.changed_by_event(&event);
                     reconciler.wake_by_event(engine, &event);
                 }
                 _ => return,

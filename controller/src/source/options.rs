@@ -1,7 +1,6 @@
 //! Where sources are kept and who is trusted, for a reader that is made when the first source is read.
 
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{SourceError, SourceLimits, SourceReader};
 
@@ -18,20 +17,13 @@ pub struct SourceOptions {
 }
 
 impl SourceOptions {
-    /// Sources are kept in a folder of this cache; without one in that of the user, as
-    /// <https://specifications.freedesktop.org/basedir-spec/latest/> has it.
-    pub fn in_cache(cache: Option<PathBuf>, authorities: Option<PathBuf>) -> Self {
-        Self { folder: cache.unwrap_or_else(cache_of_the_user).join("sources"), authorities }
+    /// Sources are kept in a folder of this cache.
+    pub fn in_cache(cache: &Path, authorities: Option<PathBuf>) -> Self {
+        Self { folder: cache.join("sources"), authorities }
     }
 
     /// A reader, with its folder made where it is not there.
     pub fn open(&self) -> Result<SourceReader, SourceError> {
         SourceReader::new(&self.folder, MOST_BYTES, self.authorities.as_deref(), SourceLimits::default())
     }
-}
-
-fn cache_of_the_user() -> PathBuf {
-    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-    cache.unwrap_or_else(env::temp_dir).join("longshore")
 }

@@ -102,6 +102,10 @@ impl Engine for MeasuredEngine {
         self.measured("list_images", self.inner.list_images()).await
     }
 
+    async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
+        self.measured("find_image", self.inner.find_image(reference)).await
+    }
+
     async fn look_up_image(
         &self,
         reference: &ImageReference,

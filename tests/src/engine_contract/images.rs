@@ -21,6 +21,23 @@ pub async fn an_image_is_found_by_every_tag(fixture: Fixture) {
     .await;
 }
 
+/// A reference that is looked at for itself says what the list says, and one that points at nothing says so.
+pub async fn a_reference_is_found_as_it_is_listed(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let dockerfile = scene.dockerfile("WORKDIR /found\nLABEL found=yes");
+        scene.build("one", &[("Dockerfile", &dockerfile)]).await;
+        let (one, two, nothing) = (scene.reference("one"), scene.reference("two"), scene.reference("nothing"));
+        let listed = scene.image(&one).await.expect("what was built");
+        assert_eq!(scene.engine().tag_image(&listed.id, &two).await, Ok(()));
+        assert_eq!(scene.engine().find_image(&one).await, Ok(scene.image(&one).await));
+        assert_eq!(scene.engine().find_image(&two).await, Ok(scene.image(&one).await));
+        let base = scene.base_image().await;
+        assert_eq!(scene.engine().find_image(&base.references[0]).await, Ok(Some(base)));
+        assert_eq!(scene.engine().find_image(&nothing).await, Ok(None));
+    })
+    .await;
+}
+
 /// A reference leads to one image: the last that it was given to.
 pub async fn a_reference_moves_to_the_image_that_it_is_given_to(fixture: Fixture) {
     play(fixture, async |scene| {

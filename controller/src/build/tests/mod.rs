@@ -63,6 +63,12 @@ fn trusting_reader() -> ContextReader {
     ContextReader::with_cache(Arc::new(ContentCache::settling_within(0)))
 }
 
+/// The same in a process of its own, whose cache on disk is in this folder.
+fn reader_of_another_process(cache: &TempDir) -> ContextReader {
+    let cache = ContentCache::settling_within(0).kept_in(cache.path().to_owned());
+    ContextReader::with_cache(Arc::new(cache))
+}
+
 /// Every path of a context and, where it is a file, its text in the archive.
 async fn unpacked(context: ReadContext) -> BTreeMap<String, String> {
     use std::io::Read;

@@ -89,6 +89,43 @@ async fn a_file_that_was_only_just_changed_is_read_again() {
 }
 
 #[tokio::test]
+async fn another_process_need_not_read_an_unchanged_folder_either() {
+    let (folder, cache) = (folder_of(APP), folder_of(&[]));
+    let read = async || reader_of_another_process(&cache).read(in_folder(&folder), in_context("Dockerfile")).await;
+    let first = read().await.unwrap();
+    assert_eq!(first.files_read(), 2);
+    let second = read().await.unwrap();
+    assert_eq!((second.files_read(), second.digest()), (0, first.digest()));
+    write(&folder, "src/app.js", "console.log('Hello Cloud')\n");
+    assert_eq!(read().await.unwrap().files_read(), 1);
+    assert_eq!(read().await.unwrap().files_read(), 0);
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_understood_costs_no_more_than_reading() {
+    let (folder, cache) = (folder_of(APP), folder_of(&[]));
+    let read = async || reader_of_another_process(&cache).read(in_folder(&folder), in_context("Dockerfile")).await;
+    let first = read().await.unwrap();
+    for kept in fs::read_dir(cache.path()).unwrap() {
+        fs::write(kept.unwrap().path(), "[[[1, 2").unwrap();
+    }
+    let second = read().await.unwrap();
+    assert_eq!((second.files_read(), second.digest()), (2, first.digest()));
+    assert_eq!(read().await.unwrap().files_read(), 0);
+}
+
+#[tokio::test]
+async fn contexts_with_the_same_names_in_them_are_kept_apart() {
+    let (one, other, cache) = (folder_of(APP), folder_of(APP), folder_of(&[]));
+    write(&other, "src/app.js", "console.log('Another')\n");
+    for folder in [&one, &other, &one, &other] {
+        let read = reader_of_another_process(&cache).read(in_folder(folder), in_context("Dockerfile")).await.unwrap();
+        assert_eq!(read.digest(), read_folder(folder).await.digest());
+    }
+    assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 2);
+}
+
+#[tokio::test]
 async fn the_count_is_of_files_and_links_and_the_bytes_are_those_of_files() {
     let folder = folder_of(APP);
     std::os::unix::fs::symlink("src", folder.path().join("link")).unwrap();

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use bollard::models::EventMessage;
+use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::connection::Connection;
 use crate::app::labels;
-use crate::engine::{EngineError, EngineEvent};
+use crate::engine::{EngineError, EngineEvent, EventSubject};
 
 /// What is worth a look. The engine keeps few events and drops those of slow readers, so that the rest, above all the
 /// `exec_*` that every health check makes, is left out there and not here.
@@ -54,10 +54,26 @@ pub(super) fn events(connection: &Connection) -> BoxStream<'static, Result<Engin
 fn from_message(message: EventMessage) -> EngineEvent {
     let actor = message.actor.unwrap_or_default();
     let mut attributes = actor.attributes.unwrap_or_default();
+    let (name, id) = (attributes.remove("name").unwrap_or_default(), actor.id.unwrap_or_default());
     EngineEvent {
         owner_uid: attributes.remove(labels::OWNER_UID),
         action: message.action.unwrap_or_default(),
-        subject: attributes.remove("name").or(actor.id).unwrap_or_default(),
+        subject: match message.typ {
+            Some(EventMessageTypeEnum::IMAGE) => image_subject(name, id),
+            _ => EventSubject::Container(if name.is_empty() { id } else { name }),
+        },
+    }
+}
+
+/// A pull or a push has the reference for its ID, and the repository for its name. Everything else has the image's ID,
+/// and for its name the reference, or the ID again.
+fn image_subject(name: String, id: String) -> EventSubject {
+    // An ID would read as a tag of a repository that is called sha256.
+    let is_id = |text: &str| text.starts_with("sha256:");
+    let subject = if is_id(&id) { name } else { id };
+    match subject.parse() {
+        Ok(reference) if !is_id(&subject) => EventSubject::Reference(reference),
+        _ => EventSubject::Image(subject),
     }
 }
 
@@ -73,15 +89,26 @@ mod tests {
     fn a_containers_event_names_its_owner() {
         let json = r#"{"Type":"container","Action":"die","Actor":{"ID":"f00","Attributes":
             {"name":"my-app","exitCode":"0","longshore.dev/owner-uid":"uid-1"}},"scope":"local","time":1,"timeNano":1}"#;
-        let expected =
-            EngineEvent { owner_uid: Some("uid-1".to_owned()), action: "die".to_owned(), subject: "my-app".to_owned() };
+        let expected = EngineEvent {
+            owner_uid: Some("uid-1".to_owned()),
+            action: "die".to_owned(),
+            subject: EventSubject::Container("my-app".to_owned()),
+        };
         assert_eq!(event(json), expected);
     }
 
     #[test]
-    fn an_event_without_a_name_is_about_an_id() {
-        let json = r#"{"Type":"image","Action":"untag","Actor":{"ID":"sha256:f00","Attributes":{}}}"#;
-        assert_eq!(event(json).subject, "sha256:f00");
-        assert_eq!(event(json).owner_uid, None);
+    fn an_images_event_is_about_a_reference_or_an_id() {
+        let id = "sha256:0d3300874769cbafa3830ad4506f74c10aebf10c11ecf7838361ed49fe16ab55";
+        let image = |action: &str, actor: &str, name: &str| {
+            let json = format!(
+                r#"{{"Type":"image","Action":"{action}","Actor":{{"ID":"{actor}","Attributes":{{"name":"{name}"}}}}}}"#
+            );
+            event(&json).subject
+        };
+        let reference = EventSubject::Reference("node-app:0.1".parse().unwrap());
+        assert_eq!(image("tag", id, "node-app:0.1"), reference);
+        assert_eq!(image("pull", "node-app:0.1", "node-app"), reference);
+        assert_eq!(image("untag", id, id), EventSubject::Image(id.to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bollard::models::ImageSummary;
+use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 use jiff::Timestamp;
 
@@ -15,11 +15,34 @@ use crate::engine::EngineError;
 const CONFIG_DIGEST_ANNOTATION: &str = "config.digest";
 
 /// Every image, those without a reference included.
-pub(super) async fn list(connection: &Connection, store: ImageStore) -> Result<Vec<Image>, EngineError> {
+pub(super) async fn list(connection: &Connection) -> Result<Vec<ImageSummary>, EngineError> {
     let options = ListImagesOptionsBuilder::default().all(true).build();
-    let listed = connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))?;
-    let images = listed.into_iter();
-    Ok(images.filter_map(|summary| from_summary(summary, store)).collect())
+    connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))
+}
+
+/// The image that a reference points at, in the form of a list.
+pub(super) async fn inspect(
+    connection: &Connection,
+    reference: &ImageReference,
+) -> Result<Option<ImageSummary>, EngineError> {
+    match connection.docker().inspect_image(&reference.canonical()).await.map_err(Failure::from) {
+        Ok(inspected) => Ok(Some(as_listed(inspected))),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(connection.error(failure)),
+    }
+}
+
+fn as_listed(inspected: ImageInspect) -> ImageSummary {
+    ImageSummary {
+        id: inspected.id.unwrap_or_default(),
+        descriptor: inspected.descriptor,
+        repo_tags: inspected.repo_tags.unwrap_or_default(),
+        repo_digests: inspected.repo_digests.unwrap_or_default(),
+        created: inspected.created.map_or(0, |time| time.unix_timestamp()),
+        size: inspected.size.unwrap_or_default(),
+        labels: inspected.config.and_then(|config| config.labels).unwrap_or_default(),
+        ..ImageSummary::default()
+    }
 }
 
 pub(super) async fn tag(
@@ -47,11 +70,11 @@ pub(super) fn repository_name(repository: &Repository) -> String {
     format!("{}/{}", repository.host(), repository.path())
 }
 
-/// An image of a list; `None` for one whose ID is no digest.
+/// An image as it was listed; `None` for one whose ID is no digest.
 ///
 /// containerd's store lists a digest with every repository that a local tag names, also one to which nothing was
 /// pushed: there [`Image::manifests`] says what would be pushed, and only a registry says what was.
-fn from_summary(summary: ImageSummary, store: ImageStore) -> Option<Image> {
+pub(super) fn from_summary(summary: ImageSummary, store: ImageStore) -> Option<Image> {
     let id: EngineImageId = summary.id.parse().ok()?;
     let annotation = summary
         .descriptor

@@ -115,14 +115,20 @@ impl Engine for DockerEngine {
     }
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
-        let store = self.known_info().await?.image_store;
-        let mut images = images::list(&self.connection, store).await?;
+        let (info, listed) = futures::try_join!(self.known_info(), images::list(&self.connection))?;
+        let images = listed.into_iter().filter_map(|summary| images::from_summary(summary, info.image_store));
+        let mut images: Vec<Image> = images.collect();
         if images.iter().any(|image| image.references.is_empty()) {
             let containers = self.list_containers().await?;
             let is_used = |image: &Image| containers.iter().any(|container| container.image == image.id);
             images.retain(|image| !image.references.is_empty() || is_used(image));
         }
         Ok(images)
+    }
+
+    async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
+        let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, reference))?;
+        Ok(found.and_then(|found| images::from_summary(found, info.image_store)))
     }
 
     async fn look_up_image(

@@ -84,6 +84,11 @@ impl Engine for MemoryEngine {
         Ok(self.look(super::state::State::listed_images))
     }
 
+    async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
+        self.enter(Operation::FindImage, &reference.to_string()).await?;
+        Ok(self.image(reference))
+    }
+
     async fn look_up_image(
         &self,
         reference: &ImageReference,
@@ -113,7 +118,7 @@ impl Engine for MemoryEngine {
         self.enter(Operation::TagImage, &reference.to_string()).await?;
         let result = self.change(|state| {
             state.images.tag(image, reference)?;
-            state.events.tell_of_image("tag", reference);
+            state.events.tell_of_reference("tag", reference);
             Ok(())
         });
         self.leave(Operation::TagImage, result)

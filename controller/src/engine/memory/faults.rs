@@ -30,6 +30,8 @@ pub enum Operation {
     Logs,
     /// [`Engine::list_images`](crate::engine::Engine::list_images).
     ListImages,
+    /// [`Engine::find_image`](crate::engine::Engine::find_image).
+    FindImage,
     /// [`Engine::look_up_image`](crate::engine::Engine::look_up_image).
     LookUpImage,
     /// [`Engine::pull_image`](crate::engine::Engine::pull_image).
@@ -55,6 +57,7 @@ impl Operation {
             | Self::InspectContainer
             | Self::Logs
             | Self::ListImages
+            | Self::FindImage
             | Self::LookUpImage
             | Self::Events => None,
             Self::CreateContainer => Some("create container"),

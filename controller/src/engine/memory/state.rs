@@ -169,16 +169,25 @@ impl State {
     }
 
     pub(super) fn untag(&mut self, reference: &ImageReference) -> Result<(), EngineError> {
-        let is_used = self.is_used(reference);
+        let (is_used, image) = (self.is_used(reference), self.images.find(reference).cloned());
         self.images.untag(reference, is_used)?;
-        self.events.tell_of_image("untag", reference);
+        self.tell_of_untag(reference, image.as_ref());
         Ok(())
     }
 
     pub(super) fn untag_by_force(&mut self, reference: &ImageReference) {
-        let is_used = self.is_used(reference);
+        let (is_used, image) = (self.is_used(reference), self.images.find(reference).cloned());
         self.images.untag_by_force(reference, is_used);
-        self.events.tell_of_image("untag", reference);
+        self.tell_of_untag(reference, image.as_ref());
+    }
+
+    /// 29 names the reference that is gone, 20.10 the image that it pointed at.
+    fn tell_of_untag(&self, reference: &ImageReference, image: Option<&EngineImageId>) {
+        match (self.images.kind, image) {
+            (_, None) => {}
+            (ImageStore::Containerd, Some(_)) => self.events.tell_of_reference("untag", reference),
+            (ImageStore::GraphDriver, Some(image)) => self.events.tell_of_image("untag", image),
+        }
     }
 
     fn is_used(&self, reference: &ImageReference) -> bool {
@@ -287,7 +296,7 @@ impl State {
 
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
         if let Some(container) = self.containers.get(id) {
-            self.events.tell(container.owner_uid(), action, &container.name);
+            self.events.tell_of_container(container.owner_uid(), action, &container.name);
         }
     }
 }

@@ -32,7 +32,7 @@ impl MemoryEngine {
             let id = state.images.add(published.image.clone(), Origin::Registry(&published.remote), now);
             state.images.tag(&id, reference)?;
             state.images.note_seen(&id, reference.repository(), &published.remote.manifest);
-            state.events.tell_of_image("pull", reference);
+            state.events.tell_of_reference("pull", reference);
             Ok::<_, EngineError>(present)
         })?;
         for layer in &published.image.layers {
@@ -74,7 +74,7 @@ impl MemoryEngine {
             if self.kind == ImageStore::GraphDriver {
                 state.images.note_seen(&id, reference.repository(), &remote.manifest);
             }
-            state.events.tell_of_image("push", reference);
+            state.events.tell_of_reference("push", reference);
         });
         progress(Progress::Message { line: format!("{}: digest: {}", reference.tag(), remote.manifest) });
         Ok(())

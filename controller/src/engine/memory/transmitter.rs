@@ -5,8 +5,8 @@ use futures::stream::BoxStream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::app::ImageReference;
-use crate::engine::{EngineError, EngineEvent};
+use crate::app::{EngineImageId, ImageReference};
+use crate::engine::{EngineError, EngineEvent, EventSubject};
 
 /// How many events are kept for a slow reader; it never sees those that it missed, as with Docker.
 const KEPT: usize = 256;
@@ -25,17 +25,24 @@ impl Default for Transmitter {
 }
 
 impl Transmitter {
-    pub(super) fn tell(&self, owner_uid: Option<String>, action: &str, subject: &str) {
+    pub(super) fn tell(&self, owner_uid: Option<String>, action: &str, subject: EventSubject) {
         if self.is_mute {
             return;
         }
-        let event = EngineEvent { owner_uid, action: action.to_owned(), subject: subject.to_owned() };
         // An error says that nobody listens, which is as good.
-        let _ = self.sender.send(event);
+        let _ = self.sender.send(EngineEvent { owner_uid, action: action.to_owned(), subject });
     }
 
-    pub(super) fn tell_of_image(&self, action: &str, reference: &ImageReference) {
-        self.tell(None, action, &reference.to_string());
+    pub(super) fn tell_of_container(&self, owner_uid: Option<String>, action: &str, name: &str) {
+        self.tell(owner_uid, action, EventSubject::Container(name.to_owned()));
+    }
+
+    pub(super) fn tell_of_reference(&self, action: &str, reference: &ImageReference) {
+        self.tell(None, action, EventSubject::Reference(reference.clone()));
+    }
+
+    pub(super) fn tell_of_image(&self, action: &str, id: &EngineImageId) {
+        self.tell(None, action, EventSubject::Image(id.to_string()));
     }
 
     /// Ends every stream, as a lost connection does.

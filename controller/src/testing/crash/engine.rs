@@ -83,6 +83,10 @@ impl Engine for CrashingEngine {
         self.plan.read(self.engine.list_images()).await
     }
 
+    async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
+        self.plan.read(self.engine.find_image(reference)).await
+    }
+
     async fn look_up_image(
         &self,
         reference: &ImageReference,

@@ -54,7 +54,7 @@ impl MemoryEngine {
                 image.labels.extend(labels.clone());
                 let id = state.images.add(image, Origin::Build, now);
                 state.images.tag(&id, reference)?;
-                state.events.tell_of_image("tag", reference);
+                state.events.tell_of_reference("tag", reference);
                 Ok(report)
             });
             (result, told)

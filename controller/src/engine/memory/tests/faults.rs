@@ -1,6 +1,6 @@
 use super::super::Operation;
 use super::*;
-use crate::engine::EngineEvent;
+use crate::engine::{EngineEvent, EventSubject};
 
 fn broken() -> EngineError {
     EngineError::Other("out of disk".to_owned())
@@ -107,10 +107,11 @@ async fn events_name_the_owner_and_may_be_lost() {
     world.engine.set_events_lost(false);
     world.engine.remove_by_hand("app").unwrap();
 
+    let app = EventSubject::Container("app".to_owned());
     let mut actions = Vec::new();
     while actions.last().is_none_or(|last| last != "destroy") {
         let EngineEvent { owner_uid, action, subject } = events.next().await.unwrap().unwrap();
-        assert_eq!((owner_uid.as_deref(), subject.as_str()), (Some("1234"), "app"));
+        assert_eq!((owner_uid.as_deref(), subject), (Some("1234"), app.clone()));
         actions.push(action);
     }
     assert_eq!(actions, ["create", "kill", "die", "destroy"]);

@@ -1,0 +1,125 @@
+//! The images of one engine, listed once, of which single references are asked for anew.
+//!
+//! Docker's list costs some milliseconds for each image on the engine. What is done to one reference, by us or by
+//! others, makes that reference old and not the whole list.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex;
+
+use crate::app::{Image, ImageReference};
+use crate::engine::{Engine, EngineError};
+
+/// How many references are asked for one by one before listing everything is the better way.
+const MOST_REFERENCES: usize = 8;
+
+/// The list, and what of it may not be so any more.
+#[derive(Default)]
+pub(super) struct ImageList {
+    list: Mutex<Option<Arc<Vec<Image>>>>,
+    old: std::sync::Mutex<Old>,
+}
+
+/// What of a list may not be so any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Old {
+    #[default]
+    Nothing,
+    References(BTreeSet<ImageReference>),
+    Everything,
+}
+
+impl ImageList {
+    /// From now on the next reader lists everything.
+    pub(super) fn forget(&self) {
+        *self.old() = Old::Everything;
+    }
+
+    /// From now on the next reader asks what this reference points at.
+    pub(super) fn forget_reference(&self, reference: &ImageReference) {
+        self.old().add(Old::References(BTreeSet::from([reference.clone()])));
+    }
+
+    /// The images as they are, shared with whoever reads at the same time.
+    pub(super) async fn read(&self, engine: &dyn Engine) -> Result<Arc<Vec<Image>>, EngineError> {
+        let mut list = self.list.lock().await;
+        // Taken before the engine is asked: what becomes old meanwhile is for the next reader.
+        let old = mem::take(&mut *self.old());
+        let known = list.take();
+        match fresh(engine, known, &old).await {
+            Ok(images) => Ok(Arc::clone(list.insert(images))),
+            Err(error) => {
+                self.forget();
+                Err(error)
+            }
+        }
+    }
+
+    /// A panic elsewhere leaves it whole: each change to it is a single assignment.
+    fn old(&self) -> MutexGuard<'_, Old> {
+        self.old.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Old {
+    fn add(&mut self, more: Self) {
+        *self = match (mem::take(self), more) {
+            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
+            (Self::Nothing, other) | (other, Self::Nothing) => other,
+            (Self::References(mut some), Self::References(others)) => {
+                some.extend(others);
+                Self::References(some)
+            }
+        };
+    }
+}
+
+async fn fresh(engine: &dyn Engine, known: Option<Arc<Vec<Image>>>, old: &Old) -> Result<Arc<Vec<Image>>, EngineError> {
+    let amended = match (known, old) {
+        (None, _) | (_, Old::Everything) => None,
+        (Some(known), Old::Nothing) => Some(known),
+        (Some(known), Old::References(references)) => amended(engine, known, references).await,
+    };
+    match amended {
+        Some(images) => Ok(images),
+        None => engine.list_images().await.map(Arc::new),
+    }
+}
+
+/// The list with these references as they are now; `None` when only listing everything can tell.
+async fn amended(
+    engine: &dyn Engine,
+    known: Arc<Vec<Image>>,
+    references: &BTreeSet<ImageReference>,
+) -> Option<Arc<Vec<Image>>> {
+    if references.len() > MOST_REFERENCES {
+        return None;
+    }
+    let mut images = Arc::unwrap_or_clone(known);
+    for reference in references {
+        let found = engine.find_image(reference).await.ok().flatten()?;
+        images = with_image(images, found)?;
+    }
+    Some(Arc::new(images))
+}
+
+/// The list with an image as it is now. `None` when another one has lost its last reference to it: whether that is
+/// still there is not known then.
+fn with_image(mut images: Vec<Image>, found: Image) -> Option<Vec<Image>> {
+    images.retain(|image| image.id != found.id);
+    for image in &mut images {
+        let had_references = !image.references.is_empty();
+        image.references.retain(|reference| !found.has(reference));
+        if had_references && image.references.is_empty() {
+            return None;
+        }
+    }
+    images.push(found);
+    Some(images)
+}
+
+#[cfg(test)]
+#[path = "image_list_tests.rs"]
+mod tests;
