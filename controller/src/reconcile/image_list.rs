@@ -99,24 +99,28 @@ async fn amended(
     }
     let mut images = Arc::unwrap_or_clone(known);
     for reference in references {
-        let found = engine.find_image(reference).await.ok().flatten()?;
-        images = with_image(images, found)?;
+        let found = engine.find_image(reference).await.ok()?;
+        images = with_image(images, reference, found)?;
     }
     Some(Arc::new(images))
 }
 
-/// The list with an image as it is now. `None` when another one has lost its last reference to it: whether that is
-/// still there is not known then.
-fn with_image(mut images: Vec<Image>, found: Image) -> Option<Vec<Image>> {
-    images.retain(|image| image.id != found.id);
+/// The list in which a reference points at this image, or at none. `None` when an image has lost its last reference by
+/// that: whether it is still there is not known then.
+fn with_image(mut images: Vec<Image>, reference: &ImageReference, found: Option<Image>) -> Option<Vec<Image>> {
+    if let Some(found) = &found {
+        images.retain(|image| image.id != found.id);
+    }
+    let points_elsewhere =
+        |other: &ImageReference| other == reference || found.as_ref().is_some_and(|found| found.has(other));
     for image in &mut images {
         let had_references = !image.references.is_empty();
-        image.references.retain(|reference| !found.has(reference));
+        image.references.retain(|other| !points_elsewhere(other));
         if had_references && image.references.is_empty() {
             return None;
         }
     }
-    images.push(found);
+    images.extend(found);
     Some(images)
 }
 

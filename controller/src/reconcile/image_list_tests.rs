@@ -54,6 +54,20 @@ async fn a_reference_that_has_changed_is_asked_for_alone() {
 }
 
 #[tokio::test]
+async fn a_reference_that_points_at_nothing_is_no_reason_to_list() {
+    let (list, engine) = (ImageList::default(), engine());
+    let image = engine.load(&reference("app:1"), &MemoryImage::new("one"));
+    engine.tag_image(&image, &reference("app:2")).await.unwrap();
+    list.read(&engine).await.unwrap();
+    engine.fail_next(Operation::ListImages, EngineError::Conflict("nobody should list".to_owned()));
+    engine.remove_image(&reference("app:2")).await.unwrap();
+    for tag in ["app:2", "app:3"] {
+        list.forget_reference(&reference(tag));
+        assert_eq!(list.read(&engine).await.unwrap()[0].references, [reference("app:1")]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_gone_is_listed_no_more() {
     let (list, engine) = (ImageList::default(), engine());
     for (tag, content) in [("app:1", "one"), ("app:2", "two"), ("app:3", "two")] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use longshore::app::{ContainerId, ContainerState};
-use longshore::engine::{EngineError, LogOptions};
+use longshore::engine::{EngineError, EventSubject, LogOptions};
 
 use super::scene::{Fixture, Scene, play, script, server};
 
@@ -74,7 +74,7 @@ pub async fn events_name_the_owner(fixture: Fixture) {
         let listening = async {
             while let Some(event) = events.try_next().await.expect("an event") {
                 if event.owner_uid == Some(scene.name("owner")) {
-                    assert_eq!(event.subject, scene.name("app"));
+                    assert_eq!(event.subject, EventSubject::Container(scene.name("app")));
                     actions.push(event.action);
                     if ["start", "die", "destroy"].iter().all(|word| actions.contains(&(*word).to_owned())) {
                         return;

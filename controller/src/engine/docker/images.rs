@@ -14,22 +14,40 @@ use crate::engine::EngineError;
 /// BuildKit notes the configuration's digest here, on what it puts into containerd's store.
 const CONFIG_DIGEST_ANNOTATION: &str = "config.digest";
 
+/// The media types of what names an image for each of several platforms.
+const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+
 /// Every image, those without a reference included.
 pub(super) async fn list(connection: &Connection) -> Result<Vec<ImageSummary>, EngineError> {
     let options = ListImagesOptionsBuilder::default().all(true).build();
     connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))
 }
 
-/// The image that a reference points at, in the form of a list.
+/// What a reference points at.
+pub(super) enum Inspected {
+    /// An image, in the form of a list.
+    Image(ImageSummary),
+    /// An index. Of that 29 lists the bytes of all platforms, and tells of one only when it is asked for itself.
+    Index,
+}
+
+/// What a reference points at; `None` when that is nothing.
 pub(super) async fn inspect(
     connection: &Connection,
     reference: &ImageReference,
-) -> Result<Option<ImageSummary>, EngineError> {
+) -> Result<Option<Inspected>, EngineError> {
     match connection.docker().inspect_image(&reference.canonical()).await.map_err(Failure::from) {
-        Ok(inspected) => Ok(Some(as_listed(inspected))),
+        Ok(inspected) if is_index(&inspected) => Ok(Some(Inspected::Index)),
+        Ok(inspected) => Ok(Some(Inspected::Image(as_listed(inspected)))),
         Err(failure) if failure.is_not_found() => Ok(None),
         Err(failure) => Err(connection.error(failure)),
     }
+}
+
+fn is_index(inspected: &ImageInspect) -> bool {
+    let media_type = inspected.descriptor.as_ref().and_then(|descriptor| descriptor.media_type.as_deref());
+    media_type.is_some_and(|media_type| INDEX_TYPES.contains(&media_type))
 }
 
 fn as_listed(inspected: ImageInspect) -> ImageSummary {

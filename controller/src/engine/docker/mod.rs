@@ -30,6 +30,7 @@ use crate::app::{
 };
 use connection::Connection;
 use endpoint::Endpoint;
+use images::Inspected;
 
 pub use endpoint::default_endpoint;
 pub use tls::{TlsError, TlsMaterial};
@@ -128,7 +129,11 @@ impl Engine for DockerEngine {
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
         let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, reference))?;
-        Ok(found.and_then(|found| images::from_summary(found, info.image_store)))
+        match found {
+            None => Ok(None),
+            Some(Inspected::Image(found)) => Ok(images::from_summary(found, info.image_store)),
+            Some(Inspected::Index) => Ok(self.list_images().await?.into_iter().find(|image| image.has(reference))),
+        }
     }
 
     async fn look_up_image(
