@@ -59,14 +59,15 @@ impl Reconciler {
         if !step.action.is_long() {
             return this.perform_now(key, app, &step, executor, &store).await;
         }
+        let (wake, action) = (self.waker(key), step.action.clone());
         let (key, app, owner) = (key.clone(), app.clone(), uid.to_owned());
-        self.tasks.spawn(uid, step.action.clone(), async move {
+        let work = async move {
             match &step.action {
                 Action::BuildImage { .. } => this.build(&key, &app, &owner, &step, executor, &store).await,
                 _ => this.perform_now(&key, &app, &step, executor, &store).await,
             };
-            this.wake(&key);
-        });
+        };
+        self.tasks.spawn(uid, action, work, move || wake());
         Round::Rest(AT_REST)
     }
 

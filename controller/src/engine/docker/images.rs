@@ -1,6 +1,6 @@
 //! Images: listed, tagged and removed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
@@ -18,35 +18,25 @@ const CONFIG_DIGEST_ANNOTATION: &str = "config.digest";
 const INDEX_TYPES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
-/// Every image, those without a reference included.
+/// Every image that has a reference. Leaving out the others is worth it: 29 takes milliseconds for each image.
 pub(super) async fn list(connection: &Connection) -> Result<Vec<ImageSummary>, EngineError> {
-    let options = ListImagesOptionsBuilder::default().all(true).build();
+    let filters = HashMap::from([("dangling", vec!["false"])]);
+    let options = ListImagesOptionsBuilder::default().all(true).filters(&filters).build();
     connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))
 }
 
-/// What a reference points at.
-pub(super) enum Inspected {
-    /// An image, in the form of a list.
-    Image(ImageSummary),
-    /// An index. Of that 29 lists the bytes of all platforms, and tells of one only when it is asked for itself.
-    Index,
-}
-
-/// What a reference points at; `None` when that is nothing.
-pub(super) async fn inspect(
-    connection: &Connection,
-    reference: &ImageReference,
-) -> Result<Option<Inspected>, EngineError> {
-    match connection.docker().inspect_image(&reference.canonical()).await.map_err(Failure::from) {
-        Ok(inspected) if is_index(&inspected) => Ok(Some(Inspected::Index)),
-        Ok(inspected) => Ok(Some(Inspected::Image(as_listed(inspected)))),
+/// The image of this ID, or that this reference points at, in the form of a list; `None` when there is none.
+pub(super) async fn inspect(connection: &Connection, name: &str) -> Result<Option<ImageSummary>, EngineError> {
+    match connection.docker().inspect_image(name).await.map_err(Failure::from) {
+        Ok(inspected) => Ok(Some(as_listed(inspected))),
         Err(failure) if failure.is_not_found() => Ok(None),
         Err(failure) => Err(connection.error(failure)),
     }
 }
 
-fn is_index(inspected: &ImageInspect) -> bool {
-    let media_type = inspected.descriptor.as_ref().and_then(|descriptor| descriptor.media_type.as_deref());
+/// Whether it is an index. Of that 29 lists the bytes of all platforms, and tells of one only when it is inspected.
+pub(super) fn is_index(image: &ImageSummary) -> bool {
+    let media_type = image.descriptor.as_ref().and_then(|descriptor| descriptor.media_type.as_deref());
     media_type.is_some_and(|media_type| INDEX_TYPES.contains(&media_type))
 }
 
@@ -56,7 +46,7 @@ fn as_listed(inspected: ImageInspect) -> ImageSummary {
         descriptor: inspected.descriptor,
         repo_tags: inspected.repo_tags.unwrap_or_default(),
         repo_digests: inspected.repo_digests.unwrap_or_default(),
-        created: inspected.created.map_or(0, |time| time.unix_timestamp()),
+        created: inspected.created.map_or(0, bollard::models::BollardDate::unix_timestamp),
         size: inspected.size.unwrap_or_default(),
         labels: inspected.config.and_then(|config| config.labels).unwrap_or_default(),
         ..ImageSummary::default()

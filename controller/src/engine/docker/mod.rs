@@ -16,6 +16,7 @@ mod severable;
 mod tls;
 mod transfer;
 
+use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,7 +31,6 @@ use crate::app::{
 };
 use connection::Connection;
 use endpoint::Endpoint;
-use images::Inspected;
 
 pub use endpoint::default_endpoint;
 pub use tls::{TlsError, TlsMaterial};
@@ -116,23 +116,27 @@ impl Engine for DockerEngine {
     }
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
-        let (info, listed) = futures::try_join!(self.known_info(), images::list(&self.connection))?;
-        let images = listed.into_iter().filter_map(|summary| images::from_summary(summary, info.image_store));
-        let mut images: Vec<Image> = images.collect();
-        if images.iter().any(|image| image.references.is_empty()) {
-            let containers = self.list_containers().await?;
-            let is_used = |image: &Image| containers.iter().any(|container| container.image == image.id);
-            images.retain(|image| !image.references.is_empty() || is_used(image));
+        let (info, mut listed, containers) =
+            futures::try_join!(self.known_info(), images::list(&self.connection), self.list_containers())?;
+        let used: BTreeSet<String> = containers.into_iter().map(|container| container.image.to_string()).collect();
+        // Somebody has moved or taken away the last reference of an image that is used: there are few of those.
+        for id in used.iter().filter(|id| listed.iter().all(|image| image.id != **id)).collect::<Vec<_>>() {
+            listed.extend(images::inspect(&self.connection, id).await?);
         }
-        Ok(images)
+        let images = listed.into_iter().filter_map(|image| images::from_summary(image, info.image_store));
+        Ok(images.filter(|image| !image.references.is_empty() || used.contains(&image.id.to_string())).collect())
     }
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
-        let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, reference))?;
+        let name = reference.canonical();
+        let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, &name))?;
         match found {
+            Some(image) if images::is_index(&image) => {
+                let images = self.list_images().await?;
+                Ok(images.into_iter().find(|image| image.has(reference)))
+            }
+            Some(image) => Ok(images::from_summary(image, info.image_store)),
             None => Ok(None),
-            Some(Inspected::Image(found)) => Ok(images::from_summary(found, info.image_store)),
-            Some(Inspected::Index) => Ok(self.list_images().await?.into_iter().find(|image| image.has(reference))),
         }
     }
 
