@@ -7,7 +7,7 @@ use longshore_crds::ContainerAppStatus;
 
 use super::{Outlook, Telling};
 use crate::app::plan::RunState;
-use crate::app::{Action, Block, Desired, Memory, Observed, Part, Plan, Reason, Step};
+use crate::app::{Action, Block, ContainerState, Desired, Memory, Observed, Part, Plan, Reason, Step};
 
 /// Which of kstatus's three states a resource is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,8 +215,18 @@ fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
 
 fn not_yet(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
     if plan.work().next().is_none() {
-        return ("False", Reason::Progressing, "it waits for another part of the resource".to_owned());
+        return ("False", Reason::Progressing, waiting(plan));
     }
     let verdict = working(plan, telling);
     ("False", verdict.reason, verdict.message)
+}
+
+/// What a part waits for that cannot do anything itself, and what runs meanwhile.
+fn waiting(plan: &Plan) -> String {
+    let others = plan.blocks.first().map_or("every other condition", |block| block.part.condition());
+    let running = plan.container.as_ref().filter(|container| container.state == ContainerState::Running);
+    match running {
+        Some(container) => format!("{} runs as it was before; it waits until {others} is True", container.name),
+        None => format!("it waits until {others} is True"),
+    }
 }

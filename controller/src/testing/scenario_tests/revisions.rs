@@ -91,6 +91,8 @@ async fn a_build_that_fails_is_recorded_once_and_the_old_revision_stays_the_curr
         assert!(log.contains("#3   compiling\n#3 ERROR\nERROR: "), "{log}");
         let failure = status(&revision).build.clone().and_then(|build| build.failure).unwrap();
         assert_eq!(failure.exit_code, Some(3));
+        let running = world.status().conditions.into_iter().find(|condition| condition.type_ == "Running").unwrap();
+        assert_eq!(running.message, "my-app runs as it was before; it waits until Built is True");
     }
 }
 

@@ -79,7 +79,7 @@ impl Broken {
             (Some(image), ..) => format!("the base image {image} cannot be had: {cause}"),
             (None, Some(step), Some(code)) => format!("the step \"{step}\" exited with code {code}"),
             (None, Some(step), None) => format!("the step \"{step}\" failed: {cause}"),
-            (None, None, _) => format!("the image cannot be built: {cause}"),
+            (None, None, _) => cause.to_owned(),
         };
         EngineError::BuildFailed(BuildFailed {
             message: sentence,

@@ -8,7 +8,7 @@ use crate::registry::memory::Refusal;
 
 /// A build that fails before any of its steps.
 pub(super) fn broken(cause: &str) -> EngineError {
-    let message = format!("the image cannot be built: {cause}");
+    let message = cause.to_owned();
     EngineError::BuildFailed(BuildFailed { message, failure: BuildFailure::default(), report: Box::default() })
 }
 
