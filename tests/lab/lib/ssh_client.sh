@@ -18,7 +18,7 @@ build_ssh_client_image() {
 }
 
 make_ssh_client_image() {
-    local folder build busybox ssh
+    local folder build busybox client
     folder=$(ssh_client_folder)
     rm -rf "$cache"/ssh-client-*
     mkdir -p "$folder/blobs"
@@ -30,8 +30,8 @@ make_ssh_client_image() {
     fill_with_ssh "$build/ssh"
     # The first layer is that of busybox itself, to the byte.
     busybox=$(make_layer "$folder" "$build/busybox")
-    ssh=$(make_layer "$folder" "$build/ssh")
-    make_image "$folder" ssh-client:latest oci '["sh"]' "$busybox" "$ssh"
+    client=$(make_layer "$folder" "$build/ssh")
+    make_image "$folder" ssh-client:latest oci '["sh"]' "$busybox" "$client"
     touch "$folder/done"
 }
 
