@@ -15,6 +15,9 @@ use crate::build::ReadContext;
 /// The Dockerfile front end that BuildKit's makers publish.
 const OFFICIAL_FRONTEND: &str = "docker.io/docker/dockerfile";
 
+/// What makes an SBOM when nothing else is named, by BuildKit's own choice (frontend/attestations/parse.go).
+pub(crate) const DEFAULT_SBOM_GENERATOR: &str = "docker/buildkit-syft-scanner:stable-1";
+
 /// An image to be built. What an engine's builder cannot do is refused before the build, with
 /// [`EngineError::Unsupported`](super::EngineError::Unsupported), never left out.
 #[derive(Clone)]

@@ -1,6 +1,8 @@
 //! Which program reads a Dockerfile. A first line such as `# syntax=docker/dockerfile:1` names an image that BuildKit
 //! pulls and runs with the whole build in its hands, so only those of a list are let in.
 
+use std::collections::BTreeMap;
+
 use super::{BuildRequest, EngineError};
 use crate::app::Repository;
 
@@ -9,12 +11,8 @@ const ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
 /// Refuses a build whose Dockerfile or arguments name a front end that is not allowed.
 pub(in crate::engine) fn check(request: &BuildRequest) -> Result<(), EngineError> {
-    let by_dockerfile = named_in(request.context.dockerfile().text()).into_iter().map(|name| ("# syntax=", name));
-    let by_argument =
-        request.args.get(ARGUMENT).map(|value| ("the argument BUILDKIT_SYNTAX=", value.trim().to_owned()));
-    for (by, value) in by_dockerfile.chain(by_argument) {
-        let image = value.split(' ').next().unwrap_or_default();
-        if !is_allowed(image, &request.frontends) {
+    for (by, image) in images_of(request.context.dockerfile().text(), &request.args) {
+        if !is_allowed(&image, &request.frontends) {
             let allowed: Vec<String> = request.frontends.iter().map(Repository::familiar).collect();
             return Err(EngineError::Unsupported(format!(
                 "{by}{image} asks for a front end that is not allowed, since it would have the whole build in its \
@@ -26,7 +24,17 @@ pub(in crate::engine) fn check(request: &BuildRequest) -> Result<(), EngineError
     Ok(())
 }
 
-fn is_allowed(image: &str, allowed: &[Repository]) -> bool {
+/// The images of the front ends that a build asks for, each with the words that do.
+pub(crate) fn images_of(dockerfile: &[u8], args: &BTreeMap<String, String>) -> Vec<(&'static str, String)> {
+    let by_dockerfile = named_in(dockerfile).into_iter().map(|value| ("# syntax=", value));
+    let by_argument = args.get(ARGUMENT).map(|value| ("the argument BUILDKIT_SYNTAX=", value.trim().to_owned()));
+    // What follows the image are flags for it.
+    let image = |value: String| value.split(' ').next().unwrap_or_default().to_owned();
+    by_dockerfile.chain(by_argument).map(|(by, value)| (by, image(value))).collect()
+}
+
+/// Whether an image is one of the front ends that are let in.
+pub(in crate::engine) fn is_allowed(image: &str, allowed: &[Repository]) -> bool {
     let without_digest = image.split('@').next().unwrap_or_default();
     let (folder, name) = without_digest.rsplit_once('/').unwrap_or(("", without_digest));
     let name = name.split(':').next().unwrap_or_default();

@@ -32,8 +32,10 @@ use crate::app::{
     ManifestDigest,
 };
 
+pub(crate) use build_request::DEFAULT_SBOM_GENERATOR;
 pub use build_request::{Attestations, BuildRequest, Provenance, Sbom};
 pub use error::{BuildFailed, EngineError};
+pub(crate) use frontend::images_of as frontend_images_of;
 pub use pool::EnginePool;
 pub use progress::{BuildReport, LayerState, Progress, ProgressSink, ResolvedImage, StepDuration, StepState};
 pub use ssh_key::{SshKey, SshKeyError};

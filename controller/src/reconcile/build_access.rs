@@ -9,6 +9,7 @@ use secrecy::{SecretSlice, SecretString};
 use super::dereference::Dereference;
 use super::{ResourceError, SecretData};
 use crate::app::{Block, BuildAccess, Credentials, ImageReference, Part, Reason, base_images_of};
+use crate::engine::{DEFAULT_SBOM_GENERATOR, frontend_images_of};
 
 /// The key of a Secret of the type `kubernetes.io/ssh-auth`.
 const SSH_KEY: &str = "ssh-privatekey";
@@ -93,12 +94,40 @@ fn no_key(secret: &str, key: &str, needed_by: &str) -> Block {
     Block::waiting(Part::Image, Reason::SecretNotFound, message)
 }
 
-/// The registries that a build may ask: those of its base images, of its caches, and of its front end.
+/// The registries that a build may ask: those of its base images, of its caches, of its front end, and of the program
+/// that makes its SBOM.
 fn registry_hosts(build: &Build, dockerfile: &str) -> BTreeSet<String> {
     let args: &BTreeMap<String, String> = &build.args;
     let bases = base_images_of(dockerfile, args, build.target.as_deref());
     let written = build.cache_to.iter().filter(|cache| cache.kind == CacheKind::Registry);
     let caches = build.cache_from.iter().chain(written.filter_map(|cache| cache.reference.as_ref()));
-    let caches = caches.filter_map(|text| text.parse::<ImageReference>().ok());
-    bases.into_iter().chain(caches).map(|reference| reference.host().to_owned()).collect()
+    let frontends = frontend_images_of(dockerfile.as_bytes(), args).into_iter().map(|(_, image)| image);
+    let sbom = build.attestations.iter().filter_map(|attestations| attestations.sbom.as_ref());
+    let generators = sbom.map(|sbom| sbom.generator.as_deref().unwrap_or(DEFAULT_SBOM_GENERATOR).to_owned());
+    let others = caches.cloned().chain(frontends).chain(generators);
+    let others = others.filter_map(|text| text.parse::<ImageReference>().ok());
+    bases.into_iter().chain(others).map(|reference| reference.host().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn hosts(dockerfile: &str, attestations: &Value) -> Vec<String> {
+        let build = json!({"context": {"inline": {}}, "attestations": attestations});
+        registry_hosts(&serde_json::from_value(build).unwrap(), dockerfile).into_iter().collect()
+    }
+
+    #[test]
+    fn every_registry_that_a_build_may_ask_is_known() {
+        assert_eq!(hosts("FROM gcr.io/base\n", &json!({})), ["gcr.io"]);
+        assert_eq!(hosts("# syntax=docker/dockerfile:1\nFROM gcr.io/base\n", &json!({})), ["docker.io", "gcr.io"]);
+        assert_eq!(
+            hosts("FROM gcr.io/base\n", &json!({"sbom": {"generator": "quay.io/scanner"}})),
+            ["gcr.io", "quay.io"]
+        );
+        assert_eq!(hosts("FROM gcr.io/base\n", &json!({"sbom": {}})), ["docker.io", "gcr.io"]);
+    }
 }

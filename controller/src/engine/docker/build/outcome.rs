@@ -8,6 +8,7 @@ use crate::engine::{BuildFailed, BuildReport, EngineError};
 /// What BuildKit and its callers put before the cause.
 const WRAPPINGS: &[&str] = &[
     "failed to solve with frontend dockerfile.v0: ",
+    "failed to solve with frontend gateway.v0: ",
     "failed to create LLB definition: ",
     "failed to solve: ",
     "rpc error: code = Unknown desc = ",
@@ -26,6 +27,8 @@ const PASSING: &[&str] = &[
     "No such image: sha256:",
 ];
 
+const WANTS_CREDENTIALS: &str = "; name a Secret with credentials for its registry in spec.image.pullSecrets";
+
 /// Where a build stood when it failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Broken {
@@ -35,6 +38,8 @@ pub(super) struct Broken {
     pub(super) cause: Option<String>,
     /// The image of the front end that the Dockerfile names, when it was this that could not be had.
     pub(super) frontend: Option<String>,
+    /// The image of the program that makes the SBOM, when it was this that could not be had.
+    pub(super) generator: Option<String>,
     /// The image that a `FROM` names, when it was this that could not be had.
     pub(super) base_image: Option<String>,
     /// The last lines that the step printed.
@@ -54,11 +59,10 @@ impl Broken {
         if exit_code.is_none() && PASSING.iter().any(|trouble| cause.contains(trouble)) {
             return EngineError::Other(format!("the engine could not go on with the build: {cause}"));
         }
-        if let Some(image) = &self.frontend {
-            let sentence =
-                format!("the front end {image}, which the Dockerfile's # syntax= names, cannot be had: {cause}");
+        if let Some(program) = self.missing_program() {
+            let sentence = format!("{program}, cannot be had: {cause}");
             return match RegistryAnswer::of(cause, false) {
-                Some(RegistryAnswer::Denied) => EngineError::Denied(sentence),
+                Some(RegistryAnswer::Denied) => EngineError::Denied(format!("{sentence}{WANTS_CREDENTIALS}")),
                 Some(RegistryAnswer::Missing) => EngineError::ImageNotFound(sentence),
                 Some(RegistryAnswer::Unavailable) | None => EngineError::RegistryUnavailable(sentence),
             };
@@ -68,9 +72,7 @@ impl Broken {
             match RegistryAnswer::of(cause, false) {
                 Some(RegistryAnswer::Unavailable) => return EngineError::RegistryUnavailable(sentence),
                 Some(RegistryAnswer::Denied) => {
-                    return EngineError::Denied(format!(
-                        "{sentence}; name a Secret with credentials for its registry in spec.image.pullSecrets"
-                    ));
+                    return EngineError::Denied(format!("{sentence}{WANTS_CREDENTIALS}"));
                 }
                 Some(RegistryAnswer::Missing) | None => {}
             }
@@ -86,6 +88,19 @@ impl Broken {
             failure: BuildFailure { step: self.step, exit_code, log_tail: self.log_tail },
             report: Box::new(report),
         })
+    }
+
+    /// What BuildKit was to run for the build and could not get.
+    fn missing_program(&self) -> Option<String> {
+        let frontend = || {
+            let image = self.frontend.as_ref()?;
+            Some(format!("the front end {image}, which the Dockerfile's # syntax= names"))
+        };
+        let generator = || {
+            let image = self.generator.as_ref()?;
+            Some(format!("the image {image}, which makes the SBOM (attestations.sbom)"))
+        };
+        frontend().or_else(generator)
     }
 }
 
@@ -140,6 +155,14 @@ mod tests {
         assert!(matches!(error("something else"), EngineError::RegistryUnavailable(_)));
         assert!(matches!(error("docker.io/docker/dockerfile:1: not found"), EngineError::ImageNotFound(_)));
         assert!(error("unauthorized").to_string().contains("docker/dockerfile:1, which the Dockerfile's # syntax="));
+    }
+
+    #[test]
+    fn what_makes_an_sbom_and_cannot_be_had_is_never_the_builds_fault() {
+        let broken = Broken { generator: Some("example/scanner:1".to_owned()), ..Broken::default() };
+        let error = broken.into_error("docker.io/example/scanner:1: not found", BuildReport::default());
+        assert!(matches!(error, EngineError::ImageNotFound(_)), "{error}");
+        assert!(error.to_string().contains("example/scanner:1, which makes the SBOM"), "{error}");
     }
 
     #[test]

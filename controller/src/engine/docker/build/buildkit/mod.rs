@@ -46,7 +46,8 @@ pub(super) async fn build(
     outcome.map(|()| report()).map_err(|failure| {
         error_of(connection, failure, session.sent.problem(), |message| {
             let hint = support::hint(message, &request);
-            trace.broken().into_error(&format!("{message}{hint}"), report())
+            let is_front_end = |image: &str| frontend::is_allowed(image, &request.frontends);
+            trace.broken(is_front_end).into_error(&format!("{message}{hint}"), report())
         })
     })
 }

@@ -15,8 +15,8 @@ use crate::app::ImageReference;
 use crate::engine::{BuildReport, Progress, ResolvedImage, StepDuration, StepState};
 
 const METADATA_OF_BASE_IMAGE: &str = "[internal] load metadata for ";
-/// What the vertex is called that looks for the image of a front end.
-const FRONTEND: &str = "resolve image config for ";
+/// What the vertex is called that looks for the image of a front end, or of the program that makes an SBOM.
+const METADATA_OF_PROGRAM: &str = "resolve image config for ";
 
 /// How many warnings are kept, and the longest of them in characters.
 const MOST_WARNINGS: usize = 50;
@@ -145,8 +145,9 @@ impl BuildKitTrace {
         }
     }
 
-    /// Where the build stood when it failed. A vertex that was only stopped because another failed says `canceled`.
-    pub(in super::super) fn broken(&self) -> Broken {
+    /// Where the build stood when it failed; what is a front end must be said, because BuildKit calls the look for one
+    /// and for the program that makes an SBOM the same. A vertex that was only stopped because another failed says `canceled`.
+    pub(in super::super) fn broken(&self, is_front_end: impl Fn(&str) -> bool) -> Broken {
         let failed = || {
             self.order
                 .iter()
@@ -163,12 +164,14 @@ impl BuildKitTrace {
         let step = vertex.step.as_ref().map(|step| step.instruction.clone());
         let named_by_metadata = vertex.name.strip_prefix(METADATA_OF_BASE_IMAGE).map(familiar);
         let named_by_step = step.as_deref().and_then(|step| step.strip_prefix("FROM ").map(str::to_owned));
-        let frontend = vertex
+        let program = vertex
             .name
-            .strip_prefix(FRONTEND)
+            .strip_prefix(METADATA_OF_PROGRAM)
             .map(|image| familiar(image.strip_prefix("docker-image://").unwrap_or(image)));
+        let is_front_end = program.as_deref().is_some_and(is_front_end);
         Broken {
-            frontend,
+            frontend: program.clone().filter(|_| is_front_end),
+            generator: program.filter(|_| !is_front_end),
             base_image: named_by_metadata.or(named_by_step),
             cause: Some(vertex.error.clone()),
             log_tail: vertex.output.tail().to_owned(),

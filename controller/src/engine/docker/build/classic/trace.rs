@@ -84,6 +84,7 @@ impl ClassicTrace {
             step: Some(step.instruction.clone()),
             cause: None,
             frontend: None,
+            generator: None,
             base_image: image.filter(|_| exit_code(message).is_none()).map(str::to_owned),
             log_tail: step.output.tail().to_owned(),
         }
