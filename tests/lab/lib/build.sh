@@ -40,6 +40,13 @@ build_images() {
     [[ -e $(images_folder)/done ]] || timed "make the base images" make_base_images
 }
 
+# BuildKit's front end, built as the one on Docker Hub is.
+build_frontend() {
+    CGO_ENABLED=0 build_in_copy "${frontend%/*}" "github.com/moby/buildkit@$frontend_version" \
+        -tags 'netgo static_build osusergo' -ldflags "-s -w -X main.Version=$frontend_version" \
+        ./frontend/dockerfile/cmd/dockerfile-frontend
+}
+
 # Builds leave the machine usable for what else is going on on it.
 build_with_go() {
     command -v go >/dev/null || die "Go is needed to build this, and there is no 'go' on the PATH"

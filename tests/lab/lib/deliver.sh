@@ -5,13 +5,21 @@
 push_images_of() {
     local folder=$1 name list manifest_type index manifest config blob repository
     while read -r name list manifest_type index manifest config; do
-        repository=http://$hub_address/v2/library/${name%:*}
-        for blob in "$config" $(cat "$folder/$name.layers"); do
+        repository=http://$hub_address/v2/$(repository_on_hub "$name")
+        for blob in "$config" $(cat "$(layers_file "$folder" "$name")"); do
             push_blob "$repository" "$folder/blobs/$blob"
         done
         push_manifest "$repository/manifests/sha256:$manifest" "$manifest_type" "$folder/blobs/$manifest"
         push_manifest "$repository/manifests/${name#*:}" "$list" "$folder/blobs/$index"
     done <"$folder/images"
+}
+
+# Names without a folder lie in `library` there.
+repository_on_hub() {
+    case $1 in
+        */*) echo "${1%:*}" ;;
+        *) echo "library/${1%:*}" ;;
+    esac
 }
 
 push_blob() {
@@ -55,10 +63,10 @@ archive() {
     local folder=$1 name=$2 config=$3 layer layers=''
     while read -r layer; do
         layers+=${layers:+,}'"'$layer'"'
-    done <"$folder/$name.layers"
+    done <"$(layers_file "$folder" "$name")"
     local description=$folder/$name.docker/manifest.json
     mkdir -p "$folder/$name.docker"
     echo '[{"Config":"'"$config"'","RepoTags":["'"$name"'"],"Layers":['"$layers"']}]' >"$description"
     # shellcheck disable=SC2046 # digests have no blanks
-    tar -c -C "$(dirname "$description")" manifest.json -C "$folder/blobs" "$config" $(cat "$folder/$name.layers")
+    tar -c -C "$(dirname "$description")" manifest.json -C "$folder/blobs" "$config" $(cat "$(layers_file "$folder" "$name")")
 }

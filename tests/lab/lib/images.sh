@@ -40,9 +40,9 @@ make_base_images() {
     busybox=$(make_layer "$folder" "$build/busybox")
     node=$(make_layer "$folder" "$build/node")
     hello=$(make_layer "$folder" "$build/hello")
-    make_image "$folder" busybox:latest oci '["sh"]' "$busybox"
-    make_image "$folder" node:6 docker '["node"]' "$busybox" "$node"
-    make_image "$folder" hello-world:latest oci '["/hello"]' "$hello"
+    make_image "$folder" busybox:latest oci '"Cmd":["sh"]' '' "$busybox"
+    make_image "$folder" node:6 docker '"Cmd":["node"]' '' "$busybox" "$node"
+    make_image "$folder" hello-world:latest oci '"Cmd":["/hello"]' '' "$hello"
     touch "$folder/done"
 }
 
@@ -110,12 +110,13 @@ keep_text() {
     keep_blob "$1" "$file"
 }
 
-# make_image FOLDER NAME oci|docker CMD LAYER…: leaves a line in `images`:
-# NAME TYPE INDEX MANIFEST CONFIG, and in `NAME.layers` one digest per line.
+# make_image FOLDER NAME oci|docker RUNS LABELS LAYER…: RUNS and LABELS are
+# members of its config and of the labels there. Leaves a line in `images`:
+# NAME TYPE INDEX MANIFEST CONFIG, and in a file of layers one digest per line.
 make_image() {
-    local folder=$1 name=$2 kind=$3 cmd=$4 layer digest size diff
+    local folder=$1 name=$2 kind=$3 runs=$4 labels=${5:+,$5} layer digest size diff
     local list manifest_type config_type layer_type diffs='' layers='' history='' config manifest index
-    shift 4
+    shift 5
     if [[ $kind == oci ]]; then
         list=application/vnd.oci.image.index.v1+json
         manifest_type=application/vnd.oci.image.manifest.v1+json
@@ -132,9 +133,9 @@ make_image() {
         diffs+=${diffs:+,}'"'$diff'"'
         layers+=${layers:+,}'{"mediaType":"'$layer_type'","size":'$size',"digest":"'$digest'"}'
         history+=${history:+,}'{"created":"'$epoch'","created_by":"tests/lab"}'
-        echo "${digest#sha256:}" >>"$folder/$name.layers"
+        echo "${digest#sha256:}" >>"$(layers_file "$folder" "$name")"
     done
-    config='{"architecture":"'$(architecture)'","os":"linux","created":"'$epoch'","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":'$cmd',"Labels":{"dev.longshore.stand-in":"made by tests/lab in place of the image '$name' of Docker Hub"}},"rootfs":{"type":"layers","diff_ids":['$diffs']},"history":['$history']}'
+    config='{"architecture":"'$(architecture)'","os":"linux","created":"'$epoch'","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],'$runs',"Labels":{"dev.longshore.stand-in":"made by tests/lab in place of the image '$name' of Docker Hub"'$labels'}},"rootfs":{"type":"layers","diff_ids":['$diffs']},"history":['$history']}'
     read -r config size <<<"$(keep_text "$folder" "$config")"
     manifest='{"schemaVersion":2,"mediaType":"'$manifest_type'","config":{"mediaType":"'$config_type'","size":'$size',"digest":"'$config'"},"layers":['$layers']}'
     read -r manifest size <<<"$(keep_text "$folder" "$manifest")"
@@ -142,5 +143,7 @@ make_image() {
     read -r index size <<<"$(keep_text "$folder" "$index")"
     echo "$name $list $manifest_type ${index#sha256:} ${manifest#sha256:} ${config#sha256:}" >>"$folder/images"
 }
+
+layers_file() { echo "$1/${2//\//_}.layers"; }
 
 architecture() { dpkg --print-architecture; }

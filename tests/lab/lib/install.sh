@@ -82,7 +82,7 @@ install_for() {
     unpack_debian_packages "${unpacked[@]}"
     for component; do
         case $component in
-            hub) build_images; build_ssh_client_image ;;
+            hub) build_images; build_ssh_client_image; build_buildkit_images ;;
             gcr) ;;
             engine20) ;;
             engine29) build_engine29 ;;

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Two real registries (Debian's docker-registry):
 #   hub  stands in for Docker Hub: the engines' mirror, plain HTTP on loopback,
-#        holds the base images under library/…
+#        holds the base images under library/…, and what
+#        BuildKit pulls by itself
 #   gcr  answers to gcr.io and us-docker.pkg.dev, with TLS and a password
 
 up_hub() {
@@ -9,6 +10,7 @@ up_hub() {
     start_registry hub "http://$hub_address/v2/"
     push_images_of "$(images_folder)"
     push_images_of "$(ssh_client_folder)"
+    push_images_of "$(buildkit_images_folder)"
 }
 
 up_gcr() {

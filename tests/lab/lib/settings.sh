@@ -9,6 +9,8 @@ readonly moby_version=v2.0.0-beta.24
 readonly engine29_version=29.8.0-moby.${moby_version#v}
 readonly containerd_version=v2.2.0
 readonly runc_version=v1.5.2
+# The release of BuildKit whose front end `docker/dockerfile:1` is.
+readonly frontend_version=v0.34.2
 readonly kubernetes_version=v1.36.3
 readonly helm_version=v3.22.0
 readonly kubeconform_version=v0.8.0
@@ -27,6 +29,7 @@ readonly debian=$cache/debian
 readonly moby=$cache/moby-$moby_version
 readonly containerd=$cache/containerd-$containerd_version
 readonly runc=$cache/runc-$runc_version
+readonly frontend=$cache/dockerfile-frontend-$frontend_version/dockerfile-frontend
 readonly kubernetes=$cache/kubernetes-$kubernetes_version
 readonly helm=$cache/helm-$helm_version/helm
 readonly kubeconform=$cache/kubeconform-$kubeconform_version/kubeconform

@@ -31,7 +31,7 @@ make_ssh_client_image() {
     # The first layer is that of busybox itself, to the byte.
     busybox=$(make_layer "$folder" "$build/busybox")
     client=$(make_layer "$folder" "$build/ssh")
-    make_image "$folder" ssh-client:latest oci '["sh"]' "$busybox" "$client"
+    make_image "$folder" ssh-client:latest oci '"Cmd":["sh"]' '' "$busybox" "$client"
     touch "$folder/done"
 }
 
