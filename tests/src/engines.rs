@@ -137,49 +137,6 @@ pub fn answer_on_port(port: u16) -> Option<String> {
     Some(body.trim().to_owned())
 }
 
-/// The digest that the lab's gcr.io holds under a tag, asked directly; `None` when it holds nothing there.
-pub fn digest_in_registry(repository: &str, tag: &str) -> Option<String> {
-    let user = format!("{}:{}", lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
-    let accept = "Accept: application/vnd.docker.distribution.manifest.v2+json, \
-                  application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-                  application/vnd.docker.distribution.manifest.list.v2+json";
-    let address = format!("https://gcr.io/v2/{repository}/manifests/{tag}");
-    let authority = lab_variable("LONGSHORE_LAB_CA");
-    let arguments = [
-        "--silent",
-        "--fail",
-        "--noproxy",
-        "*",
-        "--head",
-        "--cacert",
-        &authority,
-        "--user",
-        &user,
-        "--header",
-        accept,
-        &address,
-    ];
-    let headers = run("curl", &arguments, "").ok()?;
-    headers.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("Docker-Content-Digest").then(|| value.trim().to_owned())
-    })
-}
-
-/// A Secret with the credentials of the lab's gcr.io, as YAML.
-pub fn registry_secret(name: &str, password: &str) -> String {
-    let user = lab_variable("LONGSHORE_LAB_GCR_USER");
-    let configuration = serde_json::json!({"auths": {"gcr.io": {"username": user, "password": password}}});
-    serde_json::json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/dockerconfigjson",
-        "metadata": {"name": name},
-        "stringData": {".dockerconfigjson": configuration.to_string()},
-    })
-    .to_string()
-}
-
 /// An example of the repository whose `app.js` nobody has built before, so that its last step cannot be cached.
 pub fn example_never_built(file: &str) -> String {
     let text = std::fs::read_to_string(from_repository(file)).expect("the example is there");

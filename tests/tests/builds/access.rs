@@ -9,6 +9,7 @@ on_both_engines! {
     a_step_reads_a_secret_of_the_files;
     a_step_logs_in_with_a_key_of_the_files;
     a_private_base_image_wants_credentials;
+    a_private_program_that_makes_sboms_wants_credentials;
 }
 
 async fn a_step_reads_a_secret_of_the_files(engine: LabEngine) {
@@ -52,7 +53,7 @@ async fn a_step_logs_in_with_a_key_of_the_files(engine: LabEngine) {
 }
 
 async fn a_private_base_image_wants_credentials(engine: LabEngine) {
-    let base = PrivateBase::pushed(engine);
+    let base = PrivateImage::pushed(engine, "FROM busybox\nRUN echo private > /private\n");
     let project = StandaloneProject::begin(engine);
     let build = inline(&format!("FROM {}\nRUN cp /private /copy\n", base.0));
     let file = app_of(&project, "private", &build, &[]);
@@ -80,14 +81,37 @@ async fn a_private_base_image_wants_credentials(engine: LabEngine) {
     assert_eq!(in_image(&project, &image_of(&project, "private"), &["cat", "/copy"]), "private");
 }
 
-/// A base image that only the lab's gcr.io holds.
-struct PrivateBase(String);
+async fn a_private_program_that_makes_sboms_wants_credentials(engine: LabEngine) {
+    if engine == LabEngine::Engine20 {
+        // It makes no SBOM: what_is_in_it_is_pushed_with_it.
+        return;
+    }
+    let generator = PrivateImage::pushed(engine, "FROM docker/buildkit-syft-scanner:stable-1\n");
+    let project = StandaloneProject::begin(engine);
+    let mut build = inline(&format!("FROM scratch\nCOPY Dockerfile /{}\n", project.name));
+    build["attestations"] = json!({"sbom": {"generator": generator.0}});
+    let said = project.run(&["up", "-d", "--timeout", "3s", "-f", &app_of(&project, "sbom", &build, &[])]);
+    assert_eq!(said.exit_code, Some(1), "{}", said.all());
+    let ready = project.condition("sbom", "Ready");
+    let sentence = ready["message"].as_str().unwrap();
+    let why = format!("the image {}, which makes the SBOM (attestations.sbom), cannot be had", generator.0);
+    assert!(sentence.contains(&why) && sentence.contains("spec.image.pullSecrets"), "{sentence}");
 
-impl PrivateBase {
-    fn pushed(engine: LabEngine) -> Self {
-        let reference = format!("gcr.io/longshore-builds/{}:1", unique_name("base"));
+    let image = json!({"name": image_of(&project, "sbom"), "build": build, "pullSecrets": [{"name": "gcr"}]});
+    let secret = gcr_secret(&lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
+    project.up(&project.app("sbom", &json!({"image": image}), &[secret])).well();
+    let everything = engine.everything_of(&image_of(&project, "sbom"));
+    assert!(everything.contains(&format!("\"fileName\":\"./{}\"", project.name)), "{everything}");
+}
+
+/// An image that only the lab's gcr.io holds.
+struct PrivateImage(String);
+
+impl PrivateImage {
+    fn pushed(engine: LabEngine, dockerfile: &str) -> Self {
+        let reference = format!("gcr.io/longshore-builds/{}:1", unique_name("private"));
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("Dockerfile"), "FROM busybox\nRUN echo private > /private\n").unwrap();
+        std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
         engine.build(&["--tag", &reference, folder.path().to_str().unwrap()]).unwrap();
         engine.push_to_gcr(&reference);
         engine.docker(&["rmi", &reference]).unwrap();

@@ -8,6 +8,10 @@ use super::{app_of, build, image_of, in_image, inline, refusal_of};
 on_both_engines! {
     a_stage_is_built_with_what_it_copies_from_another;
     here_documents_are_built_or_the_error_names_a_front_end;
+    the_front_end_that_a_dockerfile_names_is_pulled_and_builds_here_documents;
+    the_front_end_that_a_dockerfile_names_says_what_is_wrong_with_it;
+    a_front_end_that_is_nowhere_is_named_and_waited_for;
+    a_front_end_that_is_not_allowed_is_refused;
     a_failing_step_is_told_with_its_exit_code_and_its_whole_log;
     a_dockerfile_may_be_written_in_the_resource;
 }
@@ -38,6 +42,55 @@ async fn here_documents_are_built_or_the_error_names_a_front_end(engine: LabEngi
     } else {
         let sentence = refusal_of(&project, "here", &wanted);
         assert!(sentence.contains("# syntax=docker/dockerfile:1"), "{sentence}");
+    }
+}
+
+async fn the_front_end_that_a_dockerfile_names_is_pulled_and_builds_here_documents(engine: LabEngine) {
+    let project = StandaloneProject::begin(engine);
+    let dockerfile = format!(
+        "# syntax=docker/dockerfile:1\n\
+         FROM busybox\n\
+         RUN <<EOF\necho one > /here\necho {0} >> /here\nEOF\n\
+         COPY <<EOF /page\nFROM nowhere.example/{0}\nEOF\n",
+        project.name
+    );
+    let image = build(&project, "here", &inline(&dockerfile));
+    assert_eq!(in_image(&project, &image, &["cat", "/here"]), format!("one\n{}", project.name));
+    assert_eq!(in_image(&project, &image, &["cat", "/page"]), format!("FROM nowhere.example/{}", project.name));
+}
+
+async fn the_front_end_that_a_dockerfile_names_says_what_is_wrong_with_it(engine: LabEngine) {
+    let project = StandaloneProject::begin(engine);
+    let sentence = refusal_of(&project, "broken", &inline("# syntax=docker/dockerfile:1\nFORM busybox\n"));
+    let (_, cause) = sentence.split_once(": ").unwrap();
+    assert!(cause.starts_with("dockerfile parse error on line 2: unknown instruction: FORM"), "{sentence}");
+    let step = format!("RUN <<EOF\necho {}\nexit 7\nEOF", project.name);
+    let failing = inline(&format!("# syntax=docker/dockerfile:1\nFROM busybox\n{step}\n"));
+    let sentence = refusal_of(&project, "failing", &failing);
+    assert!(sentence.contains("the step \"RUN <<EOF") && sentence.contains("exited with code 7"), "{sentence}");
+}
+
+async fn a_front_end_that_is_nowhere_is_named_and_waited_for(engine: LabEngine) {
+    let project = StandaloneProject::begin(engine);
+    let front_end = format!("docker/dockerfile:{}", unique_name("nowhere"));
+    let wanted = inline(&format!("# syntax={front_end}\nFROM busybox\n"));
+    let said = project.run(&["up", "-d", "--timeout", "3s", "-f", &app_of(&project, "nowhere", &wanted, &[])]);
+    assert_eq!(said.exit_code, Some(1), "{}", said.all());
+    let ready = project.condition("nowhere", "Ready");
+    let sentence = ready["message"].as_str().unwrap();
+    assert!(sentence.contains(&format!("the front end {front_end}, which the Dockerfile's # syntax=")), "{sentence}");
+    assert_ne!(project.condition("nowhere", "Stalled")["status"], "True", "it may come yet");
+}
+
+async fn a_front_end_that_is_not_allowed_is_refused(engine: LabEngine) {
+    let project = StandaloneProject::begin(engine);
+    let by_dockerfile = inline("# syntax=evil.example/dockerfile:1\nFROM busybox\n");
+    let mut by_argument = inline("FROM busybox\n");
+    by_argument["args"] = json!({"BUILDKIT_SYNTAX": "evil.example/dockerfile:1"});
+    for (name, wanted) in [("dockerfile", by_dockerfile), ("argument", by_argument)] {
+        let sentence = refusal_of(&project, name, &wanted);
+        assert!(sentence.contains("evil.example/dockerfile:1 asks for a front end that is not allowed"), "{sentence}");
+        assert!(sentence.contains("use docker/dockerfile"), "{sentence}");
     }
 }
 

@@ -1,16 +1,20 @@
 //! Options of a build that depend on what the engine is: honoured where they can be, and refused in a sentence where
 //! they cannot.
 
-use longshore_tests::{LabEngine, StandaloneProject, digest_in_registry, lab_variable};
+use longshore_tests::{LabEngine, StandaloneProject, digest_in_registry, lab_variable, statement_in_registry};
 use serde_json::{Value, json};
 
 use super::{build, forget_step, gcr_secret, image_of, in_image, inline, refusal_of};
+
+/// The type of an in-toto statement that says what an image contains.
+const SPDX: &str = "https://spdx.dev/Document";
 
 on_both_engines! {
     annotations_lie_beside_the_image;
     two_platforms_make_one_image;
     the_time_that_is_given_is_the_images;
     how_it_was_built_is_kept_with_it;
+    what_is_in_it_is_pushed_with_it;
     a_cache_in_a_registry_serves_who_has_none;
 }
 
@@ -74,6 +78,34 @@ async fn how_it_was_built_is_kept_with_it(engine: LabEngine) {
     if let Some(image) = honoured_or_refused(&project, "provenance", &wanted, "attestations") {
         assert!(engine.everything_of(&image).contains("https://slsa.dev/provenance/"));
     }
+}
+
+async fn what_is_in_it_is_pushed_with_it(engine: LabEngine) {
+    /// Of the line `hello`.
+    const SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+    let project = StandaloneProject::begin(engine);
+    let dockerfile = format!("FROM scratch\nCOPY greeting /{}\n", project.name);
+    let wanted = json!({
+        "context": {"inline": {"Dockerfile": dockerfile, "greeting": "hello\n"}},
+        "attestations": {"sbom": {}},
+    });
+    if engine == LabEngine::Engine20 {
+        let sentence = refusal_of(&project, "sbom", &wanted);
+        let why = "cannot make attestations (attestations), since it keeps its images with a graph driver";
+        assert!(sentence.contains("Docker Engine 20.10") && sentence.contains(why), "{sentence}");
+        return;
+    }
+    let repository = format!("longshore-builds/{}", image_of(&project, "sbom"));
+    let push = json!([{"to": format!("gcr.io/{repository}"), "secretRef": {"name": "gcr"}}]);
+    let spec = json!({"image": {"name": image_of(&project, "sbom"), "build": wanted}, "push": push});
+    let secret = gcr_secret(&lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
+    project.up(&project.app("sbom", &spec, &[secret])).well();
+    let sbom = statement_in_registry(&repository, "latest", SPDX).unwrap();
+    let files = sbom["predicate"]["files"].as_array().unwrap();
+    assert_eq!(files.len(), 1, "{sbom}");
+    assert_eq!(files[0]["fileName"], format!("./{}", project.name));
+    let checksum = json!({"algorithm": "SHA256", "checksumValue": SHA256});
+    assert!(files[0]["checksums"].as_array().unwrap().contains(&checksum), "{sbom}");
 }
 
 async fn a_cache_in_a_registry_serves_who_has_none(engine: LabEngine) {
