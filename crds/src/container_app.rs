@@ -96,8 +96,9 @@ pub struct Image {
     /// When the image is pulled; `IfNotPresent` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_policy: Option<PullPolicy>,
-    /// Secrets of the type `kubernetes.io/dockerconfigjson` with the credentials for the pull; with a `build` section
-    /// for its base images and its caches in registries.
+    /// Secrets with the credentials for the pull, of the types that `push.secretRef` has as well; with a `build` section
+    /// for its base images and its caches in registries, where a `kubernetes.io/basic-auth` cannot serve. The first one
+    /// that has an entry for the registry counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub pull_secrets: Vec<LocalReference>,
@@ -127,8 +128,10 @@ pub struct Push {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$")), extend("x-kubernetes-list-type" = "set"))]
     pub tags: Vec<String>,
-    /// A Secret of the type `kubernetes.io/dockerconfigjson` with the credentials; without one the push is
-    /// anonymous.
+    /// A Secret with the credentials: a `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg` with an entry for
+    /// the registry, a `kubernetes.io/basic-auth`, or for Google's registries an `Opaque` one with the key of a service
+    /// account, as JSON or its base64. Without one
+    /// the user's own login counts in standalone mode, and in a cluster the push is anonymous.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalReference>,
 }

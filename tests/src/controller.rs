@@ -123,6 +123,7 @@ pub fn longshore(endpoint: &str, arguments: &[&str]) -> Result<String, String> {
         .args(arguments)
         .current_dir(from_repository(""))
         .env("DOCKER_HOST", endpoint)
+        .env("DOCKER_CONFIG", "/nowhere")
         .env("SSL_CERT_FILE", lab_variable("LONGSHORE_LAB_CA_BUNDLE"))
         .stdin(Stdio::null())
         .output()

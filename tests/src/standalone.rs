@@ -121,6 +121,8 @@ impl StandaloneProject {
         command.env("LONGSHORE_STATE_DIR", self.state_folder()).env("LONGSHORE_CACHE_DIR", self.folder.join("cache"));
         command.env("DOCKER_HOST", self.engine.endpoint()).env("NO_COLOR", "1");
         command.env("SSL_CERT_FILE", lab_variable("LONGSHORE_LAB_CA_BUNDLE"));
+        // Whoever runs the tests may be logged in somewhere.
+        command.env("DOCKER_CONFIG", self.folder.join("docker"));
         command
     }
 

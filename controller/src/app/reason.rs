@@ -43,6 +43,8 @@ pub enum Reason {
     SecretNotFound,
     /// A Secret is there but cannot be used.
     SecretInvalid,
+    /// The credentials of the user or of the machine cannot be had.
+    CredentialsUnavailable,
     /// A ConfigMap, or a key in it, does not exist.
     ConfigMapNotFound,
     /// The context cannot be read.
@@ -117,6 +119,7 @@ impl Reason {
             Self::EngineUnavailable => "EngineUnavailable",
             Self::SecretNotFound => "SecretNotFound",
             Self::SecretInvalid => "SecretInvalid",
+            Self::CredentialsUnavailable => "CredentialsUnavailable",
             Self::ConfigMapNotFound => "ConfigMapNotFound",
             Self::ContextUnreadable => "ContextUnreadable",
             Self::ReadingSource => "ReadingSource",

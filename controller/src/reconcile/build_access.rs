@@ -8,8 +8,9 @@ use secrecy::{SecretSlice, SecretString};
 
 use super::dereference::Dereference;
 use super::{ResourceError, SecretData};
-use crate::app::{Block, BuildAccess, Credentials, ImageReference, Part, Reason, base_images_of};
+use crate::app::{Block, BuildAccess, ImageReference, Part, Reason, base_images_of};
 use crate::engine::{DEFAULT_SBOM_GENERATOR, frontend_images_of};
+use crate::registry::NamedFor;
 
 /// The key of a Secret of the type `kubernetes.io/ssh-auth`.
 const SSH_KEY: &str = "ssh-privatekey";
@@ -26,7 +27,7 @@ impl Dereference<'_> {
     ) -> Found<BuildAccess> {
         let mut access = BuildAccess::default();
         for host in registry_hosts(build, dockerfile.unwrap_or_default()) {
-            match self.credentials_of(pull_secrets, &host).await? {
+            match self.credentials_to_read(pull_secrets, (&host, NamedFor::AnyRegistry)).await? {
                 Ok(credentials) => access.credentials.extend(credentials),
                 Err(block) => return Ok(Err(block)),
             }
@@ -44,16 +45,6 @@ impl Dereference<'_> {
             };
         }
         Ok(Ok(access))
-    }
-
-    async fn credentials_of(&self, secrets: &[LocalReference], host: &str) -> Found<Option<Credentials>> {
-        for secret in secrets {
-            match self.credentials_in(secret, host, Part::Image).await? {
-                Ok(None) => {}
-                found_or_blocked => return Ok(found_or_blocked),
-            }
-        }
-        Ok(Ok(None))
     }
 
     /// `None` when it is optional and not there.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference};
+use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference, Push};
 
 use super::build_context::{SourceContext, inputs_of};
 use super::recent_folders::RecentFolders;
@@ -13,7 +13,7 @@ use super::source_store::SourceLooks;
 use super::{AppKey, ResourceError, Resources, SecretData};
 use crate::app::{Block, BuildAccess, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
 use crate::build::ContextReader;
-use crate::registry::credentials_for;
+use crate::registry::{AmbientCredentials, NamedFor, credentials_for};
 
 /// What a resource refers to, and the context's files for the build that may follow.
 pub(super) struct Dereferenced {
@@ -26,6 +26,7 @@ pub(super) struct Dereference<'a> {
     pub(super) contexts: &'a ContextReader,
     pub(super) folders: &'a RecentFolders,
     pub(super) sources: &'a SourceLooks<'a>,
+    pub(super) ambient: &'a dyn AmbientCredentials,
     pub(super) instance: &'a Instance,
     pub(super) key: &'a AppKey,
 }
@@ -51,8 +52,7 @@ impl Dereference<'_> {
         };
         let mut push_credentials = Vec::new();
         for push in &app.spec.push {
-            let secret = push.secret_ref.as_ref();
-            push_credentials.push(self.credentials(secret, &push.to, Part::Push).await?);
+            push_credentials.push(self.push_credentials(push).await?);
         }
         let inputs = Inputs {
             instance: self.instance.clone(),
@@ -67,41 +67,60 @@ impl Dereference<'_> {
     }
 
     async fn pull_credentials(&self, app: &ContainerApp) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
-        for secret in &app.spec.image.pull_secrets {
-            match self.credentials(Some(secret), &app.spec.image.name, Part::Image).await? {
+        let Ok(repository) = app.spec.image.name.parse::<Repository>() else {
+            return Ok(Ok(None));
+        };
+        self.credentials_to_read(&app.spec.image.pull_secrets, (repository.host(), NamedFor::ThisRegistry)).await
+    }
+
+    /// The credentials for reading from a registry: those of the first Secret that has some, or the ambient ones. When
+    /// these cannot be had, what is public can still be read.
+    pub(super) async fn credentials_to_read(
+        &self,
+        secrets: &[LocalReference],
+        registry: (&str, NamedFor),
+    ) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
+        for secret in secrets {
+            match self.credentials_in(secret, registry, Part::Image).await? {
                 Ok(None) => {}
                 found_or_blocked => return Ok(found_or_blocked),
             }
         }
-        Ok(Ok(None))
+        let ambient = self.ambient.for_host(registry.0).await;
+        Ok(Ok(ambient.unwrap_or_else(|problem| {
+            tracing::warn!(host = registry.0, problem, "reading from the registry without credentials");
+            None
+        })))
+    }
+
+    /// The credentials for a push. Those of a Secret that is named, and no others; without one the ambient ones.
+    async fn push_credentials(&self, push: &Push) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
+        let Ok(repository) = push.to.parse::<Repository>() else {
+            return Ok(Ok(None));
+        };
+        let host = repository.host();
+        match &push.secret_ref {
+            Some(secret) => self.credentials_in(secret, (host, NamedFor::ThisRegistry), Part::Push).await,
+            None => Ok(self.ambient.for_host(host).await.map_err(|problem| {
+                let message = format!("the credentials for {host} cannot be had: {problem}");
+                Block::waiting(Part::Push, Reason::CredentialsUnavailable, message)
+            })),
+        }
     }
 
     /// The credentials in a Secret for a registry; none when it has none for that host.
-    pub(super) async fn credentials_in(
+    async fn credentials_in(
         &self,
         secret: &LocalReference,
-        host: &str,
+        (host, named_for): (&str, NamedFor),
         part: Part,
     ) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
         let Some(SecretData { kind, data }) = self.resources.secret(&self.key.namespace, &secret.name).await? else {
             return Ok(Err(self.missing(part, Reason::SecretNotFound, "Secret", &secret.name)));
         };
-        Ok(credentials_for(&kind, &data, host).map_err(|error| {
+        Ok(credentials_for(&kind, &data, host, named_for).map_err(|error| {
             Block::waiting(part, Reason::SecretInvalid, format!("the Secret {}: {error}", secret.name))
         }))
-    }
-
-    /// The credentials in a Secret for the registry of a repository; none when it has none for that host.
-    async fn credentials(
-        &self,
-        secret: Option<&LocalReference>,
-        repository: &str,
-        part: Part,
-    ) -> Result<Result<Option<Credentials>, Block>, ResourceError> {
-        let (Some(secret), Ok(repository)) = (secret, repository.parse::<Repository>()) else {
-            return Ok(Ok(None));
-        };
-        self.credentials_in(secret, repository.host(), part).await
     }
 
     async fn environment(

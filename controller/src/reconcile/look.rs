@@ -65,6 +65,7 @@ impl Reconciler {
             contexts: &self.contexts,
             folders: &self.folders,
             sources: &sources,
+            ambient: &*self.ambient,
             instance: &self.instance,
             key,
         };

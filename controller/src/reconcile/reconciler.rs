@@ -26,7 +26,7 @@ use crate::app::status::{Outlook, Telling, status};
 use crate::app::{Block, Instance};
 use crate::build::ContextReader;
 use crate::engine::Engines;
-use crate::registry::Registry;
+use crate::registry::{AmbientCredentials, Registry};
 use crate::source::SourceOptions;
 
 /// Where the time comes from.
@@ -49,6 +49,8 @@ pub struct ReconcilerParts {
     pub engines: Arc<dyn Engines>,
     /// The client of registries.
     pub registry: Arc<dyn Registry>,
+    /// Where credentials come from when no Secret has any.
+    pub ambient: Arc<dyn AmbientCredentials>,
     /// The reader of build contexts.
     pub contexts: ContextReader,
     /// The reader of those that lie on servers.
@@ -67,6 +69,7 @@ pub struct ReconcilerParts {
 pub struct Reconciler {
     pub(super) this: Weak<Self>,
     pub(super) resources: Arc<dyn Resources>,
+    pub(super) ambient: Arc<dyn AmbientCredentials>,
     pub(super) contexts: ContextReader,
     pub(super) folders: RecentFolders,
     pub(super) sources: Arc<SourceStore>,
@@ -110,6 +113,7 @@ impl Reconciler {
         let reconciler = Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             resources: parts.resources,
+            ambient: parts.ambient,
             contexts: parts.contexts,
             folders: RecentFolders::default(),
             sources: SourceStore::new(parts.sources),

@@ -1,21 +1,26 @@
 //! What is asked of a registry directly: which image it holds under a tag.
 
+mod ambient;
 mod answer;
 mod challenge;
 mod client;
 mod credentials;
 mod endpoint;
+mod google;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 #[cfg(test)]
 mod tests;
+mod user_config;
 
 use async_trait::async_trait;
 
 use crate::app::{Credentials, ImageReference, RemoteImage};
 
+pub use ambient::{AmbientCredentials, NoAmbientCredentials};
 pub use client::OciRegistry;
-pub use credentials::{CredentialsError, credentials_for};
+pub use credentials::{CredentialsError, NamedFor, credentials_for};
+pub use user_config::UserConfig;
 
 /// A client of registries.
 #[async_trait]

@@ -13,6 +13,7 @@ use super::{MemoryEngine, MemoryEngines, MemoryImage, MemoryRegistry, MemoryReso
 use crate::app::{ContainerState, ImageReference, ImageStore, Instance};
 use crate::build::ContextReader;
 use crate::reconcile::{AppKey, LookAgain, NoReporter, Reconcile, Reconciler, ReconcilerParts, SecretData};
+use crate::registry::NoAmbientCredentials;
 use crate::source::SourceOptions;
 
 const BOTH_STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
@@ -56,6 +57,7 @@ impl World {
             resources: plan.resources(Arc::new(self.resources.clone())),
             engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine]))),
             registry: Arc::new(self.registry.clone()),
+            ambient: Arc::new(NoAmbientCredentials),
             contexts: ContextReader::default(),
             sources: SourceOptions { folder: "/nowhere".into(), authorities: None },
             instance: Instance::new("test"),

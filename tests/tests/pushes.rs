@@ -1,0 +1,139 @@
+//! Pushes, through the commands that a person types, with credentials from wherever they may lie. On both engines, each
+//! behaviour with names of its own.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+
+use longshore_tests::{LabEngine, StandaloneProject, digest_in_registry, lab_variable};
+use serde_json::{Value, json};
+
+const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
+
+/// An app that is built and pushed to the lab's gcr.io; its file.
+fn pushed_app(project: &StandaloneProject, secret: Option<&Value>) -> String {
+    let mut push = json!({"to": repository(project)});
+    if secret.is_some() {
+        push["secretRef"] = json!({"name": "registry"});
+    }
+    let dockerfile = format!("FROM busybox\nLABEL made-for={}\n", project.name);
+    let build = json!({"context": {"inline": {"Dockerfile": dockerfile}}});
+    let spec = json!({"image": {"name": project.name, "build": build}, "push": [push]});
+    project.app("pushed", &spec, secret.map(std::slice::from_ref).unwrap_or_default())
+}
+
+fn repository(project: &StandaloneProject) -> String {
+    format!("gcr.io/longshore-pushes/{}", project.name)
+}
+
+/// The registry holds what the status says, and the condition says so too.
+fn assert_is_pushed(project: &StandaloneProject, said: &str) {
+    let held = digest_in_registry(&format!("longshore-pushes/{}", project.name), "latest");
+    let status = project.status("pushed");
+    assert_eq!(status["push"][0]["digest"].as_str(), held.as_deref(), "{said}\n{status}");
+    assert!(held.is_some(), "{said}");
+    assert_eq!(project.condition("pushed", "Pushed")["status"], "True", "{status}");
+}
+
+fn login() -> (String, String) {
+    (lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"))
+}
+
+/// A credential helper that writes down for which registry it was asked, and then does this.
+fn helper(project: &StandaloneProject, script: &str) {
+    let asked = project.folder().join("asked");
+    let text = format!("#!/bin/sh\nread -r host\necho \"$1 $host\" >>{}\n{script}\n", asked.display());
+    let program = project.file("programs/docker-credential-of-the-test", &text);
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    project.file("docker/config.json", &json!({"credHelpers": {"gcr.io": "of-the-test"}}).to_string());
+}
+
+/// `up`, with the project's programs on the path.
+fn up_with_helpers(project: &StandaloneProject, arguments: &[&str]) -> Output {
+    let path = format!("{}:{}", project.folder().join("programs").display(), std::env::var("PATH").unwrap());
+    project.command(arguments).env("PATH", path).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
+}
+
+#[test]
+fn a_push_takes_what_the_user_has_logged_in_with() {
+    for engine in ENGINES {
+        let project = StandaloneProject::begin(engine);
+        let (username, password) = login();
+        let config = json!({"auths": {"gcr.io": {"username": username, "password": password}}});
+        project.file("docker/config.json", &config.to_string());
+        let said = project.up(&pushed_app(&project, None)).well();
+        assert_is_pushed(&project, &said.all());
+        assert!(!said.all().contains(&password));
+    }
+}
+
+#[test]
+fn a_push_takes_what_the_users_helper_has_for_that_registry_and_asks_it_once() {
+    for engine in ENGINES {
+        let project = StandaloneProject::begin(engine);
+        let (username, password) = login();
+        helper(
+            &project,
+            &format!("echo '{}'", json!({"ServerURL": "gcr.io", "Username": username, "Secret": password})),
+        );
+        let output = up_with_helpers(&project, &["up", "-d", "-f", &pushed_app(&project, None)]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_is_pushed(&project, &text(&output));
+        assert_eq!(fs::read_to_string(project.folder().join("asked")).unwrap(), "get gcr.io\n");
+    }
+}
+
+#[test]
+fn a_helper_that_fails_holds_the_push_up_and_is_named() {
+    for engine in ENGINES {
+        let project = StandaloneProject::begin(engine);
+        helper(&project, "echo canary; echo canary >&2; exit 1");
+        let output = up_with_helpers(&project, &["up", "-d", "--timeout", "5s", "-f", &pushed_app(&project, None)]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        let pushed = project.condition("pushed", "Pushed");
+        assert_eq!(pushed["reason"], "CredentialsUnavailable", "{pushed}");
+        let sentence = pushed["message"].as_str().unwrap();
+        assert!(sentence.contains("docker-credential-of-the-test") && sentence.contains("gcr.io"), "{sentence}");
+        assert!(!text(&output).contains("canary") && !project.status("pushed").to_string().contains("canary"));
+        assert_eq!(project.condition("pushed", "Built")["status"], "True");
+    }
+}
+
+#[test]
+fn a_push_takes_a_user_name_and_a_password_from_its_secret() {
+    for engine in ENGINES {
+        let project = StandaloneProject::begin(engine);
+        let (username, password) = login();
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth", "metadata": {"name": "registry"},
+            "stringData": {"username": username, "password": password},
+        });
+        let said = project.up(&pushed_app(&project, Some(&secret))).well();
+        assert_is_pushed(&project, &said.all());
+        assert!(!said.all().contains(&password));
+    }
+}
+
+#[test]
+fn a_secret_that_is_named_is_what_counts_and_not_what_the_user_has() {
+    for engine in ENGINES {
+        let project = StandaloneProject::begin(engine);
+        let (username, password) = login();
+        let config = json!({"auths": {"gcr.io": {"username": username, "password": password}}});
+        project.file("docker/config.json", &config.to_string());
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth", "metadata": {"name": "registry"},
+            "stringData": {"username": username, "password": "wrong"},
+        });
+        let file = pushed_app(&project, Some(&secret));
+        let said = project.run(&["up", "-d", "--timeout", "10s", "-f", &file]);
+        assert_eq!(said.exit_code, Some(1), "{}", said.all());
+        assert_eq!(project.condition("pushed", "Pushed")["reason"], "PushDenied", "{}", said.all());
+    }
+}
