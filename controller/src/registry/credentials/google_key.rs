@@ -16,7 +16,7 @@ const USER: &str = "_json_key";
 
 /// What tells such a key from other JSON. The rest is Google's own affair.
 #[derive(Deserialize)]
-struct Key {
+struct ServiceAccount {
     #[serde(rename = "type")]
     kind: String,
     client_email: Option<String>,
@@ -61,7 +61,7 @@ fn held<'a>(name: &'a str, value: &[u8]) -> Option<Held<'a>> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let json =
         if text.starts_with('{') { text.to_owned() } else { String::from_utf8(BASE64.decode(text).ok()?).ok()? };
-    let key: Key = serde_json::from_str(&json).ok()?;
-    let is_whole = key.kind == "service_account" && key.client_email.is_some() && key.private_key.is_some();
+    let account: ServiceAccount = serde_json::from_str(&json).ok()?;
+    let is_whole = account.kind == "service_account" && account.client_email.is_some() && account.private_key.is_some();
     Some(if is_whole { Held::Key(json.trim().to_owned()) } else { Held::Other(name) })
 }
