@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::metadata_server::NO_METADATA_SERVER;
 use crate::programs::run;
 use crate::{Installation, Rights, from_repository, kubectl, lab_variable, unique_name};
 
@@ -93,6 +94,7 @@ fn start_process(
         .arg("--cache-dir")
         .arg(folder.join("cache"))
         .env("KUBECONFIG", &kubeconfig)
+        .env("GCE_METADATA_HOST", NO_METADATA_SERVER)
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("the log is shared"))
@@ -124,6 +126,7 @@ pub fn longshore(endpoint: &str, arguments: &[&str]) -> Result<String, String> {
         .current_dir(from_repository(""))
         .env("DOCKER_HOST", endpoint)
         .env("DOCKER_CONFIG", "/nowhere")
+        .env("GCE_METADATA_HOST", NO_METADATA_SERVER)
         .env("SSL_CERT_FILE", lab_variable("LONGSHORE_LAB_CA_BUNDLE"))
         .stdin(Stdio::null())
         .output()

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::metadata_server::NO_METADATA_SERVER;
 use crate::{LabEngine, from_repository, lab_variable, longshore_binary, unique_name};
 
 /// A project of its own on one engine, with a folder for its files, its state and its cache. What it has made on the
@@ -121,8 +122,8 @@ impl StandaloneProject {
         command.env("LONGSHORE_STATE_DIR", self.state_folder()).env("LONGSHORE_CACHE_DIR", self.folder.join("cache"));
         command.env("DOCKER_HOST", self.engine.endpoint()).env("NO_COLOR", "1");
         command.env("SSL_CERT_FILE", lab_variable("LONGSHORE_LAB_CA_BUNDLE"));
-        // Whoever runs the tests may be logged in somewhere.
-        command.env("DOCKER_CONFIG", self.folder.join("docker"));
+        // Whoever runs the tests may be logged in somewhere, or be on one of Google's machines.
+        command.env("DOCKER_CONFIG", self.folder.join("docker")).env("GCE_METADATA_HOST", NO_METADATA_SERVER);
         command
     }
 

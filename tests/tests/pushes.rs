@@ -7,14 +7,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
-use longshore_tests::{LabEngine, StandaloneProject, digest_in_registry, lab_variable};
+use longshore_tests::{LabEngine, MetadataServer, StandaloneProject, digest_in_registry, lab_variable};
 use serde_json::{Value, json};
 
 const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 
 /// An app that is built and pushed to the lab's gcr.io; its file.
 fn pushed_app(project: &StandaloneProject, secret: Option<&Value>) -> String {
-    let mut push = json!({"to": repository(project)});
+    pushed_to("gcr.io", project, secret)
+}
+
+fn pushed_to(host: &str, project: &StandaloneProject, secret: Option<&Value>) -> String {
+    let mut push = json!({"to": format!("{host}/longshore-pushes/{}", project.name)});
     if secret.is_some() {
         push["secretRef"] = json!({"name": "registry"});
     }
@@ -22,10 +26,6 @@ fn pushed_app(project: &StandaloneProject, secret: Option<&Value>) -> String {
     let build = json!({"context": {"inline": {"Dockerfile": dockerfile}}});
     let spec = json!({"image": {"name": project.name, "build": build}, "push": [push]});
     project.app("pushed", &spec, secret.map(std::slice::from_ref).unwrap_or_default())
-}
-
-fn repository(project: &StandaloneProject) -> String {
-    format!("gcr.io/longshore-pushes/{}", project.name)
 }
 
 /// The registry holds what the status says, and the condition says so too.
@@ -135,5 +135,34 @@ fn a_secret_that_is_named_is_what_counts_and_not_what_the_user_has() {
         let said = project.run(&["up", "-d", "--timeout", "10s", "-f", &file]);
         assert_eq!(said.exit_code, Some(1), "{}", said.all());
         assert_eq!(project.condition("pushed", "Pushed")["reason"], "PushDenied", "{}", said.all());
+    }
+}
+
+#[test]
+fn a_push_to_googles_registries_takes_the_identity_of_the_machine() {
+    for (engine, host) in ENGINES.into_iter().zip(["gcr.io", "us-docker.pkg.dev"]) {
+        let project = StandaloneProject::begin(engine);
+        let (_, token) = login();
+        let machine = MetadataServer::start(&token, 60);
+        let file = pushed_to(host, &project, None);
+        let output =
+            project.command(&["up", "-d", "-f", &file]).env("GCE_METADATA_HOST", &machine.host).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        assert_is_pushed(&project, &text(&output));
+        assert!(!text(&output).contains(&token));
+        assert!(machine.tokens() > 0);
+    }
+}
+
+#[test]
+fn a_registry_that_is_not_googles_never_has_the_machine_asked() {
+    for engine in ENGINES {
+        let project = StandaloneProject::begin(engine);
+        let machine = MetadataServer::start("canary", 60);
+        let file = pushed_to(&lab_variable("LONGSHORE_LAB_HUB"), &project, None);
+        let output =
+            project.command(&["up", "-d", "-f", &file]).env("GCE_METADATA_HOST", &machine.host).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(machine.tokens(), 0);
     }
 }

@@ -35,7 +35,8 @@ async fn push_busybox(engine: LabEngine, reference: &ImageReference) -> Image {
         LabEngine::Engine20 => "LONGSHORE_LAB_ENGINE20",
         LabEngine::Engine29 => "LONGSHORE_LAB_ENGINE29",
     });
-    engine.docker(&["tag", "busybox:latest", &reference.canonical()]).expect("the lab's engines hold busybox");
+    engine.docker(&["pull", "busybox:latest"]).expect("the lab's Docker Hub holds busybox");
+    engine.docker(&["tag", "busybox:latest", &reference.canonical()]).expect("the engine holds it now");
     let credentials = right_credentials();
     let pushed = connection.push_image(reference, Some(&credentials), std::sync::Arc::new(|_| {})).await;
     let images = connection.list_images().await;

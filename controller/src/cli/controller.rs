@@ -12,7 +12,7 @@ use crate::build::ContextReader;
 use crate::cluster::{self, ControllerOptions, KubeResources, Parts};
 use crate::engine::{EnginePool, Engines};
 use crate::reconcile::{Reconciler, ReconcilerParts, Resources};
-use crate::registry::{NoAmbientCredentials, OciRegistry};
+use crate::registry::{GoogleIdentity, OciRegistry};
 use crate::source::SourceOptions;
 use crate::telemetry::{MeasuredEngines, Metrics, Observer, start_logging};
 
@@ -55,7 +55,7 @@ impl ControllerCommand {
             resources,
             engines: Arc::clone(&engines),
             registry: Arc::new(OciRegistry::trusting_file(self.registry_ca.as_deref())?),
-            ambient: Arc::new(NoAmbientCredentials),
+            ambient: Arc::new(GoogleIdentity::ambient()),
             contexts: ContextReader::default(),
             sources: SourceOptions::in_cache(&self.cache_dir, self.registry_ca),
             instance: instance.clone(),

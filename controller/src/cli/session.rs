@@ -11,7 +11,7 @@ use super::output;
 use crate::build::ContextReader;
 use crate::engine::{Engine, EnginePool, Engines};
 use crate::reconcile::{Reconciler, ReconcilerParts, Reporter, Resources, Wakes};
-use crate::registry::{OciRegistry, UserConfig};
+use crate::registry::{FirstOf, GoogleIdentity, OciRegistry, UserConfig};
 use crate::source::SourceOptions;
 use crate::standalone::{DEFAULT_NAMESPACE, FileResources, Images, Manifests, Project, StateFolder};
 
@@ -54,7 +54,7 @@ impl Session {
             resources: Arc::clone(&self.resources) as Arc<dyn Resources>,
             engines: Arc::clone(&self.engines) as Arc<dyn Engines>,
             registry: Arc::new(registry),
-            ambient: Arc::new(UserConfig::of_the_user()),
+            ambient: Arc::new(FirstOf(vec![Box::new(UserConfig::of_the_user()), Box::new(GoogleIdentity::ambient())])),
             contexts: ContextReader::remembering_in(cache.join("contexts")),
             sources: SourceOptions::in_cache(&cache, outside.registry_ca.clone()),
             instance: self.project().instance().clone(),

@@ -15,11 +15,68 @@ pub trait AmbientCredentials: Send + Sync {
 }
 
 /// There are none: what no Secret is for is asked for anonymously.
+#[cfg(test)]
 pub struct NoAmbientCredentials;
 
+#[cfg(test)]
 #[async_trait]
 impl AmbientCredentials for NoAmbientCredentials {
     async fn for_host(&self, _host: &str) -> Result<Option<Credentials>, String> {
         Ok(None)
+    }
+}
+
+/// Several places, of which the first that has credentials for a registry counts.
+pub struct FirstOf(pub Vec<Box<dyn AmbientCredentials>>);
+
+#[async_trait]
+impl AmbientCredentials for FirstOf {
+    /// # Errors
+    /// What was wrong with the first place that failed, when no other has any.
+    async fn for_host(&self, host: &str) -> Result<Option<Credentials>, String> {
+        let mut problem = None;
+        for place in &self.0 {
+            match place.for_host(host).await {
+                Ok(Some(credentials)) => return Ok(Some(credentials)),
+                Ok(None) => {}
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        problem.map_or(Ok(None), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Place(Result<Option<&'static str>, &'static str>);
+
+    #[async_trait]
+    impl AmbientCredentials for Place {
+        async fn for_host(&self, host: &str) -> Result<Option<Credentials>, String> {
+            let login =
+                |name: &str| Credentials { host: host.to_owned(), username: name.to_owned(), password: "".into() };
+            self.0.map(|name| name.map(login)).map_err(ToOwned::to_owned)
+        }
+    }
+
+    async fn asked(places: Vec<Place>) -> Result<Option<String>, String> {
+        let places = places.into_iter().map(|place| Box::new(place) as Box<dyn AmbientCredentials>);
+        let found = FirstOf(places.collect()).for_host("gcr.io").await?;
+        Ok(found.map(|credentials| credentials.username))
+    }
+
+    #[tokio::test]
+    async fn the_first_place_that_has_some_counts() {
+        let places = || vec![Place(Ok(None)), Place(Err("broken")), Place(Ok(Some("one"))), Place(Ok(Some("two")))];
+        assert_eq!(asked(places()).await, Ok(Some("one".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_place_that_fails_is_told_when_no_other_has_any() {
+        assert_eq!(asked(vec![Place(Err("one")), Place(Ok(None)), Place(Err("two"))]).await, Err("one".to_owned()));
+        assert_eq!(asked(vec![Place(Ok(None))]).await, Ok(None));
+        assert_eq!(asked(Vec::new()).await, Ok(None));
     }
 }

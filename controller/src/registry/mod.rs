@@ -7,6 +7,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod google;
+mod google_identity;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 #[cfg(test)]
@@ -17,9 +18,12 @@ use async_trait::async_trait;
 
 use crate::app::{Credentials, ImageReference, RemoteImage};
 
-pub use ambient::{AmbientCredentials, NoAmbientCredentials};
+#[cfg(test)]
+pub use ambient::NoAmbientCredentials;
+pub use ambient::{AmbientCredentials, FirstOf};
 pub use client::OciRegistry;
 pub use credentials::{CredentialsError, NamedFor, credentials_for};
+pub use google_identity::GoogleIdentity;
 pub use user_config::UserConfig;
 
 /// A client of registries.

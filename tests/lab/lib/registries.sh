@@ -77,11 +77,13 @@ make_password() {
     [[ ! -s $state/gcr/htpasswd ]] || return 0
     (umask 077; echo "$(openssl rand -base64 15 | tr -d '=\n')+/$(openssl rand -hex 4)=" >"$file")
     salt=$(openssl rand -hex 11)
-    # The C library knows bcrypt, the only hash that the registry takes.
+    # The C library knows bcrypt, the only hash that the registry takes. The
+    # same word is the password of a user and an access token.
     # shellcheck disable=SC2016 # Perl's own variables
     PASSWORD=$(cat "$file") perl -e '
-        print "$ARGV[0]:", crypt($ENV{PASSWORD}, "\$2b\$05\$$ARGV[1]"), "\n"
-    ' "$gcr_user" "$salt" >"$state/gcr/htpasswd"
+        my $salt = shift;
+        print "$_:", crypt($ENV{PASSWORD}, "\$2b\$05\$$salt"), "\n" for @ARGV;
+    ' "$salt" "$gcr_user" oauth2accesstoken >"$state/gcr/htpasswd"
 }
 
 gcr_password() { cat "$state/gcr/password" 2>/dev/null; }

@@ -1,0 +1,68 @@
+//! Google's metadata server, of a test's own.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Where nobody answers: the port is that of a service which nothing offers any more.
+pub(crate) const NO_METADATA_SERVER: &str = "127.0.0.1:1";
+
+/// A metadata server on this machine, whose only service account has this token. It ends with the test's process.
+pub struct MetadataServer {
+    /// Where it answers, as `GCE_METADATA_HOST` has it.
+    pub host: String,
+    tokens: Arc<AtomicUsize>,
+}
+
+impl MetadataServer {
+    /// Starts one whose tokens last so many seconds.
+    pub fn start(token: &str, seconds: u32) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let host = listener.local_addr().expect("it has an address").to_string();
+        let tokens = Arc::new(AtomicUsize::new(0));
+        let answer =
+            serde_json::json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}).to_string();
+        let given = Arc::clone(&tokens);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                serve(stream, &answer, &given);
+            }
+        });
+        Self { host, tokens }
+    }
+
+    /// How many tokens it has given.
+    pub fn tokens(&self) -> usize {
+        self.tokens.load(Ordering::SeqCst)
+    }
+}
+
+/// Answers one request. Whoever goes away before is nobody's loss.
+fn serve(mut stream: TcpStream, token: &str, tokens: &AtomicUsize) {
+    let Ok(reading) = stream.try_clone() else { return };
+    let head: Vec<String> = BufReader::new(reading)
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.to_ascii_lowercase())
+        .collect();
+    let is_for_it = head.iter().any(|line| line == "metadata-flavor: google");
+    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+    let (status, body) = match path.split('?').next().unwrap_or_default() {
+        _ if !is_for_it => ("403 Forbidden", "Metadata-Flavor is missing"),
+        "/" => ("200 OK", "computeMetadata/"),
+        "/computemetadata/v1/instance/service-accounts/default/token" => {
+            tokens.fetch_add(1, Ordering::SeqCst);
+            ("200 OK", token)
+        }
+        _ => ("404 Not Found", "there is nothing here"),
+    };
+    let length = body.len();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\nMetadata-Flavor: Google\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+}
