@@ -42,6 +42,12 @@ use crate::engine::{BuildRequest, ProgressSink};
 
 pub(super) use self::secrets::LARGEST_SECRET;
 
+/// How much of a stream's requests may wait for us, and of all of them. A builder asks for each file in a frame of some
+/// ten bytes, thousands of them at once, and h2 (0.4.20) ends a connection on which small frames of more than half of
+/// its window wait, each of them counted as 256 bytes. With these the builder is held back long before.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+
 /// Names and patterns of files come in headers. It is what Go's servers let in.
 const LARGEST_HEADERS: u32 = 1 << 20;
 /// How many questions are answered at once.
@@ -148,6 +154,8 @@ impl Session {
             .max_header_list_size(LARGEST_HEADERS)
             .max_concurrent_streams(MOST_STREAMS)
             .max_send_buf_size(MOST_AHEAD)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .serve_connection(connection, TowerToHyperService::new(self.routes.clone()))
             .await
     }
