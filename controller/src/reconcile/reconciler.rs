@@ -23,7 +23,7 @@ use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events};
 use crate::app::status::{Outlook, Telling, status};
-use crate::app::{Block, Instance};
+use crate::app::{Action, Block, Instance};
 use crate::build::ContextReader;
 use crate::engine::Engines;
 use crate::registry::{AmbientCredentials, Registry};
@@ -170,6 +170,8 @@ impl Reconciler {
             Err(error) => return Err(ReconcileError::Failed(error.to_string())),
         };
         let uid = app.uid().unwrap_or_default();
+        // Before anything is looked at: what ends from here on may have been seen as it was before its end.
+        let was_running = self.tasks.action(&uid).is_some();
         let known = self.known.get(key, &uid);
         if app.metadata.deletion_timestamp.is_some() {
             return self.removal_round(key, &app, &known).await;
@@ -189,7 +191,11 @@ impl Reconciler {
             known.engine.clone_from(&app.spec.engine);
             known.is_waiting = !planned.plan.blocks.is_empty();
         });
-        Box::pin(self.follow_plan(key, &app, &uid, *planned)).await
+        let running = self.tasks.action(&uid);
+        if was_running && running.is_none() {
+            return Ok(Round::Again);
+        }
+        Box::pin(self.follow_plan(key, &app, &uid, *planned, running)).await
     }
 
     async fn follow_plan(
@@ -198,9 +204,9 @@ impl Reconciler {
         app: &ContainerApp,
         uid: &str,
         planned: Planned,
+        running: Option<Action>,
     ) -> Result<Round, ReconcileError> {
         let first = planned.plan.steps.first().cloned();
-        let running = self.tasks.action(uid);
         if let Some(running) = &running
             && planned.plan.work().next().is_none_or(|step| !step.action.is_same_work(running))
         {
