@@ -41,6 +41,21 @@ fn login() -> (String, String) {
     (lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"))
 }
 
+/// The user of the project has logged in to the lab's gcr.io.
+fn log_in(project: &StandaloneProject) {
+    let (username, password) = login();
+    let config = json!({"auths": {"gcr.io": {"username": username, "password": password}}});
+    project.file("docker/config.json", &config.to_string());
+}
+
+/// A Secret with the lab's user and this password.
+fn basic_auth(password: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth", "metadata": {"name": "registry"},
+        "stringData": {"username": login().0, "password": password},
+    })
+}
+
 /// A credential helper that writes down for which registry it was asked, and then does this.
 fn helper(project: &StandaloneProject, script: &str) {
     let asked = project.folder().join("asked");
@@ -64,12 +79,10 @@ fn text(output: &Output) -> String {
 fn a_push_takes_what_the_user_has_logged_in_with() {
     for engine in ENGINES {
         let project = StandaloneProject::begin(engine);
-        let (username, password) = login();
-        let config = json!({"auths": {"gcr.io": {"username": username, "password": password}}});
-        project.file("docker/config.json", &config.to_string());
+        log_in(&project);
         let said = project.up(&pushed_app(&project, None)).well();
         assert_is_pushed(&project, &said.all());
-        assert!(!said.all().contains(&password));
+        assert!(!said.all().contains(&login().1));
     }
 }
 
@@ -109,12 +122,8 @@ fn a_helper_that_fails_holds_the_push_up_and_is_named() {
 fn a_push_takes_a_user_name_and_a_password_from_its_secret() {
     for engine in ENGINES {
         let project = StandaloneProject::begin(engine);
-        let (username, password) = login();
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth", "metadata": {"name": "registry"},
-            "stringData": {"username": username, "password": password},
-        });
-        let said = project.up(&pushed_app(&project, Some(&secret))).well();
+        let (_, password) = login();
+        let said = project.up(&pushed_app(&project, Some(&basic_auth(&password)))).well();
         assert_is_pushed(&project, &said.all());
         assert!(!said.all().contains(&password));
     }
@@ -124,14 +133,8 @@ fn a_push_takes_a_user_name_and_a_password_from_its_secret() {
 fn a_secret_that_is_named_is_what_counts_and_not_what_the_user_has() {
     for engine in ENGINES {
         let project = StandaloneProject::begin(engine);
-        let (username, password) = login();
-        let config = json!({"auths": {"gcr.io": {"username": username, "password": password}}});
-        project.file("docker/config.json", &config.to_string());
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/basic-auth", "metadata": {"name": "registry"},
-            "stringData": {"username": username, "password": "wrong"},
-        });
-        let file = pushed_app(&project, Some(&secret));
+        log_in(&project);
+        let file = pushed_app(&project, Some(&basic_auth("wrong")));
         let said = project.run(&["up", "-d", "--timeout", "10s", "-f", &file]);
         assert_eq!(said.exit_code, Some(1), "{}", said.all());
         assert_eq!(project.condition("pushed", "Pushed")["reason"], "PushDenied", "{}", said.all());
