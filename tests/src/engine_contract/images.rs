@@ -31,8 +31,6 @@ pub async fn a_reference_is_found_as_it_is_listed(fixture: Fixture) {
         assert_eq!(scene.engine().tag_image(&listed.id, &two).await, Ok(()));
         assert_eq!(scene.engine().find_image(&one).await, Ok(scene.image(&one).await));
         assert_eq!(scene.engine().find_image(&two).await, Ok(scene.image(&one).await));
-        let base = scene.base_image().await;
-        assert_eq!(scene.engine().find_image(&base.references[0]).await, Ok(Some(base)));
         assert_eq!(scene.engine().find_image(&nothing).await, Ok(None));
     })
     .await;
