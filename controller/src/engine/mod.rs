@@ -169,6 +169,8 @@ pub enum EventSubject {
     Container(String),
     /// What this reference points at.
     Reference(ImageReference),
+    /// A reference that points at this image from then on.
+    Tagged(ImageReference, EngineImageId),
     /// An image, by its ID.
     Image(String),
 }

@@ -85,6 +85,7 @@ impl EngineStore {
         match &event.subject {
             EventSubject::Container(_) => self.containers.forget(),
             EventSubject::Reference(reference) => self.images.forget_reference(reference),
+            EventSubject::Tagged(reference, image) => self.images.hear_of(reference, image),
             // No reference points at it yet. That one does will be told too.
             EventSubject::Image(_) if event.action == "create" => {}
             EventSubject::Image(_) => self.images.forget(),

@@ -3,13 +3,13 @@
 //! Docker's list costs some milliseconds for each image on the engine. What is done to one reference, by us or by
 //! others, makes that reference old and not the whole list.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
 
-use crate::app::{Image, ImageReference};
+use crate::app::{EngineImageId, Image, ImageReference};
 use crate::engine::{Engine, EngineError};
 
 /// How many references are asked for one by one before listing everything is the better way.
@@ -27,8 +27,17 @@ pub(super) struct ImageList {
 enum Old {
     #[default]
     Nothing,
-    References(BTreeSet<ImageReference>),
+    References(BTreeMap<ImageReference, Hint>),
     Everything,
+}
+
+/// What is known of a reference that may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hint {
+    /// It is said to point at this image now.
+    PointsAt(EngineImageId),
+    /// Nothing but that it may have changed.
+    Unknown,
 }
 
 impl ImageList {
@@ -39,7 +48,13 @@ impl ImageList {
 
     /// From now on the next reader asks what this reference points at.
     pub(super) fn forget_reference(&self, reference: &ImageReference) {
-        self.old().add(Old::References(BTreeSet::from([reference.clone()])));
+        self.old().add(reference, Hint::Unknown);
+    }
+
+    /// From now on the next reader asks what this reference points at, unless the list says by then what is told here:
+    /// most of what an engine tells is what we have just done and looked at.
+    pub(super) fn hear_of(&self, reference: &ImageReference, image: &EngineImageId) {
+        self.old().add(reference, Hint::PointsAt(image.clone()));
     }
 
     /// The images as they are, shared with whoever reads at the same time.
@@ -64,15 +79,17 @@ impl ImageList {
 }
 
 impl Old {
-    fn add(&mut self, more: Self) {
-        *self = match (mem::take(self), more) {
-            (Self::Everything, _) | (_, Self::Everything) => Self::Everything,
-            (Self::Nothing, other) | (other, Self::Nothing) => other,
-            (Self::References(mut some), Self::References(others)) => {
-                some.extend(others);
-                Self::References(some)
+    fn add(&mut self, reference: &ImageReference, hint: Hint) {
+        match self {
+            Self::Everything => {}
+            Self::Nothing => *self = Self::References(BTreeMap::from([(reference.clone(), hint)])),
+            Self::References(references) => {
+                let known = references.entry(reference.clone()).or_insert_with(|| hint.clone());
+                if *known != hint {
+                    *known = Hint::Unknown;
+                }
             }
-        };
+        }
     }
 }
 
@@ -92,17 +109,29 @@ async fn fresh(engine: &dyn Engine, known: Option<Arc<Vec<Image>>>, old: &Old) -
 async fn amended(
     engine: &dyn Engine,
     known: Arc<Vec<Image>>,
-    references: &BTreeSet<ImageReference>,
+    references: &BTreeMap<ImageReference, Hint>,
 ) -> Option<Arc<Vec<Image>>> {
-    if references.len() > MOST_REFERENCES {
+    let old: Vec<_> = references.iter().filter(|(reference, hint)| !is_listed(&known, reference, hint)).collect();
+    if old.is_empty() {
+        return Some(known);
+    }
+    if old.len() > MOST_REFERENCES {
         return None;
     }
     let mut images = Arc::unwrap_or_clone(known);
-    for reference in references {
+    for (reference, _) in old {
         let found = engine.find_image(reference).await.ok()?;
         images = with_image(images, reference, found)?;
     }
     Some(Arc::new(images))
+}
+
+/// Whether the list says already what is told.
+fn is_listed(images: &[Image], reference: &ImageReference, hint: &Hint) -> bool {
+    match hint {
+        Hint::PointsAt(id) => images.iter().any(|image| image.id == *id && image.has(reference)),
+        Hint::Unknown => false,
+    }
 }
 
 /// The list in which a reference points at this image, or at none. `None` when an image has lost its last reference by

@@ -54,6 +54,37 @@ async fn a_reference_that_has_changed_is_asked_for_alone() {
 }
 
 #[tokio::test]
+async fn what_the_list_says_already_is_not_asked_for_when_it_is_told() {
+    let (list, engine) = (ImageList::default(), engine());
+    let one = engine.load(&reference("app:1"), &MemoryImage::new("one"));
+    list.read(&engine).await.unwrap();
+    let reads = engine.reads();
+    list.hear_of(&reference("app:1"), &one);
+    list.read(&engine).await.unwrap();
+    assert_eq!(engine.reads(), reads);
+}
+
+#[tokio::test]
+async fn what_the_list_does_not_say_is_asked_for_when_it_is_told() {
+    let (list, engine) = (ImageList::default(), engine());
+    let one = engine.load(&reference("app:1"), &MemoryImage::new("one"));
+    assert_is_up_to_date(&list, &engine).await;
+    let two = engine.load(&reference("app:1"), &MemoryImage::new("two"));
+    list.hear_of(&reference("app:1"), &two);
+    assert_is_up_to_date(&list, &engine).await;
+    // Moved there and back, told in whatever order: nobody knows which was the last.
+    engine.load(&reference("app:1"), &MemoryImage::new("one"));
+    list.hear_of(&reference("app:1"), &one);
+    list.hear_of(&reference("app:1"), &two);
+    assert_is_up_to_date(&list, &engine).await;
+    // What we know to have touched is asked for, whatever is told.
+    engine.load(&reference("app:1"), &MemoryImage::new("two"));
+    list.forget_reference(&reference("app:1"));
+    list.hear_of(&reference("app:1"), &one);
+    assert_is_up_to_date(&list, &engine).await;
+}
+
+#[tokio::test]
 async fn a_reference_that_points_at_nothing_is_no_reason_to_list() {
     let (list, engine) = (ImageList::default(), engine());
     let image = engine.load(&reference("app:1"), &MemoryImage::new("one"));

@@ -12,7 +12,7 @@ use super::dereference::{Dereference, Dereferenced};
 use super::engine_store::EngineStore;
 use super::known::Known;
 use super::source_store::SourceLooks;
-use super::{AppKey, ReconcileError, Reconciler};
+use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, plan};
 use crate::app::status::Telling;
 use crate::app::{
@@ -69,17 +69,31 @@ impl Reconciler {
             instance: &self.instance,
             key,
         };
+        let store = self.stores.get(&app.spec.engine, &engine, &self.this).await;
+        let wanted = async {
+            let Dereferenced { inputs, context } = dereference.read(app, &engine).await?;
+            let desired = validate(app, &inputs);
+            if let (Ok(store), Ok(Desired { source: Ok(ImageSource::Build(build)), .. })) = (&store, &desired) {
+                store.base_images.look_ahead(&*store.engine, build, (self.clock)()).await;
+            }
+            Ok::<_, ResourceError>((desired, context))
+        };
+        let listed = async {
+            match &store {
+                Ok(store) => store.list().await,
+                Err(error) => Err(error.clone()),
+            }
+        };
         // Each may take a while, and neither needs the other.
-        let (dereferenced, store) =
-            tokio::join!(dereference.read(app, &engine), self.listed(&app.spec.engine, &engine));
-        let Dereferenced { inputs, context } =
-            dereferenced.map_err(|error| ReconcileError::Failed(error.to_string()))?;
-        let desired = match validate(app, &inputs) {
+        let (wanted, listed) = tokio::join!(wanted, listed);
+        let (desired, context) = wanted.map_err(|error| ReconcileError::Failed(error.to_string()))?;
+        let desired = match desired {
             Ok(desired) => desired,
             Err(block) => return Ok(Look::Blocked(block)),
         };
         let found = async {
             let store = store?;
+            listed?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
             self.observe_registries(&desired, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
@@ -104,13 +118,6 @@ impl Reconciler {
         };
         let context = context.map(|context| context.read);
         Ok(Look::Planned(Box::new(Planned { desired, observed, plan, store, context, source_interval, telling })))
-    }
-
-    /// The store of an engine, with its lists as they are now.
-    async fn listed(&self, name: &str, engine: &ContainerEngine) -> Result<Arc<EngineStore>, EngineError> {
-        let store = self.stores.get(name, engine, &self.this).await?;
-        store.list().await?;
-        Ok(store)
     }
 
     /// The engine of this name, or the block that says that there is none.

@@ -55,24 +55,27 @@ fn from_message(message: EventMessage) -> EngineEvent {
     let actor = message.actor.unwrap_or_default();
     let mut attributes = actor.attributes.unwrap_or_default();
     let (name, id) = (attributes.remove("name").unwrap_or_default(), actor.id.unwrap_or_default());
+    let action = message.action.unwrap_or_default();
     EngineEvent {
         owner_uid: attributes.remove(labels::OWNER_UID),
-        action: message.action.unwrap_or_default(),
         subject: match message.typ {
-            Some(EventMessageTypeEnum::IMAGE) => image_subject(name, id),
+            Some(EventMessageTypeEnum::IMAGE) => image_subject(&action, name, id),
             _ => EventSubject::Container(if name.is_empty() { id } else { name }),
         },
+        action,
     }
 }
 
 /// A pull or a push has the reference for its ID, and the repository for its name. Everything else has the image's ID,
-/// and for its name the reference, or the ID again.
-fn image_subject(name: String, id: String) -> EventSubject {
+/// and for its name the reference, or the ID again. Only a tag says of the two that one points at the other.
+fn image_subject(action: &str, name: String, id: String) -> EventSubject {
     // An ID would read as a tag of a repository that is called sha256.
     let is_id = |text: &str| text.starts_with("sha256:");
+    let image = id.parse().ok().filter(|_| action == "tag");
     let subject = if is_id(&id) { name } else { id };
-    match subject.parse() {
-        Ok(reference) if !is_id(&subject) => EventSubject::Reference(reference),
+    match (subject.parse(), image) {
+        (Ok(reference), Some(image)) if !is_id(&subject) => EventSubject::Tagged(reference, image),
+        (Ok(reference), None) if !is_id(&subject) => EventSubject::Reference(reference),
         _ => EventSubject::Image(subject),
     }
 }
@@ -80,6 +83,7 @@ fn image_subject(name: String, id: String) -> EventSubject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::ImageReference;
 
     fn event(json: &str) -> EngineEvent {
         from_message(serde_json::from_str(json).unwrap())
@@ -106,9 +110,11 @@ mod tests {
             );
             event(&json).subject
         };
-        let reference = EventSubject::Reference("node-app:0.1".parse().unwrap());
-        assert_eq!(image("tag", id, "node-app:0.1"), reference);
-        assert_eq!(image("pull", "node-app:0.1", "node-app"), reference);
+        let reference: ImageReference = "node-app:0.1".parse().unwrap();
+        let tagged = EventSubject::Tagged(reference.clone(), id.parse().unwrap());
+        assert_eq!(image("tag", id, "node-app:0.1"), tagged);
+        assert_eq!(image("untag", id, "node-app:0.1"), EventSubject::Reference(reference.clone()));
+        assert_eq!(image("pull", "node-app:0.1", "node-app"), EventSubject::Reference(reference));
         assert_eq!(image("untag", id, id), EventSubject::Image(id.to_owned()));
     }
 }

@@ -17,11 +17,11 @@ mod tls;
 mod transfer;
 
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use tokio::sync::Mutex;
 
 use super::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
@@ -46,7 +46,7 @@ pub struct DockerEngine {
     connection: Connection,
     builder: Option<BuilderKind>,
     /// What it was when it was last asked: an engine changes its image store only by a restart.
-    known: RwLock<Option<EngineInfo>>,
+    known: Mutex<Option<EngineInfo>>,
 }
 
 impl DockerEngine {
@@ -55,7 +55,7 @@ impl DockerEngine {
         Ok(Self {
             connection: Connection::new(Endpoint::parse(endpoint)?, tls)?,
             builder: None,
-            known: RwLock::new(None),
+            known: Mutex::default(),
         })
     }
 
@@ -65,22 +65,28 @@ impl DockerEngine {
         Self { builder: Some(builder), ..self }
     }
 
+    /// What the engine was when it was last asked. Who comes while it is being asked waits for that answer, since the
+    /// question costs newer engines some tens of milliseconds.
     async fn known_info(&self) -> Result<EngineInfo, EngineError> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
-            Some(info) => Ok(info),
-            None => self.info().await,
+        let mut known = self.known.lock().await;
+        match &*known {
+            Some(info) => Ok(info.clone()),
+            None => Ok(known.insert(self.ask_for_info().await?).clone()),
         }
+    }
+
+    async fn ask_for_info(&self) -> Result<EngineInfo, EngineError> {
+        let mut info = info::info(&self.connection).await?;
+        info.builder = self.builder.unwrap_or(info.builder);
+        Ok(info)
     }
 }
 
 #[async_trait]
 impl Engine for DockerEngine {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
-        let mut info = info::info(&self.connection).await?;
-        info.builder = self.builder.unwrap_or(info.builder);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(info.clone());
-        Ok(info)
+        let mut known = self.known.lock().await;
+        Ok(known.insert(self.ask_for_info().await?).clone())
     }
 
     async fn list_containers(&self) -> Result<Vec<Container>, EngineError> {

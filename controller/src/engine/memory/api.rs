@@ -118,7 +118,7 @@ impl Engine for MemoryEngine {
         self.enter(Operation::TagImage, &reference.to_string()).await?;
         let result = self.change(|state| {
             state.images.tag(image, reference)?;
-            state.events.tell_of_reference("tag", reference);
+            state.events.tell_of_tag(reference, image);
             Ok(())
         });
         self.leave(Operation::TagImage, result)

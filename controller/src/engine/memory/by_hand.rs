@@ -98,7 +98,7 @@ impl MemoryEngine {
     pub fn tag_by_hand(&self, image: &EngineImageId, reference: &ImageReference) -> Result<(), EngineError> {
         self.change(|state| {
             state.images.tag(image, reference)?;
-            state.events.tell_of_reference("tag", reference);
+            state.events.tell_of_tag(reference, image);
             Ok(())
         })
     }

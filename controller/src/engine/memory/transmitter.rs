@@ -41,6 +41,10 @@ impl Transmitter {
         self.tell(None, action, EventSubject::Reference(reference.clone()));
     }
 
+    pub(super) fn tell_of_tag(&self, reference: &ImageReference, image: &EngineImageId) {
+        self.tell(None, "tag", EventSubject::Tagged(reference.clone(), image.clone()));
+    }
+
     pub(super) fn tell_of_image(&self, action: &str, id: &EngineImageId) {
         self.tell(None, action, EventSubject::Image(id.to_string()));
     }

@@ -54,7 +54,7 @@ impl MemoryEngine {
                 image.labels.extend(labels.clone());
                 let id = state.images.add(image, Origin::Build, now);
                 state.images.tag(&id, reference)?;
-                state.events.tell_of_reference("tag", reference);
+                state.events.tell_of_tag(reference, &id);
                 Ok(report)
             });
             (result, told)
