@@ -77,7 +77,7 @@ async fn without_credentials_or_with_wrong_ones_the_look_is_denied() {
     let reference = unused_reference();
     let anonymous = registry().look_up(&reference, None).await;
     let Err(RegistryError::Denied(sentence)) = anonymous else { panic!("{anonymous:?}") };
-    assert!(sentence.starts_with(&format!("gcr.io wants credentials for {reference} (401)")), "{sentence}");
+    assert!(sentence.starts_with(&format!("gcr.io wants credentials for {reference} (403)")), "{sentence}");
     let wrong = registry().look_up(&reference, Some(&credentials("wrong"))).await;
     let Err(RegistryError::Denied(sentence)) = wrong else { panic!("{wrong:?}") };
     assert!(sentence.starts_with("gcr.io refuses the credentials that it was given"), "{sentence}");

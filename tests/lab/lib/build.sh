@@ -47,6 +47,35 @@ build_frontend() {
         ./frontend/dockerfile/cmd/dockerfile-frontend
 }
 
+# The front before gcr.io is a program of this repository, in the crate of the
+# tests. It is kept by its own sources: a lab that runs keeps its program when
+# these change.
+registry_front() {
+    local sources
+    sources=$(find_registry_front_sources | sort | xargs cat | sha256sum)
+    echo "$cache/registry-front-${sources:0:12}/registry-front"
+}
+
+find_registry_front_sources() { find "$repository/tests/src/registry_front" "$repository/tests/src/bin/registry-front.rs" -name '*.rs' "$@"; }
+
+build_registry_front() {
+    [[ -e $(registry_front) ]] || timed "build the front of gcr.io" make_registry_front
+}
+
+# Where the tests are compiled already, so is the front; cargo may want to
+# compile half of it anew, since fewer crates ask for fewer features.
+make_registry_front() {
+    local folder built=${CARGO_TARGET_DIR:-$repository/target}/debug/registry-front
+    folder=$(dirname "$(registry_front)")
+    if [[ ! -x $built || -n $(find_registry_front_sources -newer "$built") ]]; then
+        (cd "$repository" && nice -n 5 cargo build --locked --package longshore-tests --bin registry-front)
+    fi
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    cp "$built" "$folder.part/"
+    mv "$folder.part" "$folder"
+}
+
 # Builds leave the machine usable for what else is going on on it.
 build_with_go() {
     command -v go >/dev/null || die "Go is needed to build this, and there is no 'go' on the PATH"

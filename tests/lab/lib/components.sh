@@ -94,7 +94,8 @@ bring_up_one() {
 
 daemons_of() {
     case $1 in
-        hub | gcr) echo "$1" ;;
+        hub) echo hub ;;
+        gcr) echo "gcr gcr-registry" ;;
         engine*) echo "$1 $1-containerd" ;;
         kubernetes) echo "kube-apiserver etcd" ;;
     esac

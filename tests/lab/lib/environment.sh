@@ -12,6 +12,8 @@ lab_variables() {
     echo "LONGSHORE_LAB_GCR_ADDRESS=$gcr_ip:443"
     echo "LONGSHORE_LAB_GCR_USER=$gcr_user"
     echo "LONGSHORE_LAB_GCR_PASSWORD=$(gcr_password)"
+    echo "LONGSHORE_LAB_GCR_CONTROL=$gcr_control_address"
+    echo "LONGSHORE_LAB_GCR_SECRET=$(gcr_secret)"
     echo "LONGSHORE_LAB_CA=$ca"
     echo "LONGSHORE_LAB_CA_BUNDLE=$ca_bundle"
     echo "LONGSHORE_LAB_HOSTS=$state/hosts"

@@ -83,7 +83,7 @@ install_for() {
     for component; do
         case $component in
             hub) build_images; build_ssh_client_image; build_buildkit_images ;;
-            gcr) ;;
+            gcr) build_registry_front ;;
             engine20) ;;
             engine29) build_engine29 ;;
             kubernetes) build_kubernetes ;;

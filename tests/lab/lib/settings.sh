@@ -18,6 +18,8 @@ readonly compose_version=v5.6.0
 readonly buildx_version=v0.38.2
 
 # --- folders ----------------------------------------------------------------
+repository=$(cd "$lab/../.." && pwd)
+readonly repository
 # The cache outlives `lab down`: it holds only what can be made again. HOME may
 # be unset (under systemd, in a bare `env -i`).
 readonly cache=${LONGSHORE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/longshore-lab}
@@ -56,8 +58,13 @@ readonly hub_address=127.0.0.1:5000
 # check the certificate, and would try plain HTTP after a 401.
 readonly gcr_bridge=longshore-gcr gcr_network=10.210
 readonly gcr_ip=$gcr_network.0.1
-readonly gcr_names=(gcr.io us-docker.pkg.dev)
+# What it answers to by its own certificate; `eu.gcr.io` has one that nobody trusts.
+readonly gcr_names=(gcr.io us-docker.pkg.dev realm.gcr.io evil.test gcr.io.evil.test)
+readonly gcr_other_names=(eu.gcr.io)
 readonly gcr_user=_json_key
+# Behind it, on loopback: the registry itself, and the door through which tests
+# tell the front what to do.
+readonly gcr_registry_address=127.0.0.1:5001 gcr_control_address=127.0.0.1:5002
 
 readonly etcd_client_port=22379 etcd_peer_port=22380
 readonly kubernetes_port=26443

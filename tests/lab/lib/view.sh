@@ -21,7 +21,7 @@ make_view() {
     # slave: what the machine mounts later is seen here, and never the reverse.
     unshare --mount="$view" --propagation slave true
     local names
-    names="$gcr_ip ${gcr_names[*]}"
+    names="$gcr_ip ${gcr_names[*]} ${gcr_other_names[*]}"
     nsenter --mount="$view" -- bash -euo pipefail -s "$state/etc" "$names" "$state/ca" "${gcr_names[@]}" <<'EOF2'
         layer=$1 names=$2 ca=$3
         shift 3

@@ -159,8 +159,18 @@ const UNAVAILABLE: &[&str] = &[
     "service unavailable",
     "gateway timeout",
 ];
-const WANTS_CREDENTIALS: &[&str] =
-    &["no basic auth credentials", "unauthorized", "authentication required", "authorization failed", "forbidden"];
+/// Docker Engine 29 leaves out a registry's code where there is a message; the words after "authorization failed" are
+/// those of Google's registries.
+const WANTS_CREDENTIALS: &[&str] = &[
+    "no basic auth credentials",
+    "unauthorized",
+    "authentication required",
+    "authorization failed",
+    "authentication failed",
+    "not authenticated",
+    "unauthenticated request",
+    "forbidden",
+];
 /// Docker Hub answers so for what it does not have and for what one may not see, to tell neither.
 const MISSING_OR_DENIED: &[&str] = &["repository does not exist or may require", "insufficient_scope"];
 const MISSING: &[&str] = &["manifest unknown", "name unknown", "not found", "does not exist"];
