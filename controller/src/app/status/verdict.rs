@@ -202,11 +202,11 @@ fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
         return not_yet(plan, telling);
     }
     let unknown = plan.pushes.iter().find_map(|(reference, state)| match state {
-        PushState::HeldWhenLastAsked(_, why) => Some(format!("{reference}: {why}")),
+        PushState::HeldWhenLastAsked(_, why) => Some((why.kind.reason(), format!("{reference}: {why}"))),
         PushState::Held(_) | PushState::Missing => None,
     });
-    if let Some(why) = unknown {
-        ("Unknown", Reason::RegistryUnavailable, why)
+    if let Some((reason, why)) = unknown {
+        ("Unknown", reason, why)
     } else {
         let references: Vec<String> = plan.pushes.iter().map(|(reference, _)| reference.to_string()).collect();
         ("True", Reason::DestinationsHold, format!("{} holds the image", references.join(", ")))
