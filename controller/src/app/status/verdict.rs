@@ -29,7 +29,10 @@ pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outl
             Verdict { state: State::Ready, reason: ready_reason(plan, desired), message: ready_message(desired, plan) }
         }
         Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
-            Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
+            Some(block) => {
+                let block = Block { is_terminal: block.is_terminal && !goes_on(observed, plan), ..block };
+                obstructed(old, telling, &block, desired.progress_deadline, now)
+            }
             None => working(plan, telling),
         },
         Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
@@ -56,6 +59,11 @@ fn obstacle(observed: &Observed, plan: &Plan) -> Option<Block> {
         Some(Block::waiting(failure.part, failure.reason, failure.message.clone()))
     };
     terminal.cloned().or_else(failed).or_else(|| plan.blocks.first().cloned())
+}
+
+/// Whether there is something else to do that has not failed yet: only when that is done is it stalled.
+fn goes_on(observed: &Observed, plan: &Plan) -> bool {
+    plan.work().any(|step| observed.attempts.failure(&step.action).is_none())
 }
 
 fn obstructed(
