@@ -40,7 +40,7 @@ pub struct Block {
     pub reason: Reason,
     /// A sentence: what is missing, why, and what the reader can do.
     pub message: String,
-    /// Whether it is certain that only a change of the resource helps.
+    /// Whether it is called stalled at once: it does not pass, only a person lifts it.
     pub is_terminal: bool,
     /// After what time it is worth another look.
     pub look_again: Duration,
@@ -49,7 +49,7 @@ pub struct Block {
 }
 
 /// How often something that another resource or a person may mend is looked at.
-const LOOK_FOR_HELP: Duration = Duration::from_secs(10);
+pub(super) const LOOK_FOR_HELP: Duration = Duration::from_secs(10);
 
 impl Block {
     /// A block that someone else may lift without touching the resource.

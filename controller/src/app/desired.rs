@@ -8,7 +8,10 @@ use std::time::Duration;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 use serde_json::{Value, json};
 
-use super::{Action, Block, BuildSpec, Credentials, ImageKey, ImageReference, InputHash, Owner, Repository, SpecHash};
+use super::{
+    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, Owner, Repository,
+    SpecHash,
+};
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
@@ -61,6 +64,35 @@ impl Desired {
             }
             _ => false,
         }
+    }
+
+    /// The credentials with which this reference is pushed.
+    pub fn credentials_to_push(&self, reference: &ImageReference) -> Option<&Credentials> {
+        let destination = self.destinations.iter().find(|destination| destination.reference == *reference)?;
+        destination.credentials.as_ref().ok()?.as_ref()
+    }
+
+    /// The credentials with which the image is pulled.
+    pub fn credentials_to_pull(&self) -> Option<&Credentials> {
+        match &self.source {
+            Ok(ImageSource::Pull { credentials, .. }) => credentials.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The credentials that a build has for registries.
+    pub fn credentials_to_build(&self) -> &[Credentials] {
+        match &self.source {
+            Ok(ImageSource::Build(build)) => build.method.access.as_ref().map_or(&[], |access| &access.credentials),
+            _ => &[],
+        }
+    }
+
+    /// What tells all of them from other ones.
+    pub fn credentials_mark(&self) -> CredentialsMark {
+        let pushes = self.destinations.iter().map(|destination| destination.credentials.as_ref().ok()?.as_ref());
+        let builds = self.credentials_to_build().iter().map(Some);
+        CredentialsMark::of(pushes.chain([self.credentials_to_pull()]).chain(builds))
     }
 
     /// The input hash, where the image is built and its source is known.

@@ -29,8 +29,26 @@ pub enum Reason {
     ImagePresent,
     /// Every destination holds the image.
     DestinationsHold,
-    /// The registry could not be asked; what was known is still held for true.
+    /// The registry wants credentials, or does not take those that it was shown.
+    AuthenticationRequired,
+    /// The registry knows who asks, who may not do this.
+    PermissionDenied,
+    /// The registry was shown a token that is valid no longer.
+    TokenExpired,
+    /// The registry has no such repository.
+    RepositoryNotFound,
+    /// The registry is shut down, or gives the image in a form that nobody takes any more.
+    RegistryRetired,
+    /// The registry's repository has no such image.
+    ManifestUnknown,
+    /// The registry was asked too often.
+    RateLimited,
+    /// The registry does not answer, or not now; what was known is still held for true.
     RegistryUnavailable,
+    /// The registry's certificate is of an authority that is not trusted.
+    CertificateUnknown,
+    /// What the registry holds, gives or has taken does not have the digest that it should.
+    DigestMismatch,
     /// A field has a value that cannot be.
     InvalidSpec,
     /// The engine's policy forbids what is asked.
@@ -65,18 +83,14 @@ pub enum Reason {
     BuildTimedOut,
     /// A step of the Dockerfile failed, or the Dockerfile is broken.
     BuildFailed,
-    /// The registry does not have the image.
+    /// The image is not on the engine, and it may not be pulled.
     ImageNotFound,
-    /// The image could not be pulled.
+    /// The image could not be pulled for a reason that nobody knows.
     PullFailed,
     /// A tag on the engine belongs to someone else.
     TagConflict,
-    /// The registry refuses the push.
-    PushDenied,
-    /// The push failed for another reason.
+    /// The push failed for a reason that nobody knows.
     PushFailed,
-    /// After a push the registry holds something else.
-    DigestMismatch,
     /// The container's name is another's.
     NameConflict,
     /// A host port is another's.
@@ -112,7 +126,16 @@ impl Reason {
             Self::ContextRead => "ContextRead",
             Self::ImagePresent => "ImagePresent",
             Self::DestinationsHold => "DestinationsHold",
+            Self::AuthenticationRequired => "AuthenticationRequired",
+            Self::PermissionDenied => "PermissionDenied",
+            Self::TokenExpired => "TokenExpired",
+            Self::RepositoryNotFound => "RepositoryNotFound",
+            Self::RegistryRetired => "RegistryRetired",
+            Self::ManifestUnknown => "ManifestUnknown",
+            Self::RateLimited => "RateLimited",
             Self::RegistryUnavailable => "RegistryUnavailable",
+            Self::CertificateUnknown => "CertificateUnknown",
+            Self::DigestMismatch => "DigestMismatch",
             Self::InvalidSpec => "InvalidSpec",
             Self::PolicyRefused => "PolicyRefused",
             Self::EngineNotFound => "EngineNotFound",
@@ -133,9 +156,7 @@ impl Reason {
             Self::ImageNotFound => "ImageNotFound",
             Self::PullFailed => "PullFailed",
             Self::TagConflict => "TagConflict",
-            Self::PushDenied => "PushDenied",
             Self::PushFailed => "PushFailed",
-            Self::DigestMismatch => "DigestMismatch",
             Self::NameConflict => "NameConflict",
             Self::PortConflict => "PortConflict",
             Self::StartFailed => "StartFailed",

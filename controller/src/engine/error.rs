@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use longshore_crds::BuildFailure;
 
+use crate::app::{RegistryError, RegistryErrorKind};
+
 /// What went wrong at an engine. The messages are for users and name what was concerned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -27,15 +29,9 @@ pub enum EngineError {
     /// The engine refuses the call in the state that things are in.
     #[error("{0}")]
     Conflict(String),
-    /// The registry wants credentials, or refuses those that it was given.
+    /// A registry has something against it.
     #[error("{0}")]
-    Denied(String),
-    /// The registry does not have the image.
-    #[error("{0}")]
-    ImageNotFound(String),
-    /// The registry does not answer, or not now.
-    #[error("{0}")]
-    RegistryUnavailable(String),
+    Registry(RegistryError),
     /// The Dockerfile is broken or one of its steps failed: trying again would give the same.
     #[error("{0}")]
     BuildFailed(BuildFailed),
@@ -51,6 +47,16 @@ pub enum EngineError {
     /// Anything else that the engine said.
     #[error("{0}")]
     Other(String),
+}
+
+impl EngineError {
+    /// What a registry has against it, if it is that.
+    pub fn registry_kind(&self) -> Option<RegistryErrorKind> {
+        match self {
+            Self::Registry(error) => Some(error.kind),
+            _ => None,
+        }
+    }
 }
 
 /// A build that failed by its own fault.

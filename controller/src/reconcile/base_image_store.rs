@@ -7,8 +7,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use crate::app::{BuildSpec, Credentials, Image, ImageReference, Remote, RemoteImage};
-use crate::engine::Engine;
+use super::remote_store::asked_again_after;
+use crate::app::{
+    BuildSpec, Credentials, Image, ImageReference, Purpose, RegistryError, RegistryRequest, Remote, RemoteImage,
+};
+use crate::engine::{Engine, EngineError};
 
 /// How soon a registry that could not be asked is asked again.
 const RETRY: Duration = Duration::from_secs(60);
@@ -64,7 +67,11 @@ impl BaseImageStore {
         let remote = match engine.look_up_image(reference, credentials).await {
             Ok(Some(manifest)) => Remote::Holds(RemoteImage { manifest, config: None }),
             Ok(None) => Remote::Nothing,
-            Err(error) => Remote::Unknown(error.to_string()),
+            Err(EngineError::Registry(error)) => Remote::Unknown(error),
+            Err(error) => {
+                let request = RegistryRequest::new(reference, Purpose::Build, credentials);
+                Remote::Unknown(RegistryError::unavailable(error.to_string(), request))
+            }
         };
         self.lock().insert(reference.clone(), (now, remote.clone()));
         remote
@@ -74,7 +81,10 @@ impl BaseImageStore {
         let known = self.lock();
         let (when, remote) = known.get(reference)?;
         let age = Duration::try_from(now.duration_since(*when)).ok()?;
-        let limit = if matches!(remote, Remote::Unknown(_)) { RETRY.min(interval) } else { interval };
+        let limit = match remote {
+            Remote::Unknown(error) => asked_again_after(error, RETRY.min(interval), interval),
+            Remote::Holds(_) | Remote::Nothing => interval,
+        };
         (age < limit).then(|| remote.clone())
     }
 

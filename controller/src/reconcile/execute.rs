@@ -8,7 +8,8 @@ use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
-    Action, BuildMethod, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, SpecHash, labels,
+    Action, BuildMethod, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose, RegistryError,
+    RegistryErrorKind, RegistryRequest, SpecHash, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -44,10 +45,7 @@ impl Executor {
                 return Ok(Outcome { build: Some(build) });
             }
             Action::PullImage { reference } => {
-                let credentials = match self.desired.as_ref().map(|desired| &desired.source) {
-                    Some(Ok(ImageSource::Pull { credentials, .. })) => credentials.as_ref(),
-                    _ => None,
-                };
+                let credentials = self.desired.as_ref().and_then(Desired::credentials_to_pull);
                 self.engine.pull_image(reference, credentials, Arc::clone(&self.progress)).await?;
             }
             Action::PushImage { reference, image } => self.push(reference, image).await?,
@@ -90,26 +88,22 @@ impl Executor {
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
     async fn push(&self, reference: &ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
-        let destinations = self.desired.iter().flat_map(|desired| &desired.destinations);
-        let credentials = destinations
-            .filter(|destination| destination.reference == *reference)
-            .find_map(|destination| destination.credentials.as_ref().ok()?.as_ref());
+        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
         self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
         self.remotes.forget(reference);
         let remote = self.remotes.look_up(reference, credentials, self.now).await;
         let images = self.engine.list_images().await?;
         let pushed = images.iter().find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
-        match (&remote, pushed) {
-            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => Err(EngineError::Conflict(format!(
-                "after the push the registry holds {} under {reference}, not the image {}: someone else may push to \
-                 the same tag",
-                remote.manifest, pushed.id
-            ))),
-            (Remote::Nothing, _) => {
-                Err(EngineError::Conflict(format!("after the push the registry holds nothing under {reference}")))
+        let differs = match (&remote, pushed) {
+            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => {
+                format!("{} under {reference}, not the image {}", remote.manifest, pushed.id)
             }
-            _ => Ok(()),
-        }
+            (Remote::Nothing, _) => format!("nothing under {reference}"),
+            _ => return Ok(()),
+        };
+        let request = RegistryRequest::new(reference, Purpose::Push, credentials);
+        let message = format!("after the push the registry holds {differs}");
+        Err(EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message, request)))
     }
 
     fn container_labels(&self, hash: &SpecHash) -> std::collections::BTreeMap<String, String> {

@@ -4,25 +4,29 @@ use jiff::Timestamp;
 
 use super::ResourceError;
 use super::build_log::Transcript;
-use crate::app::{Action, Failure, Part, Reason};
+use crate::app::{Action, Failure, Part, Reason, RegistryError, Retry};
 use crate::engine::{BuildFailed, EngineError};
 
 /// The failure of an action, to be remembered.
 pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -> Failure {
-    let part = part_of(action);
-    let is_terminal = matches!(error, EngineError::BuildFailed(_) | EngineError::Unsupported(_));
+    let retry = match error {
+        EngineError::BuildFailed(_) | EngineError::Unsupported(_) => Retry::Never,
+        EngineError::TimedOut(_) => Retry::Rarely,
+        EngineError::Registry(error) => error.retry(),
+        _ => Retry::SOON,
+    };
     let build_failure = match error {
         EngineError::BuildFailed(failed) => Some(failed.failure.clone()),
         _ => None,
     };
+    let message = format!("cannot {action}: {error}");
     Failure {
         count: 0,
         last: now,
-        part,
+        part: part_of(action),
         reason: reason_of(action, error),
-        message: format!("cannot {action}: {error}"),
-        is_terminal,
-        stalls: matches!(error, EngineError::TimedOut(_)),
+        message,
+        retry,
         build_failure,
     }
 }
@@ -35,8 +39,7 @@ pub(super) fn failure_to_record(action: &Action, error: &ResourceError, now: Tim
         part: part_of(action),
         reason: Reason::RevisionNotRecorded,
         message: format!("cannot {action}: {error}"),
-        is_terminal: false,
-        stalls: false,
+        retry: Retry::SOON,
         build_failure: None,
     }
 }
@@ -52,9 +55,7 @@ pub(super) fn masked(error: EngineError, transcript: &Transcript) -> EngineError
         EngineError::NameTaken(text) => EngineError::NameTaken(clean(text)),
         EngineError::PortTaken(text) => EngineError::PortTaken(clean(text)),
         EngineError::Conflict(text) => EngineError::Conflict(clean(text)),
-        EngineError::Denied(text) => EngineError::Denied(clean(text)),
-        EngineError::ImageNotFound(text) => EngineError::ImageNotFound(clean(text)),
-        EngineError::RegistryUnavailable(text) => EngineError::RegistryUnavailable(clean(text)),
+        EngineError::Registry(error) => EngineError::Registry(RegistryError { message: clean(error.message), ..error }),
         EngineError::Context(text) => EngineError::Context(clean(text)),
         EngineError::Unsupported(text) => EngineError::Unsupported(clean(text)),
         EngineError::Other(text) => EngineError::Other(clean(text)),
@@ -85,15 +86,13 @@ fn part_of(action: &Action) -> Part {
 fn reason_of(action: &Action, error: &EngineError) -> Reason {
     match (action, error) {
         (_, EngineError::Unreachable { .. }) => Reason::EngineUnavailable,
+        (_, EngineError::Registry(error)) => error.kind.reason(),
         (_, EngineError::NameTaken(_)) => Reason::NameConflict,
         (_, EngineError::PortTaken(_)) => Reason::PortConflict,
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
         (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,
-        (Action::PullImage { .. }, EngineError::ImageNotFound(_)) => Reason::ImageNotFound,
         (Action::PullImage { .. }, _) => Reason::PullFailed,
-        (Action::PushImage { .. }, EngineError::Denied(_)) => Reason::PushDenied,
-        (Action::PushImage { .. }, EngineError::Conflict(_)) => Reason::DigestMismatch,
         (Action::PushImage { .. }, _) => Reason::PushFailed,
         (Action::CreateContainer { .. } | Action::StartContainer { .. }, _) => Reason::StartFailed,
         _ => Reason::EngineError,

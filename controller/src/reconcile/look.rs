@@ -91,13 +91,17 @@ impl Reconciler {
             Ok(desired) => desired,
             Err(block) => return Ok(Look::Blocked(block)),
         };
+        let mark = desired.credentials_mark();
+        self.known.update(key, &uid, |known| known.attempts.with_credentials(&mark));
+        let mut known = known.clone();
+        known.attempts.with_credentials(&mark);
         let found = async {
             let store = store?;
             listed?;
-            let mut observed = self.observe_engine(&store, &desired.owner, app, known).await?;
+            let mut observed = self.observe_engine(&store, &desired.owner, app, &known).await?;
             self.observe_registries(&desired, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
-            observed.revisions = self.revisions(key, app, known).await;
+            observed.revisions = self.revisions(key, app, &known).await;
             observed.context = context.as_ref().map(content_of);
             Ok::<_, EngineError>((store, observed))
         };

@@ -13,6 +13,7 @@ mod engine_store;
 mod engine_stores;
 mod events;
 mod execute;
+mod explanation;
 mod failure;
 mod image_list;
 mod known;

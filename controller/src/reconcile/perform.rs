@@ -11,11 +11,12 @@ use super::build_log::Transcript;
 use super::build_stages::OngoingBuild;
 use super::engine_store::EngineStore;
 use super::execute::Executor;
+use super::explanation::Explanation;
 use super::look::Planned;
 use super::making::{Made, masker_of, masking};
 use super::reconciler::{AT_REST, Round};
 use super::{AppKey, ReconcileError, Reconciler, Report, events, failure};
-use crate::app::{Action, BuildStage, Step};
+use crate::app::{Action, BuildStage, RegistryErrorKind, Step};
 use crate::engine::EngineError;
 
 impl Reconciler {
@@ -100,7 +101,11 @@ impl Reconciler {
         store.changed_by(&step.action);
         let transcript = Arc::clone(&executor.transcript);
         executor.progress = masking(&transcript, executor.progress);
-        let result = executor.perform(&step.action).await.map_err(|error| failure::masked(error, &transcript));
+        let explanation = Explanation::of(&step.action, &executor);
+        let result = match executor.perform(&step.action).await {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => Err(failure::masked(explanation.of_error(error).await, &transcript)),
+        };
         store.changed_by(&step.action);
         let finished = (self.clock)();
         self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
@@ -116,6 +121,7 @@ impl Reconciler {
                 Round::Again
             }
             Err(error) => {
+                self.forget_expired(&error).await;
                 let failure = failure::failure_of(&step.action, &error, finished);
                 self.reporter.report(key, Report::StepFailed(step, &failure.message));
                 self.publish(key, app, events::of_failure(&failure)).await;
@@ -123,6 +129,16 @@ impl Reconciler {
                 self.known.update(key, &uid, |known| known.attempts.failed(&step.action, failure));
                 Round::Again
             }
+        }
+    }
+
+    /// A token that a registry calls expired is not shown again.
+    async fn forget_expired(&self, error: &EngineError) {
+        if let EngineError::Registry(error) = error
+            && error.kind == RegistryErrorKind::TokenExpired
+            && let Some(reference) = &error.request.reference
+        {
+            self.ambient.forget(reference.host()).await;
         }
     }
 

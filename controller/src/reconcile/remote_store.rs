@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::{Credentials, ImageReference, Remote};
+use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, Remote};
 use crate::registry::Registry;
 
-/// How old an answer may be.
+/// How old an answer may be. What was refused is asked for as rarely, unless other credentials are there.
 const INTERVAL: Duration = Duration::from_secs(300);
 
 /// How soon a registry that could not be asked is asked again.
@@ -18,7 +18,13 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The answers of registries, with their age.
 pub(super) struct RemoteStore {
     registry: Arc<dyn Registry>,
-    known: Mutex<HashMap<ImageReference, (Timestamp, Remote)>>,
+    known: Mutex<HashMap<ImageReference, Answer>>,
+}
+
+struct Answer {
+    remote: Remote,
+    when: Timestamp,
+    asked_with: CredentialsMark,
 }
 
 impl RemoteStore {
@@ -33,16 +39,27 @@ impl RemoteStore {
         credentials: Option<&Credentials>,
         now: Timestamp,
     ) -> Remote {
-        if let Some(remote) = self.fresh(reference, now) {
+        let asked_with = CredentialsMark::of([credentials]);
+        if let Some(remote) = self.fresh(reference, &asked_with, now) {
             return remote;
         }
         let remote = match self.registry.look_up(reference, credentials).await {
             Ok(Some(image)) => Remote::Holds(image),
             Ok(None) => Remote::Nothing,
-            Err(error) => Remote::Unknown(error.to_string()),
+            Err(error) => Remote::Unknown(error),
         };
-        self.lock().insert(reference.clone(), (now, remote.clone()));
+        let answer = Answer { remote: remote.clone(), when: now, asked_with };
+        self.lock().insert(reference.clone(), answer);
         remote
+    }
+
+    /// What the registry itself has against giving out a reference.
+    pub(super) async fn objection(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Option<RegistryError> {
+        self.registry.objection(reference, credentials).await
     }
 
     /// Forgets an answer, so that the next look asks.
@@ -50,15 +67,25 @@ impl RemoteStore {
         self.lock().remove(reference);
     }
 
-    fn fresh(&self, reference: &ImageReference, now: Timestamp) -> Option<Remote> {
+    fn fresh(&self, reference: &ImageReference, asked_with: &CredentialsMark, now: Timestamp) -> Option<Remote> {
         let known = self.lock();
-        let (when, remote) = known.get(reference)?;
-        let age = Duration::try_from(now.duration_since(*when)).ok()?;
-        let limit = if matches!(remote, Remote::Unknown(_)) { RETRY } else { INTERVAL };
-        (age < limit).then(|| remote.clone())
+        let answer = known.get(reference)?;
+        let age = Duration::try_from(now.duration_since(answer.when)).ok()?;
+        let limit = match &answer.remote {
+            Remote::Unknown(_) if answer.asked_with != *asked_with => return None,
+            Remote::Unknown(error) => asked_again_after(error, RETRY, INTERVAL),
+            Remote::Holds(_) | Remote::Nothing => INTERVAL,
+        };
+        (age < limit).then(|| answer.remote.clone())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ImageReference, (Timestamp, Remote)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ImageReference, Answer>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// After what time a registry that did not say is asked again: soon where it passes, and not before it wishes.
+pub(super) fn asked_again_after(error: &RegistryError, soon: Duration, rarely: Duration) -> Duration {
+    let usual = if error.retry().is_for_a_person() { rarely } else { soon };
+    usual.max(error.retry_after.unwrap_or_default())
 }

@@ -12,6 +12,9 @@ pub trait AmbientCredentials: Send + Sync {
     /// # Errors
     /// A sentence that says why there may be some that cannot be had. It quotes nothing secret.
     async fn for_host(&self, host: &str) -> Result<Option<Credentials>, String>;
+
+    /// Forgets what it keeps for this host: the registry calls it expired.
+    async fn forget(&self, _host: &str) {}
 }
 
 /// There are none: what no Secret is for is asked for anonymously.
@@ -43,6 +46,12 @@ impl AmbientCredentials for FirstOf {
             }
         }
         problem.map_or(Ok(None), Err)
+    }
+
+    async fn forget(&self, host: &str) {
+        for place in &self.0 {
+            place.forget(host).await;
+        }
     }
 }
 

@@ -1,14 +1,19 @@
 //! What a registry's answers mean.
 
 use std::error::Error;
+use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::Response;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::RegistryError;
-use crate::app::{ConfigDigest, Digest, ImageReference, ManifestDigest, RemoteImage};
+use super::challenge::Challenge;
+use crate::app::{
+    ConfigDigest, Digest, ManifestDigest, RegistryError, RegistryErrorKind, RegistryRequest, RemoteImage, retry_after,
+};
 
 /// The largest manifest that a registry must take, and the largest answer that is read, in bytes
 /// (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>).
@@ -68,21 +73,21 @@ pub(super) fn digest_of(headers: &HeaderMap) -> Option<ManifestDigest> {
 }
 
 /// What a manifest that was sent says of the image.
-pub(super) async fn image_in(mut response: Response, reference: &ImageReference) -> Result<RemoteImage, RegistryError> {
+pub(super) async fn image_in(mut response: Response, request: &RegistryRequest) -> Result<RemoteImage, RegistryError> {
     let named = digest_of(response.headers());
-    let body = body_of(&mut response, reference.host()).await?;
+    let (host, image) = (host_of(request), image_of(request));
+    let body = body_of(&mut response, &host).await.map_err(|why| RegistryError::unavailable(why, request.clone()))?;
     let manifest = ManifestDigest(Digest::of(&body));
     if named.is_some_and(|named| named != manifest) {
-        return Err(RegistryError::Unavailable(format!(
-            "what {} sent for {reference} does not have the digest that it named; something between here and there changes it",
-            reference.host()
-        )));
+        let message = format!("what {host} sent for {image} does not have the digest that it named");
+        return Err(RegistryError::new(RegistryErrorKind::DigestMismatch, message, request.clone()));
     }
     let content = content_of(&body).ok_or_else(|| {
-        RegistryError::Unavailable(format!(
-            "what {} holds as {reference} is neither an image nor an index of images",
-            reference.host()
-        ))
+        let message = format!("what {host} holds as {image} is neither an image nor an index of images");
+        match is_of_2015(&body) {
+            true => RegistryError::new(RegistryErrorKind::RegistryRetired, message, request.clone()),
+            false => RegistryError::unavailable(message, request.clone()),
+        }
     })?;
     let config = match content {
         Content::Image(config) => Some(config),
@@ -102,64 +107,83 @@ fn content_of(body: &[u8]) -> Option<Content> {
     }
 }
 
-/// The whole body of an answer, if it is not too large.
-pub(super) async fn body_of(response: &mut Response, host: &str) -> Result<Vec<u8>, RegistryError> {
+/// Whether it is a manifest of Docker's first schema
+/// (<https://distribution.github.io/distribution/spec/deprecated-schema-v1/>).
+fn is_of_2015(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Versioned {
+        #[serde(rename = "schemaVersion")]
+        schema_version: u64,
+    }
+    serde_json::from_slice(body).is_ok_and(|Versioned { schema_version }| schema_version == 1)
+}
+
+/// The whole body of an answer, if it is not too large; else a sentence that says what was wrong with it.
+pub(super) async fn body_of(response: &mut Response, host: &str) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(host, &error))? {
         if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(RegistryError::Unavailable(format!(
-                "the registry {host} sent more than 4 MiB, which is the limit for a manifest"
-            )));
+            return Err(format!("the registry {host} sent more than 4 MiB, which is the limit for a manifest"));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-/// What an answer that is neither a manifest nor "there is none" means. `authorised` is whether credentials were sent.
-pub(super) async fn refusal(mut response: Response, reference: &ImageReference, authorised: bool) -> RegistryError {
-    let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .map(|wait| format!("; it asks to wait for {}", quoted(wait)))
-        .unwrap_or_default();
-    let host = reference.host();
-    let said = match body_of(&mut response, host).await {
+/// What an answer that is no manifest means.
+pub(super) async fn refusal(mut response: Response, request: &RegistryRequest) -> RegistryError {
+    let (status, host) = (response.status().as_u16(), host_of(request));
+    let retry_after = wait_in(response.headers());
+    let challenged = Challenge::error_in(response.headers());
+    let said = match body_of(&mut response, &host).await {
         Ok(body) => said_in(&body),
         Err(_) => String::new(),
     };
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if authorised => RegistryError::Denied(format!(
-            "{host} refuses the credentials that it was given for {reference} ({}){said}; check that they are valid and may read there",
-            status.as_u16()
-        )),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied(format!(
-            "{host} wants credentials for {reference} ({}){said}; name a Secret that has some for {host}",
-            status.as_u16()
-        )),
-        StatusCode::TOO_MANY_REQUESTS => {
-            RegistryError::Unavailable(format!("the registry {host} was asked too often (429){said}{retry_after}"))
+    let message = if said.is_empty() {
+        format!("{host} answered {status} for {}", image_of(request))
+    } else {
+        format!("{host} answered {status} for {}: {said}", image_of(request))
+    };
+    let words = format!("{said} {}", challenged.unwrap_or_default());
+    let read = RegistryError::read(&words, Some(status), &*message, request.clone());
+    let error = read.unwrap_or_else(|| RegistryError::unavailable(message, request.clone()));
+    RegistryError { retry_after, ..error }
+}
+
+fn host_of(request: &RegistryRequest) -> String {
+    request.reference.as_ref().map(|reference| reference.host().to_owned()).unwrap_or_default()
+}
+
+fn image_of(request: &RegistryRequest) -> String {
+    request.reference.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+/// How long an answer asks to wait. A date in it is read by the clock of whoever wrote it, where that is told.
+fn wait_in(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let told = text(DATE).and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+    retry_after(text(RETRY_AFTER)?, told.unwrap_or_else(Timestamp::now))
+}
+
+/// The registry's own words: the code of the distribution specification, as words, and the message. Of an answer that is
+/// no such JSON, the text itself, if it is one.
+fn said_in(body: &[u8]) -> String {
+    match serde_json::from_slice::<Failures>(body).map(|failures| failures.errors.into_iter().next()) {
+        Ok(Some(Failure { code, message })) => {
+            let code = code.to_lowercase().replace('_', " ");
+            let parts = [code, message];
+            let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+            quoted(&parts.join(": "))
         }
-        other => RegistryError::Unavailable(format!(
-            "the registry {host} answered {} when asked for {reference}{said}{retry_after}",
-            other.as_u16()
-        )),
+        Ok(None) => String::new(),
+        Err(_) => plain_text(body).map(quoted).unwrap_or_default(),
     }
 }
 
-/// The registry's own words, with a colon before them; nothing when it has none.
-fn said_in(body: &[u8]) -> String {
-    let failures: Failures = serde_json::from_slice(body).unwrap_or_default();
-    let Some(failure) = failures.errors.into_iter().next() else {
-        return String::new();
-    };
-    let words = if failure.message.is_empty() { failure.code } else { failure.message };
-    if words.is_empty() {
-        return String::new();
-    }
-    format!(": {}", quoted(&words))
+/// A text for people, and no page for browsers.
+fn plain_text(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?.trim();
+    (!text.is_empty() && !text.starts_with(['<', '{', '['])).then_some(text)
 }
 
 /// A stranger's words, on one line and not too long.
@@ -168,9 +192,9 @@ fn quoted(words: &str) -> String {
     words.chars().map(clean).take(LONGEST_QUOTE).collect()
 }
 
-/// What it means that a request had no answer.
-pub(super) fn no_answer(host: &str, error: &reqwest::Error) -> RegistryError {
-    RegistryError::Unavailable(format!("the registry {host} does not answer: {}", innermost(error)))
+/// That a request had no answer, and why.
+pub(super) fn no_answer(host: &str, error: &reqwest::Error) -> String {
+    format!("the registry {host} does not answer: {}", innermost(error))
 }
 
 /// The innermost cause says what happened; those around it, only that a request failed.
@@ -213,10 +237,19 @@ mod tests {
     #[test]
     fn a_registry_s_words_are_kept_short_and_on_one_line() {
         let body = r#"{"errors": [{"code": "DENIED", "message": "no\nline \u001b[31m"}]}"#;
-        assert_eq!(said_in(body.as_bytes()), ": no line  [31m");
-        assert_eq!(said_in(br#"{"errors": [{"code": "DENIED"}]}"#), ": DENIED");
+        assert_eq!(said_in(body.as_bytes()), "denied: no line  [31m");
+        assert_eq!(said_in(br#"{"errors": [{"code": "NAME_UNKNOWN"}]}"#), "name unknown");
         assert_eq!(said_in(b"<html>"), "");
+        assert_eq!(said_in(b"Container Registry is deprecated"), "Container Registry is deprecated");
         let long = format!(r#"{{"errors": [{{"message": "{}"}}]}}"#, "x".repeat(5000));
-        assert_eq!(said_in(long.as_bytes()).len(), LONGEST_QUOTE + 2);
+        assert_eq!(said_in(long.as_bytes()).len(), LONGEST_QUOTE);
+    }
+
+    #[test]
+    fn a_date_to_wait_for_is_read_by_the_registrys_own_clock() {
+        let mut headers = HeaderMap::new();
+        headers.insert(DATE, "Thu, 26 Nov 2020 12:00:00 GMT".parse().unwrap());
+        headers.insert(RETRY_AFTER, "Thu, 26 Nov 2020 12:00:20 GMT".parse().unwrap());
+        assert_eq!(wait_in(&headers), Some(Duration::from_secs(20)));
     }
 }

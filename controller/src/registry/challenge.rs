@@ -22,6 +22,14 @@ pub(super) enum Challenge {
 }
 
 impl Challenge {
+    /// What an answer says was wrong with the token that it was shown: `invalid_token` or `insufficient_scope`
+    /// (RFC 6750, 3.1).
+    pub(super) fn error_in(headers: &HeaderMap) -> Option<String> {
+        let values = headers.get_all(WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
+        let challenges = values.flat_map(ChallengeParser::new).filter_map(Result::ok);
+        challenges.into_iter().find_map(|challenge| parameter(&challenge, "error"))
+    }
+
     /// The challenge in an answer; a token rather than the password where both would do.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let challenges = || {
@@ -38,13 +46,15 @@ impl Challenge {
     }
 
     fn bearer(challenge: &http_auth::ChallengeRef<'_>) -> Option<Self> {
-        let parameter = |name: &str| {
-            let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.to_unescaped())
-        };
         challenge.scheme.eq_ignore_ascii_case("bearer").then_some(())?;
-        Some(Self::Bearer { realm: parameter("realm")?.parse().ok()?, service: parameter("service") })
+        let realm = parameter(challenge, "realm")?.parse().ok()?;
+        Some(Self::Bearer { realm, service: parameter(challenge, "service") })
     }
+}
+
+fn parameter(challenge: &http_auth::ChallengeRef<'_>, name: &str) -> Option<String> {
+    let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.to_unescaped())
 }
 
 /// The address of a token that allows to pull a repository and nothing else, whatever scope the registry asked for.

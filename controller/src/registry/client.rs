@@ -11,11 +11,13 @@ use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode,
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
+use super::Registry;
 use super::answer::{self, MEDIA_TYPES};
 use super::challenge::{Challenge, token_address};
 use super::endpoint::Endpoint;
-use super::{Registry, RegistryError};
-use crate::app::{Credentials, ImageReference, RemoteImage};
+use crate::app::{
+    Credentials, ImageReference, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, RemoteImage,
+};
 
 /// How long one look may take in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,13 +85,15 @@ impl OciRegistry {
         &self,
         reference: &ImageReference,
         credentials: Option<&Credentials>,
-    ) -> Result<Option<RemoteImage>, RegistryError> {
-        let endpoint = Endpoint::of(reference)?;
+    ) -> Result<RemoteImage, RegistryError> {
+        let request = RegistryRequest::new(reference, Purpose::LookUp, credentials);
+        let endpoint = Endpoint::of(reference).map_err(|why| RegistryError::unavailable(why, request.clone()))?;
         let mut conversation = Conversation {
             client: if endpoint.is_plain() { &self.plain } else { &self.secure },
             manifest: endpoint.manifest(reference),
             endpoint,
             reference,
+            request,
             credentials: credentials.filter(|credentials| credentials.host == reference.host()),
             authorization: None,
         };
@@ -99,19 +103,30 @@ impl OciRegistry {
             let is_unchanged = response.status() == StatusCode::OK
                 && answer::digest_of(response.headers()).as_ref() == Some(&last.manifest);
             if is_unchanged {
-                return Ok(Some(last));
+                return Ok(last);
             }
         }
         let response = conversation.send(Method::GET).await?;
-        match response.status() {
-            StatusCode::OK => {
-                let found = answer::image_in(response, reference).await?;
-                self.remember(name, &found);
-                Ok(Some(found))
-            }
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(answer::refusal(response, reference, conversation.was_authorised()).await),
+        if response.status() != StatusCode::OK {
+            return Err(answer::refusal(response, &conversation.request).await);
         }
+        let found = answer::image_in(response, &conversation.request).await?;
+        self.remember(name, &found);
+        Ok(found)
+    }
+
+    /// A look that ends in time.
+    async fn look_in_time(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+    ) -> Result<RemoteImage, RegistryError> {
+        let looking = tokio::time::timeout(TIMEOUT, self.look(reference, credentials));
+        looking.await.unwrap_or_else(|_| {
+            let (host, limit) = (reference.host(), TIMEOUT.as_secs());
+            let message = format!("the registry {host} did not answer within {limit} seconds");
+            Err(RegistryError::unavailable(message, RegistryRequest::new(reference, Purpose::LookUp, credentials)))
+        })
     }
 
     fn last(&self, name: &str) -> Option<RemoteImage> {
@@ -139,14 +154,15 @@ impl Registry for OciRegistry {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Option<RemoteImage>, RegistryError> {
-        let looking = tokio::time::timeout(TIMEOUT, self.look(reference, credentials));
-        looking.await.unwrap_or_else(|_| {
-            Err(RegistryError::Unavailable(format!(
-                "the registry {} did not answer within {} seconds",
-                reference.host(),
-                TIMEOUT.as_secs()
-            )))
-        })
+        match self.look_in_time(reference, credentials).await {
+            Ok(image) => Ok(Some(image)),
+            Err(error) if error.kind.is_absence() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError> {
+        self.look_in_time(reference, credentials).await.err()
     }
 }
 
@@ -165,6 +181,7 @@ struct Conversation<'a> {
     endpoint: Endpoint,
     manifest: Url,
     reference: &'a ImageReference,
+    request: RegistryRequest,
     credentials: Option<&'a Credentials>,
     /// What the registry asked for, once it has.
     authorization: Option<HeaderValue>,
@@ -198,8 +215,15 @@ impl Conversation<'_> {
     }
 
     async fn answer_to(&self, request: RequestBuilder) -> Result<Response, RegistryError> {
-        let host = self.reference.host();
-        request.send().await.map_err(|error| answer::no_answer(host, &error))
+        request.send().await.map_err(|error| {
+            let message = answer::no_answer(self.reference.host(), &error);
+            let read = RegistryError::read(&message, None, &*message, self.request.clone());
+            read.unwrap_or_else(|| self.unavailable(message))
+        })
+    }
+
+    fn unavailable(&self, message: String) -> RegistryError {
+        RegistryError::unavailable(message, self.request.clone())
     }
 
     /// A token for the repository, for the user whose credentials there are, else for anyone.
@@ -208,21 +232,22 @@ impl Conversation<'_> {
         let mut request = self.client.get(token_address(realm, service, self.reference));
         if let Some(credentials) = self.credentials {
             if !self.endpoint.trusts(realm) {
-                return Err(RegistryError::Denied(format!(
+                let message = format!(
                     "{host} wants the credentials for {} to be sent to {}, which is another host; they are not sent there",
                     self.reference,
                     realm.host_str().unwrap_or("an address without a host"),
-                )));
+                );
+                let kind = RegistryErrorKind::AuthenticationRequired;
+                return Err(RegistryError::new(kind, message, self.request.clone()));
             }
             request = request.basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
         }
         let mut response = self.answer_to(request).await?;
         if response.status() != StatusCode::OK {
-            return Err(answer::refusal(response, self.reference, self.credentials.is_some()).await);
+            return Err(answer::refusal(response, &self.request).await);
         }
-        let body = answer::body_of(&mut response, host).await?;
-        bearer_in(&body)
-            .ok_or_else(|| RegistryError::Unavailable(format!("the token server of {host} answered without a token")))
+        let body = answer::body_of(&mut response, host).await.map_err(|why| self.unavailable(why))?;
+        bearer_in(&body).ok_or_else(|| self.unavailable(format!("the token server of {host} answered without a token")))
     }
 
     fn basic(&self) -> Option<HeaderValue> {
@@ -232,11 +257,6 @@ impl Conversation<'_> {
             .get(self.manifest.clone())
             .basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
         request.build().ok()?.headers().get(AUTHORIZATION).cloned()
-    }
-
-    /// Whether the registry was shown who the user is.
-    fn was_authorised(&self) -> bool {
-        self.credentials.is_some() && self.authorization.is_some()
     }
 }
 

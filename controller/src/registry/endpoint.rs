@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::RegistryError;
 use crate::app::ImageReference;
 
 const DOCKER_HUB: &str = "docker.io";
@@ -32,15 +31,17 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// The endpoint of the registry that a reference names: by HTTPS, but for a host on loopback, where Docker
     /// Engine too takes plain HTTP.
-    pub(super) fn of(reference: &ImageReference) -> Result<Self, RegistryError> {
+    ///
+    /// # Errors
+    /// A sentence, when the host is none that an address can have.
+    pub(super) fn of(reference: &ImageReference) -> Result<Self, String> {
         let host = reference.host();
         let known = KNOWN.iter().find(|known| known.host == host);
         let is_plain = is_loopback(host);
         let scheme = if is_plain { "http" } else { "https" };
         let address = known.map_or(host, |known| known.api);
-        let base = Url::parse(&format!("{scheme}://{address}/")).map_err(|error| {
-            RegistryError::Unavailable(format!("\"{host}\" is not the address of a registry: {error}"))
-        })?;
+        let base = Url::parse(&format!("{scheme}://{address}/"))
+            .map_err(|error| format!("\"{host}\" is not the address of a registry: {error}"))?;
         Ok(Self { base, token_server: known.map(|known| known.token_server), is_plain })
     }
 

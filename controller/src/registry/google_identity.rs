@@ -18,8 +18,7 @@ use google_cloud_auth::credentials::{AccessTokenCredentials, Builder, mds};
 use tokio::sync::Mutex;
 
 use super::ambient::AmbientCredentials;
-use super::google::is_google_registry;
-use crate::app::Credentials;
+use crate::app::{Credentials, is_google_registry};
 
 /// The user name beside which Google's registries take an access token for a password
 /// (<https://cloud.google.com/artifact-registry/docs/docker/authentication#token>).
@@ -124,6 +123,12 @@ impl AmbientCredentials for GoogleIdentity {
         };
         *known = Known::Nothing;
         Err(self.problem(&problem))
+    }
+
+    async fn forget(&self, host: &str) {
+        if is_google_registry(host) {
+            *self.known.lock().await = Known::Nothing;
+        }
     }
 }
 

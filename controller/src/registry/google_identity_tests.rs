@@ -129,3 +129,14 @@ async fn a_machine_without_a_service_account_says_so_and_is_asked_again() {
     server.state.refusal.store(0, Ordering::SeqCst);
     assert!(login(&identity, "gcr.io").await.is_ok_and(|found| found.is_some()));
 }
+
+#[tokio::test]
+async fn a_token_that_a_registry_calls_expired_is_fetched_anew() {
+    let server = MetadataServer::start().await;
+    let identity = server.identity();
+    identity.for_host("gcr.io").await.unwrap();
+    identity.forget("docker.io").await;
+    assert_eq!(login(&identity, "gcr.io").await.unwrap().unwrap().1, "token-0");
+    identity.forget("gcr.io").await;
+    assert_eq!(login(&identity, "gcr.io").await.unwrap().unwrap().1, "token-1");
+}

@@ -6,7 +6,6 @@ mod challenge;
 mod client;
 mod credentials;
 mod endpoint;
-mod google;
 mod google_identity;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
@@ -16,7 +15,7 @@ mod user_config;
 
 use async_trait::async_trait;
 
-use crate::app::{Credentials, ImageReference, RemoteImage};
+use crate::app::{Credentials, ImageReference, RegistryError, RemoteImage};
 
 #[cfg(test)]
 pub use ambient::NoAmbientCredentials;
@@ -35,15 +34,8 @@ pub trait Registry: Send + Sync {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Option<RemoteImage>, RegistryError>;
-}
 
-/// Why a registry could not be asked. The messages are for users.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RegistryError {
-    /// It does not answer, or not now.
-    #[error("{0}")]
-    Unavailable(String),
-    /// It wants credentials, or refuses those that it was given.
-    #[error("{0}")]
-    Denied(String),
+    /// What the registry has against giving out a reference, asked once more because somebody was refused in words that
+    /// do not tell enough; `None` when it gives it out.
+    async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError>;
 }

@@ -73,6 +73,10 @@ impl AmbientCredentials for UserConfig {
         self.lock().insert(host.to_owned(), (Instant::now(), answer.clone()));
         answer
     }
+
+    async fn forget(&self, host: &str) {
+        self.lock().remove(host);
+    }
 }
 
 fn read(file: &PathBuf, host: &str) -> Answer {

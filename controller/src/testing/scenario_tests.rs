@@ -1,5 +1,6 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
+mod registries;
 mod revisions;
 
 use std::sync::Arc;

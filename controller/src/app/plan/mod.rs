@@ -27,8 +27,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, Reason, RemoteImage,
-    Revision, RevisionRecord, Step,
+    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, Reason, RegistryError,
+    RemoteImage, Revision, RevisionRecord, Step,
 };
 
 pub use container::RunState;
@@ -74,8 +74,8 @@ pub enum Remote {
     Holds(RemoteImage),
     /// It holds nothing there.
     Nothing,
-    /// It could not be asked, in a sentence.
-    Unknown(String),
+    /// It could not be asked, or did not say.
+    Unknown(RegistryError),
 }
 
 /// What is to be done, in order, and what stands in the way.

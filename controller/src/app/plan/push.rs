@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::image::{Target, tag};
 use super::{Observed, Remote, step};
-use crate::app::{Action, Block, Desired, Destination, Image, ImageReference, ManifestDigest, Part, Reason, Step};
+use crate::app::{
+    Action, Block, Desired, Destination, Image, ImageReference, ManifestDigest, Part, Reason, RegistryError, Step,
+};
 
 /// How a destination stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub enum PushState {
     /// The registry holds the image.
     Held(ManifestDigest),
     /// The registry held the image when it was last asked, and cannot be asked now, for this reason.
-    HeldWhenLastAsked(ManifestDigest, String),
+    HeldWhenLastAsked(ManifestDigest, RegistryError),
     /// It does not hold it yet.
     Missing,
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
 
 use super::*;
+use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
     EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Reason,
@@ -337,8 +338,7 @@ fn a_build_that_failed_is_not_tried_again_until_its_inputs_change() {
         part: Part::Image,
         reason: Reason::BuildFailed,
         message: "step 2 failed".to_owned(),
-        is_terminal: true,
-        stalls: false,
+        retry: Retry::Never,
         build_failure: None,
     };
     observed.attempts.failed(&Action::BuildImage { hash, reference, pull: false, anew: false }, failure);

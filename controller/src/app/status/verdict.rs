@@ -29,7 +29,10 @@ pub(super) fn verdict(old: &ContainerAppStatus, telling: &Telling, outlook: Outl
             Verdict { state: State::Ready, reason: ready_reason(plan, desired), message: ready_message(desired, plan) }
         }
         Outlook::Planned { desired, observed, plan } => match obstacle(observed, plan) {
-            Some(block) => obstructed(old, telling, &block, desired.progress_deadline, now),
+            Some(block) => {
+                let block = Block { is_terminal: block.is_terminal && !goes_on(observed, plan), ..block };
+                obstructed(old, telling, &block, desired.progress_deadline, now)
+            }
             None => working(plan, telling),
         },
         Outlook::Blocked(block) => obstructed(old, telling, block, DEFAULT_DEADLINE, now),
@@ -56,6 +59,11 @@ fn obstacle(observed: &Observed, plan: &Plan) -> Option<Block> {
         Some(Block::waiting(failure.part, failure.reason, failure.message.clone()))
     };
     terminal.cloned().or_else(failed).or_else(|| plan.blocks.first().cloned())
+}
+
+/// Whether there is something else to do that has not failed yet: only when that is done is it stalled.
+fn goes_on(observed: &Observed, plan: &Plan) -> bool {
+    plan.work().any(|step| observed.attempts.failure(&step.action).is_none())
 }
 
 fn obstructed(
@@ -202,11 +210,11 @@ fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
         return not_yet(plan, telling);
     }
     let unknown = plan.pushes.iter().find_map(|(reference, state)| match state {
-        PushState::HeldWhenLastAsked(_, why) => Some(format!("{reference}: {why}")),
+        PushState::HeldWhenLastAsked(_, why) => Some((why.kind.reason(), format!("{reference}: {why}"))),
         PushState::Held(_) | PushState::Missing => None,
     });
-    if let Some(why) = unknown {
-        ("Unknown", Reason::RegistryUnavailable, why)
+    if let Some((reason, why)) = unknown {
+        ("Unknown", reason, why)
     } else {
         let references: Vec<String> = plan.pushes.iter().map(|(reference, _)| reference.to_string()).collect();
         ("True", Reason::DestinationsHold, format!("{} holds the image", references.join(", ")))

@@ -28,7 +28,7 @@ use super::endpoint::{Address, Endpoint};
 use super::failure::Failure;
 use super::severable::Severable;
 use super::tls::TlsMaterial;
-use crate::app::ImageReference;
+use crate::app::RegistryRequest;
 use crate::engine::EngineError;
 
 /// How long an engine has to begin its answer to a call that does little.
@@ -173,13 +173,8 @@ impl Connection {
     }
 
     /// What it means that an image could not be pulled or pushed.
-    pub(super) fn error_of_transfer(
-        &self,
-        failure: impl Into<Failure>,
-        reference: &ImageReference,
-        has_credentials: bool,
-    ) -> EngineError {
-        failure.into().into_error_of_transfer(reference, has_credentials, self.endpoint())
+    pub(super) fn error_of_transfer(&self, failure: impl Into<Failure>, request: &RegistryRequest) -> EngineError {
+        failure.into().into_error_of_transfer(request, self.endpoint())
     }
 
     /// Sends a request with an empty body and a registry's credentials, as the engine decodes them, and gives the

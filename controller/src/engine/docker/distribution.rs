@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::images::repository_name;
 use super::transfer::registry_auth;
-use crate::app::{Credentials, ImageReference, ManifestDigest};
+use crate::app::{Credentials, ImageReference, ManifestDigest, Purpose, RegistryError, RegistryRequest};
 use crate::engine::EngineError;
 
 /// An engine waits for a registry that does not answer for minutes; nobody waits that long for a look.
@@ -50,13 +50,14 @@ pub(super) async fn look_up(
             .parse()
             .map_err(|_| Failure::Unintelligible(format!("\"{}\" is no digest", inspection.descriptor.digest)))
     };
+    let request = RegistryRequest::new(reference, Purpose::Build, credentials);
     let Ok(answer) = tokio::time::timeout(LIMIT, asked).await else {
         let message = format!("{reference}: the registry has not answered within {} seconds", LIMIT.as_secs());
-        return Err(EngineError::RegistryUnavailable(message));
+        return Err(EngineError::Registry(RegistryError::unavailable(message, request)));
     };
-    match answer.map_err(|failure| connection.error_of_transfer(failure, reference, credentials.is_some())) {
+    match answer.map_err(|failure| connection.error_of_transfer(failure, &request)) {
         Ok(digest) => Ok(Some(digest)),
-        Err(EngineError::ImageNotFound(_)) => Ok(None),
+        Err(EngineError::Registry(error)) if error.kind.is_absence() => Ok(None),
         Err(error) => Err(error),
     }
 }

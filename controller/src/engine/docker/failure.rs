@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bollard::errors::Error;
 
-use crate::app::ImageReference;
+use crate::app::{RegistryError, RegistryRequest};
 use crate::engine::EngineError;
 
 /// How a call failed.
@@ -97,12 +97,7 @@ impl Failure {
     }
 
     /// What it means for an image that was to be pulled or pushed.
-    pub(super) fn into_error_of_transfer(
-        self,
-        reference: &ImageReference,
-        has_credentials: bool,
-        endpoint: &str,
-    ) -> EngineError {
+    pub(super) fn into_error_of_transfer(self, request: &RegistryRequest, endpoint: &str) -> EngineError {
         if matches!(self, Self::Unreachable(_) | Self::Unintelligible(_)) {
             return self.into_error(endpoint);
         }
@@ -110,93 +105,13 @@ impl Failure {
         let is_absent_here = self.message().contains("does not exist locally")
             || self.message().starts_with("tag does not exist")
             || self.message().starts_with("No such image");
+        let reference = request.reference.as_ref().map_or_else(|| "the image".to_owned(), ToString::to_string);
         if is_absent_here {
             return EngineError::NotFound(format!("the engine has no image {reference}"));
         }
         let message = format!("{reference}: {}", self.message());
-        match RegistryAnswer::of(self.message(), has_credentials) {
-            Some(RegistryAnswer::Unavailable) => EngineError::RegistryUnavailable(message),
-            Some(RegistryAnswer::Denied) => EngineError::Denied(message),
-            Some(RegistryAnswer::Missing) => EngineError::ImageNotFound(message),
-            None => EngineError::Other(message),
-        }
-    }
-}
-
-/// What a registry meant, as an engine passes it on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RegistryAnswer {
-    /// It does not answer, or not now.
-    Unavailable,
-    /// It wants credentials, or other ones.
-    Denied,
-    /// It does not have the image.
-    Missing,
-}
-
-const UNAVAILABLE: &[&str] = &[
-    "dial tcp",
-    "connection refused",
-    "connection reset",
-    "no such host",
-    "server misbehaving",
-    "name resolution",
-    "network is unreachable",
-    "no route to host",
-    "i/o timeout",
-    "timeout exceeded",
-    "handshake timeout",
-    "deadline exceeded",
-    "request canceled",
-    "unexpected eof",
-    "broken pipe",
-    "x509:",
-    "tls: ",
-    "toomanyrequests",
-    "too many requests",
-    "internal server error",
-    "bad gateway",
-    "service unavailable",
-    "gateway timeout",
-];
-/// Docker Engine 29 leaves out a registry's code where there is a message; the words after "authorization failed" are
-/// those of Google's registries.
-const WANTS_CREDENTIALS: &[&str] = &[
-    "no basic auth credentials",
-    "unauthorized",
-    "authentication required",
-    "authorization failed",
-    "authentication failed",
-    "not authenticated",
-    "unauthenticated request",
-    "forbidden",
-];
-/// Docker Hub answers so for what it does not have and for what one may not see, to tell neither.
-const MISSING_OR_DENIED: &[&str] = &["repository does not exist or may require", "insufficient_scope"];
-const MISSING: &[&str] = &["manifest unknown", "name unknown", "not found", "does not exist"];
-
-impl RegistryAnswer {
-    /// Reads the message of a pull or a push.
-    ///
-    /// What may be either missing or denied is called denied when credentials were shown, since they are what one
-    /// would look at, and missing when there were none: most public images need none, and a misspelt name is the
-    /// likelier fault. The message says both in either case.
-    pub(super) fn of(message: &str, has_credentials: bool) -> Option<Self> {
-        let message = message.to_lowercase();
-        let has_any = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-        if has_any(UNAVAILABLE) || message.ends_with(": eof") {
-            Some(Self::Unavailable)
-        } else if has_any(WANTS_CREDENTIALS) {
-            Some(Self::Denied)
-        } else if has_any(MISSING_OR_DENIED) && !has_credentials {
-            Some(Self::Missing)
-        } else if has_any(MISSING_OR_DENIED) || message.contains("denied") {
-            Some(Self::Denied)
-        } else if has_any(MISSING) {
-            Some(Self::Missing)
-        } else {
-            None
-        }
+        RegistryError::read(self.message(), None, &*message, request.clone())
+            .map_or(EngineError::Other(message), EngineError::Registry)
     }
 }
 
@@ -238,15 +153,11 @@ fn host_address(word: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{Purpose, RegistryErrorKind};
 
     fn start(message: &str) -> EngineError {
         let failure = Failure::Refused { status: 500, message: message.to_owned() };
         failure.into_error_of_start("unix:///run/docker.sock")
-    }
-
-    fn pull(message: &str, has_credentials: bool) -> EngineError {
-        let reference = "gcr.io/my-project/node-app:0.2".parse().unwrap();
-        Failure::Reported(message.to_owned()).into_error_of_transfer(&reference, has_credentials, "unix:///x")
     }
 
     #[test]
@@ -284,39 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_registry_says_is_told_apart() {
-        for message in [
-            "no basic auth credentials",
-            "push access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials",
-            "denied: requested access to the resource is denied",
-            "unexpected status from HEAD request to https://gcr.io/v2/a/manifests/b: 403 Forbidden",
-            "unauthorized: authentication required",
-        ] {
-            assert!(matches!(pull(message, true), EngineError::Denied(_)), "{message}");
-        }
-        for message in [
-            "Get \"https://gcr.io/v2/\": dial tcp 10.210.0.1:443: connect: connection refused",
-            "received unexpected HTTP status: 500 Internal Server Error",
-            "toomanyrequests: You have reached your unauthenticated pull rate limit",
-            "Get \"https://gcr.io/v2/\": EOF",
-            "Get \"https://gcr.io/v2/\": x509: certificate signed by unknown authority",
-        ] {
-            assert!(matches!(pull(message, true), EngineError::RegistryUnavailable(_)), "{message}");
-        }
-        for message in [
-            "manifest for gcr.io/a/b:c not found: manifest unknown: manifest unknown",
-            "gcr.io/a/b:c: not found",
-            "name unknown: Repository \"b\" not found",
-        ] {
-            assert!(matches!(pull(message, true), EngineError::ImageNotFound(_)), "{message}");
-        }
-    }
-
-    #[test]
-    fn what_may_be_missing_or_denied_is_missing_without_credentials_and_denied_with_them() {
-        let message = "pull access denied for nope, repository does not exist or may require 'docker login': denied: requested access to the resource is denied";
-        assert!(matches!(pull(message, false), EngineError::ImageNotFound(_)));
-        assert!(matches!(pull(message, true), EngineError::Denied(_)));
+    fn what_a_registry_has_against_it_is_told_with_the_reference() {
+        let pull = |message: &str| {
+            let reference = "gcr.io/my-project/node-app:0.2".parse().unwrap();
+            let request = RegistryRequest::new(&reference, Purpose::Pull, None);
+            Failure::Reported(message.to_owned()).into_error_of_transfer(&request, "unix:///x")
+        };
+        let error = pull("manifest unknown");
+        assert_eq!(error.registry_kind(), Some(RegistryErrorKind::ManifestUnknown));
+        assert!(error.to_string().starts_with("gcr.io/my-project/node-app:0.2: manifest unknown; "), "{error}");
+        assert!(matches!(pull("no space left on device"), EngineError::Other(_)));
+        assert!(matches!(pull("tag does not exist: x"), EngineError::NotFound(_)));
     }
 
     #[test]

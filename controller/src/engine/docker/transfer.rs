@@ -15,7 +15,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::images::repository_name;
 use super::json_lines::json_lines;
-use crate::app::{Credentials, ImageReference};
+use crate::app::{Credentials, ImageReference, Purpose, RegistryRequest};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
 
 pub(super) async fn pull(
@@ -26,7 +26,7 @@ pub(super) async fn pull(
 ) -> Result<(), EngineError> {
     let repository = repository_name(reference.repository());
     let path = format!("/images/create?fromImage={repository}&tag={}", reference.tag());
-    transfer(connection, &path, reference, credentials, progress).await
+    transfer(connection, &path, (reference, Purpose::Pull), credentials, progress).await
 }
 
 /// The tag is named: without it the engine would push every tag of the repository.
@@ -38,13 +38,13 @@ pub(super) async fn push(
 ) -> Result<(), EngineError> {
     let repository = repository_name(reference.repository());
     let path = format!("/images/{repository}/push?tag={}", reference.tag());
-    transfer(connection, &path, reference, credentials, progress).await
+    transfer(connection, &path, (reference, Purpose::Push), credentials, progress).await
 }
 
 async fn transfer(
     connection: &Connection,
     path: &str,
-    reference: &ImageReference,
+    (reference, purpose): (&ImageReference, Purpose),
     credentials: Option<&Credentials>,
     progress: &ProgressSink,
 ) -> Result<(), EngineError> {
@@ -61,7 +61,8 @@ async fn transfer(
         }
         Ok(())
     };
-    outcome.await.map_err(|failure: Failure| connection.error_of_transfer(failure, reference, credentials.is_some()))
+    let request = RegistryRequest::new(reference, purpose, credentials);
+    outcome.await.map_err(|failure: Failure| connection.error_of_transfer(failure, &request))
 }
 
 /// The value of `X-Registry-Auth`: JSON in the URL-safe base64 of RFC 4648, padded, as `docker` sends it. Without

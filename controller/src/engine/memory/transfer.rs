@@ -2,9 +2,9 @@
 
 use super::MemoryEngine;
 use super::images::Origin;
-use crate::app::{Credentials, ImageReference, ImageStore, ManifestDigest};
+use crate::app::{Credentials, ImageReference, ImageStore, ManifestDigest, Purpose};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
-use crate::registry::memory::{LayerFate, MemoryLayer, Published};
+use crate::registry::memory::{LayerFate, MemoryLayer, Published, Refusal};
 
 impl MemoryEngine {
     pub(super) fn look_up(
@@ -12,10 +12,10 @@ impl MemoryEngine {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Option<ManifestDigest>, EngineError> {
-        match self.registry.fetch(reference, credentials).map_err(EngineError::from) {
+        match self.registry.fetch(reference, credentials) {
             Ok(published) => Ok(Some(published.remote.manifest)),
-            Err(EngineError::ImageNotFound(_)) => Ok(None),
-            Err(error) => Err(error),
+            Err(Refusal::Missing) => Ok(None),
+            Err(refusal) => Err(refusal.into_engine_error(reference, Purpose::Build, credentials)),
         }
     }
 
@@ -25,7 +25,8 @@ impl MemoryEngine {
         credentials: Option<&Credentials>,
         progress: &ProgressSink,
     ) -> Result<(), EngineError> {
-        let published = self.registry.fetch(reference, credentials)?;
+        let refused = |refusal: Refusal| refusal.into_engine_error(reference, Purpose::Pull, credentials);
+        let published = self.registry.fetch(reference, credentials).map_err(refused)?;
         let now = self.clock.now();
         let present = self.change(|state| {
             let present = state.images.layers();
@@ -61,7 +62,8 @@ impl MemoryEngine {
             })
             .ok_or_else(missing)?;
         let published = Published { image, remote: remote.clone() };
-        for fate in self.registry.receive(reference, credentials, published)? {
+        let refused = |refusal: Refusal| refusal.into_engine_error(reference, Purpose::Push, credentials);
+        for fate in self.registry.receive(reference, credentials, published).map_err(refused)? {
             match fate {
                 LayerFate::Existed(layer) => tell_layer(progress, &layer, LayerState::Exists),
                 LayerFate::Mounted { layer, from } => {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{BASE64, CredentialsError, NamedFor};
 use crate::app::Credentials;
-use crate::registry::google::is_google_registry;
+use crate::app::is_google_registry;
 
 const USER: &str = "_json_key";
 

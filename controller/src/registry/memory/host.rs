@@ -1,6 +1,7 @@
 //! One host of the registries in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::{MemoryImage, MemoryLayer, Refusal, belong_to};
 use crate::app::{Credentials, Digest, ImageReference, RemoteImage};
@@ -41,6 +42,8 @@ pub(super) struct Host {
     holders: BTreeMap<Digest, BTreeSet<String>>,
     pub(super) user: Option<(String, String)>,
     pub(super) is_away: bool,
+    /// What it says to everyone, and how long it asks to wait.
+    pub(super) refusal: Option<(String, Option<Duration>)>,
     pub(super) requests: usize,
     pub(super) layers_sent: usize,
     pub(super) misdirected: usize,
@@ -54,6 +57,7 @@ impl Host {
             holders: BTreeMap::new(),
             user: None,
             is_away: name == NOWHERE,
+            refusal: None,
             requests: 0,
             layers_sent: 0,
             misdirected: 0,
@@ -61,12 +65,11 @@ impl Host {
     }
 
     /// Counts a request and lets it in, or not.
-    pub(super) fn admit(
-        &mut self,
-        reference: &ImageReference,
-        credentials: Option<&Credentials>,
-    ) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, credentials: Option<&Credentials>) -> Result<(), Refusal> {
         self.requests += 1;
+        if let Some((words, retry_after)) = &self.refusal {
+            return Err(Refusal::Said(words.clone(), *retry_after));
+        }
         if self.is_away {
             let name = &self.name;
             return Err(Refusal::Away(format!(
@@ -80,9 +83,9 @@ impl Host {
         };
         self.misdirected += misdirected;
         match (&self.user, shown) {
-            (Some(_), None) => Err(Refusal::Denied(format!("{reference}: no basic auth credentials"))),
+            (Some(_), None) => Err(Refusal::Said("no basic auth credentials".to_owned(), None)),
             (Some(user), Some(shown)) if !belong_to(shown, user) => {
-                Err(Refusal::Denied(format!("{reference}: unauthorized: authentication required")))
+                Err(Refusal::Said("unauthorized: authentication required".to_owned(), None))
             }
             _ => Ok(()),
         }

@@ -11,12 +11,13 @@ mod image;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
-use super::{Registry, RegistryError};
-use crate::app::{Credentials, ImageReference, RemoteImage};
+use super::Registry;
+use crate::app::{Credentials, ImageReference, Purpose, RegistryError, RemoteImage};
 
 pub(crate) use error::Refusal;
 pub(crate) use host::{LayerFate, Published};
@@ -68,6 +69,13 @@ impl MemoryRegistry {
         self.with_host(host, |host| host.is_away = !is_available);
     }
 
+    /// Lets a host say this to everyone, in an engine's words, and ask to wait so long; or serve everyone again.
+    pub fn refuse(&self, host: &str, refusal: Option<(&str, Option<Duration>)>) {
+        self.with_host(host, |host| {
+            host.refusal = refusal.map(|(words, retry_after)| (words.to_owned(), retry_after));
+        });
+    }
+
     /// What a tag holds, without a request.
     pub fn tagged(&self, reference: &ImageReference) -> Option<RemoteImage> {
         self.with_host(reference.host(), |host| host.published(reference).map(|published| published.remote.clone()))
@@ -95,8 +103,8 @@ impl MemoryRegistry {
         credentials: Option<&Credentials>,
     ) -> Result<Published, Refusal> {
         self.with_host(reference.host(), |host| {
-            host.admit(reference, credentials)?;
-            host.published(reference).cloned().ok_or_else(|| Refusal::Missing(reference.clone()))
+            host.admit(credentials)?;
+            host.published(reference).cloned().ok_or(Refusal::Missing)
         })
     }
 
@@ -108,7 +116,7 @@ impl MemoryRegistry {
         published: Published,
     ) -> Result<Vec<LayerFate>, Refusal> {
         self.with_host(reference.host(), |host| {
-            host.admit(reference, credentials)?;
+            host.admit(credentials)?;
             Ok(host.publish(reference, published))
         })
     }
@@ -138,10 +146,14 @@ impl Registry for MemoryRegistry {
     ) -> Result<Option<RemoteImage>, RegistryError> {
         match self.fetch(reference, credentials) {
             Ok(published) => Ok(Some(published.remote)),
-            Err(Refusal::Missing(_)) => Ok(None),
-            Err(Refusal::Away(message)) => Err(RegistryError::Unavailable(message)),
-            Err(Refusal::Denied(message)) => Err(RegistryError::Denied(message)),
+            Err(Refusal::Missing) => Ok(None),
+            Err(refusal) => Err(refusal.into_error(reference, Purpose::LookUp, credentials)),
         }
+    }
+
+    async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError> {
+        let refusal = self.fetch(reference, credentials).err()?;
+        Some(refusal.into_error(reference, Purpose::LookUp, credentials))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use self::server::{Answer, Server, answer, authorisation_of};
 use super::*;
-use crate::app::{ConfigDigest, Digest, ManifestDigest};
+use crate::app::{ConfigDigest, Digest, ManifestDigest, RegistryErrorKind};
 
 const CONFIG: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 const IMAGE_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -50,11 +50,10 @@ fn challenge(realm: &str) -> String {
     format!("Bearer realm=\"{realm}\",service=\"the registry\",scope=\"registry:catalog:*\"")
 }
 
-async fn message(server: &Server, credentials: Option<&Credentials>) -> (bool, String) {
-    match server.look_up(credentials).await.unwrap_err() {
-        RegistryError::Denied(message) => (true, message.replace(&server.address, "HOST")),
-        RegistryError::Unavailable(message) => (false, message.replace(&server.address, "HOST")),
-    }
+/// What a look comes to, and what was said.
+async fn refusal(server: &Server, credentials: Option<&Credentials>) -> (RegistryErrorKind, String) {
+    let error = server.look_up(credentials).await.unwrap_err();
+    (error.kind, error.message.replace(&server.address, "HOST"))
 }
 
 #[tokio::test]
@@ -82,8 +81,9 @@ async fn a_registry_that_names_no_digest_is_believed_by_what_it_sends() {
 #[tokio::test]
 async fn a_manifest_that_does_not_have_its_digest_is_refused() {
     let server = Server::answering(|_| answer(200, &[("docker-content-digest", CONFIG)], image_manifest())).await;
-    let (is_denied, message) = message(&server, None).await;
-    assert!(!is_denied && message.contains("does not have the digest that it named"), "{message}");
+    let (kind, message) = refusal(&server, None).await;
+    assert_eq!(kind, RegistryErrorKind::DigestMismatch);
+    assert!(message.contains("does not have the digest that it named"), "{message}");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn what_one_user_may_see_is_not_told_to_another() {
     let found = registry.look_up(&server.reference(), Some(&server.credentials())).await;
     assert_eq!(found, Ok(Some(image())));
     let stranger = registry.look_up(&server.reference(), None).await;
-    assert!(matches!(stranger, Err(RegistryError::Denied(_))), "{stranger:?}");
+    assert_eq!(stranger.unwrap_err().kind, RegistryErrorKind::AuthenticationRequired);
 }
 
 #[tokio::test]
@@ -119,38 +119,64 @@ async fn a_tag_that_is_not_there_is_none() {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"unknown"}}]}}"#);
         let server = Server::answering(move |_| answer(404, &[], body.clone())).await;
         assert_eq!(server.look_up(None).await, Ok(None), "{code}");
+        let objection = registry().objection(&server.reference(), None).await.unwrap();
+        let is_of_the_repository = objection.kind == RegistryErrorKind::RepositoryNotFound;
+        assert_eq!(is_of_the_repository, code == "NAME_UNKNOWN", "{objection:?}");
     }
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_in_a_sentence() {
+async fn a_refusal_is_told_in_the_registrys_words_and_with_what_helps() {
     let body = r#"{"errors":[{"code":"DENIED","message":"no permission"}]}"#;
     let server = Server::answering(move |_| answer(403, &[], body)).await;
-    assert_eq!(
-        message(&server, None).await,
-        (
-            true,
-            "HOST wants credentials for HOST/my-project/node-app:0.2 (403): no permission; name a Secret that has some for HOST".to_owned()
-        )
-    );
+    let said = "HOST answered 403 for HOST/my-project/node-app:0.2: denied: no permission".to_owned();
+    assert_eq!(refusal(&server, None).await, (RegistryErrorKind::AuthenticationRequired, said.clone()));
+    assert_eq!(refusal(&server, Some(&server.credentials())).await, (RegistryErrorKind::PermissionDenied, said));
+    let error = server.look_up(None).await.unwrap_err().to_string();
+    assert!(error.contains("name a Secret that has some for 127.0.0.1:"), "{error}");
+
     let server = Server::answering(|_| answer(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
-    let (is_denied, without) = message(&server, None).await;
-    assert!(is_denied && without.starts_with("HOST wants credentials for "), "{without}");
-    let (is_denied, with) = message(&server, Some(&server.credentials())).await;
-    assert!(is_denied && with.starts_with("HOST refuses the credentials that it was given"), "{with}");
+    for credentials in [None, Some(server.credentials())] {
+        let (kind, _) = refusal(&server, credentials.as_ref()).await;
+        assert_eq!(kind, RegistryErrorKind::AuthenticationRequired);
+    }
 }
 
 #[tokio::test]
-async fn trouble_of_the_registry_is_not_a_refusal() {
-    for (status, expected) in [
-        (429, "the registry HOST was asked too often (429); it asks to wait for 7"),
-        (500, "the registry HOST answered 500 when asked for HOST/my-project/node-app:0.2; it asks to wait for 7"),
-        (503, "the registry HOST answered 503 when asked for HOST/my-project/node-app:0.2; it asks to wait for 7"),
-        (412, "the registry HOST answered 412 when asked for HOST/my-project/node-app:0.2; it asks to wait for 7"),
+async fn a_token_that_is_valid_no_longer_is_told_apart() {
+    let expired = "Basic realm=\"x\", Bearer realm=\"https://x/t\",error=\"invalid_token\"";
+    for (username, challenge) in [("oauth2accesstoken", "Basic realm=\"x\""), ("user", expired)] {
+        let server = Server::answering(move |request| match authorisation_of(request) {
+            None => answer(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
+            Some(_) => answer(401, &[("www-authenticate", challenge)], ""),
+        })
+        .await;
+        let credentials = Credentials { username: username.to_owned(), ..server.credentials() };
+        assert_eq!(refusal(&server, Some(&credentials)).await.0, RegistryErrorKind::TokenExpired, "{username}");
+    }
+}
+
+#[tokio::test]
+async fn trouble_of_the_registry_is_not_a_refusal_and_says_how_long_to_wait() {
+    for (status, kind) in [
+        (429, RegistryErrorKind::RateLimited),
+        (500, RegistryErrorKind::Unavailable),
+        (503, RegistryErrorKind::Unavailable),
+        (412, RegistryErrorKind::Unavailable),
     ] {
         let server = Server::answering(move |_| answer(status, &[("retry-after", "7")], "")).await;
-        assert_eq!(message(&server, None).await, (false, expected.to_owned()));
+        let said = format!("HOST answered {status} for HOST/my-project/node-app:0.2");
+        assert_eq!(refusal(&server, None).await, (kind, said));
+        let error = server.look_up(None).await.unwrap_err();
+        assert_eq!(error.retry_after.map(|wait| wait.as_secs()), Some(7));
     }
+}
+
+#[tokio::test]
+async fn an_image_in_the_format_of_2015_is_told_as_such() {
+    let old = r#"{"schemaVersion":1,"name":"app","fsLayers":[],"history":[]}"#;
+    let server = Server::answering(move |_| answer(200, &[], old)).await;
+    assert_eq!(refusal(&server, None).await.0, RegistryErrorKind::RegistryRetired);
 }
 
 #[tokio::test]
@@ -160,13 +186,14 @@ async fn a_registry_that_is_not_there_does_not_answer() {
     let reference = format!("{}/app", free.local_addr().unwrap()).parse().unwrap();
     drop((server, free));
     let error = registry().look_up(&reference, None).await.unwrap_err();
-    assert!(matches!(&error, RegistryError::Unavailable(text) if text.contains("does not answer: ")), "{error}");
+    assert_eq!(error.kind, RegistryErrorKind::Unavailable);
+    assert!(error.to_string().contains("does not answer: "), "{error}");
 }
 
 #[tokio::test]
 async fn an_answer_without_an_end_is_not_read_to_it() {
     let server = Server::answering(|_| answer(200, &[], vec![b' '; 5 << 20])).await;
-    let (_, message) = message(&server, None).await;
+    let (_, message) = refusal(&server, None).await;
     assert!(message.contains("more than 4 MiB"), "{message}");
 }
 
@@ -182,7 +209,7 @@ async fn a_password_is_shown_to_a_registry_that_asks_for_it() {
 async fn a_password_for_another_host_is_shown_to_nobody() {
     let server = Server::answering(wants_basic).await;
     let foreign = Credentials { host: "gcr.io".to_owned(), ..server.credentials() };
-    assert!(matches!(server.look_up(Some(&foreign)).await, Err(RegistryError::Denied(_))));
+    assert_eq!(refusal(&server, Some(&foreign)).await.0, RegistryErrorKind::AuthenticationRequired);
     assert_eq!(server.authorisations(), [None]);
 }
 
@@ -227,8 +254,7 @@ async fn without_a_password_a_token_for_anyone_will_do() {
 async fn a_token_server_that_refuses_the_password_is_a_refusal() {
     let server = with_own_token_server().await;
     let wrong = Credentials { password: "wrong".into(), ..server.credentials() };
-    let (is_denied, message) = message(&server, Some(&wrong)).await;
-    assert!(is_denied && message.starts_with("HOST refuses the credentials"), "{message}");
+    assert_eq!(refusal(&server, Some(&wrong)).await.0, RegistryErrorKind::AuthenticationRequired);
 }
 
 #[tokio::test]
@@ -236,8 +262,9 @@ async fn a_foreign_token_server_gets_no_password() {
     let foreign = Server::answering(|_| answer(200, &[], r#"{"token":"x"}"#)).await;
     let realm = format!("http://{}/token", foreign.address);
     let server = Server::answering(move |_| answer(401, &[("www-authenticate", &challenge(&realm))], "")).await;
-    let (is_denied, message) = message(&server, Some(&server.credentials())).await;
-    assert!(is_denied && message.contains("which is another host; they are not sent there"), "{message}");
+    let (kind, message) = refusal(&server, Some(&server.credentials())).await;
+    assert_eq!(kind, RegistryErrorKind::AuthenticationRequired);
+    assert!(message.contains("which is another host; they are not sent there"), "{message}");
     assert_eq!(foreign.authorisations(), []);
     assert_eq!(server.authorisations(), [None]);
 }
@@ -249,7 +276,7 @@ async fn a_host_that_a_registry_redirects_to_gets_no_password() {
     let redirects_strangers = location.clone();
     let server = Server::answering(move |_| answer(307, &[("location", &redirects_strangers)], "")).await;
     let denied = server.look_up(Some(&server.credentials())).await;
-    assert!(matches!(denied, Err(RegistryError::Denied(_))), "{denied:?}");
+    assert_eq!(denied.unwrap_err().kind, RegistryErrorKind::AuthenticationRequired);
     assert_eq!(foreign.authorisations(), [None]);
 
     let redirects_users = Server::answering(move |request| match authorisation_of(request) {
@@ -258,7 +285,7 @@ async fn a_host_that_a_registry_redirects_to_gets_no_password() {
     })
     .await;
     let denied = redirects_users.look_up(Some(&redirects_users.credentials())).await;
-    assert!(matches!(denied, Err(RegistryError::Denied(_))), "{denied:?}");
+    assert_eq!(denied.unwrap_err().kind, RegistryErrorKind::AuthenticationRequired);
     assert_eq!(redirects_users.authorisations(), [None, Some(BASIC.to_owned())]);
     assert_eq!(foreign.authorisations(), [None, None]);
 }

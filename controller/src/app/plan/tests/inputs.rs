@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::*;
 use crate::app::{Block, BuildAccess};
+use crate::app::{Purpose, RegistryError, RegistryRequest};
 
 const BASE: &str = "node:6";
 
@@ -93,7 +94,9 @@ fn registries_are_asked_at_the_interval_when_something_follows_from_it() {
 fn while_a_registry_cannot_be_asked_what_counted_before_counts() {
     let desired = built_on_a_base();
     let (_, mut observed) = well_on(&desired, holds("one"));
-    observed.base_images.insert(base(), Remote::Unknown("no route".to_owned()));
+    let request = RegistryRequest::new(&base(), Purpose::Build, None);
+    let no_route = RegistryError::unavailable("no route", request);
+    observed.base_images.insert(base(), Remote::Unknown(no_route));
     observed.memory.base_images.insert(base(), digest("one").to_string());
     assert_eq!(builds(&desired, &observed), None);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use longshore_crds::{BuildFailure, RevisionOutcome, SourceStatus};
 
 use super::*;
+use crate::app::Retry;
 use crate::app::{AttemptKey, ContextContent, Making, RevisionRecord};
 
 /// Everything as it should be, and no record yet.
@@ -82,8 +83,7 @@ fn failed(desired: &Desired, at: Timestamp) -> Observed {
         part: Part::Image,
         reason: Reason::BuildFailed,
         message: "step 2 failed".to_owned(),
-        is_terminal: true,
-        stalls: false,
+        retry: Retry::Never,
         build_failure: Some(BuildFailure { step: Some("RUN false".to_owned()), ..BuildFailure::default() }),
     };
     let making = Making {
@@ -287,7 +287,7 @@ fn a_failure_is_recorded_before_the_build_is_tried_again() {
     let desired = wanted();
     let mut observed = failed(&desired, now());
     let mut failure = observed.attempts.failure(&build_action(&desired)).unwrap().clone();
-    failure.is_terminal = false;
+    failure.retry = Retry::SOON;
     observed.attempts.failed(&build_action(&desired), failure);
     let planned = plan(&desired, &observed, now() + Duration::from_secs(600));
     let actions = actions(&planned);
@@ -343,15 +343,15 @@ fn a_record_that_cannot_be_written_holds_nothing_up() {
         part: Part::Image,
         reason: Reason::RevisionNotRecorded,
         message: "forbidden".to_owned(),
-        is_terminal: false,
-        stalls: false,
+        retry: Retry::SOON,
         build_failure: None,
     };
     observed.attempts.failed(&step.action, failure);
     let planned = plan(&desired, &observed, now());
     assert_eq!(actions(&planned), ["create container my-app", "start container my-app"]);
-    assert_eq!((planned.blocks.len(), planned.look_again), (0, Some(Duration::from_secs(1))));
-    let later = plan(&desired, &observed, now() + Duration::from_secs(1));
+    let wait = planned.look_again.unwrap();
+    assert!(planned.blocks.is_empty() && wait >= Duration::from_secs(1) && wait < Duration::from_secs(2), "{wait:?}");
+    let later = plan(&desired, &observed, now() + wait);
     assert_eq!(actions(&later)[0], "record revision 1");
 }
 

@@ -2,7 +2,7 @@
 
 use longshore_crds::BuildFailure;
 
-use super::super::failure::RegistryAnswer;
+use crate::app::{Credentials, ImageReference, Purpose, RegistryError, RegistryRequest, Shown};
 use crate::engine::{BuildFailed, BuildReport, EngineError};
 
 /// What BuildKit and its callers put before the cause.
@@ -27,8 +27,6 @@ const PASSING: &[&str] = &[
     "No such image: sha256:",
 ];
 
-const WANTS_CREDENTIALS: &str = "; name a Secret with credentials for its registry in spec.image.pullSecrets";
-
 /// Where a build stood when it failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Broken {
@@ -51,7 +49,7 @@ impl Broken {
     ///
     /// It is the build's own fault, and would be again, unless it is a registry's that did not give a base image, or the
     /// engine's.
-    pub(super) fn into_error(self, message: &str, report: BuildReport) -> EngineError {
+    pub(super) fn into_error(self, message: &str, credentials: &[Credentials], report: BuildReport) -> EngineError {
         let message = self.cause.as_deref().unwrap_or(message);
         let exit_code = exit_code(message);
         let cause = unwrapped(message);
@@ -59,22 +57,16 @@ impl Broken {
         if exit_code.is_none() && PASSING.iter().any(|trouble| cause.contains(trouble)) {
             return EngineError::Other(format!("the engine could not go on with the build: {cause}"));
         }
-        if let Some(program) = self.missing_program() {
-            let sentence = format!("{program}, cannot be had: {cause}");
-            return match RegistryAnswer::of(cause, false) {
-                Some(RegistryAnswer::Denied) => EngineError::Denied(format!("{sentence}{WANTS_CREDENTIALS}")),
-                Some(RegistryAnswer::Missing) => EngineError::ImageNotFound(sentence),
-                Some(RegistryAnswer::Unavailable) | None => EngineError::RegistryUnavailable(sentence),
-            };
-        }
-        if let Some(image) = &self.base_image {
-            let sentence = format!("the base image {image} cannot be had: {cause}");
-            match RegistryAnswer::of(cause, false) {
-                Some(RegistryAnswer::Unavailable) => return EngineError::RegistryUnavailable(sentence),
-                Some(RegistryAnswer::Denied) => {
-                    return EngineError::Denied(format!("{sentence}{WANTS_CREDENTIALS}"));
+        if let Some((image, sentence)) = self.missing_image(cause) {
+            let request = request_for(image, credentials);
+            let read = RegistryError::read(cause, None, &*sentence, request.clone());
+            match read {
+                Some(error) => return EngineError::Registry(error),
+                // What BuildKit was to run for the build is nothing that the Dockerfile's steps could be at fault for.
+                None if self.frontend.is_some() || self.generator.is_some() => {
+                    return EngineError::Registry(RegistryError::unavailable(sentence, request));
                 }
-                Some(RegistryAnswer::Missing) | None => {}
+                None => {}
             }
         }
         let sentence = match (&self.base_image, &self.step, exit_code) {
@@ -90,17 +82,28 @@ impl Broken {
         })
     }
 
-    /// What BuildKit was to run for the build and could not get.
-    fn missing_program(&self) -> Option<String> {
-        let frontend = || {
-            let image = self.frontend.as_ref()?;
-            Some(format!("the front end {image}, which the Dockerfile's # syntax= names"))
+    /// The image that the build could not get, and the sentence that says so: what BuildKit was to run for the build, or
+    /// a base image.
+    fn missing_image(&self, cause: &str) -> Option<(&str, String)> {
+        let (image, what) = match (&self.frontend, &self.generator, &self.base_image) {
+            (Some(image), ..) => (image, format!("the front end {image}, which the Dockerfile's # syntax= names,")),
+            (None, Some(image), _) => (image, format!("the image {image}, which makes the SBOM (attestations.sbom),")),
+            (None, None, Some(image)) => (image, format!("the base image {image}")),
+            (None, None, None) => return None,
         };
-        let generator = || {
-            let image = self.generator.as_ref()?;
-            Some(format!("the image {image}, which makes the SBOM (attestations.sbom)"))
-        };
-        frontend().or_else(generator)
+        Some((image, format!("{what} cannot be had: {cause}")))
+    }
+}
+
+/// What a registry was asked for, with these credentials.
+fn request_for(image: &str, credentials: &[Credentials]) -> RegistryRequest {
+    match image.parse::<ImageReference>() {
+        Ok(reference) => {
+            let shown = credentials.iter().find(|credentials| credentials.host == reference.host());
+            RegistryRequest::new(&reference, Purpose::Build, shown)
+        }
+        // A digest, which is no tag, or what a build argument has made of it.
+        Err(_) => RegistryRequest { reference: None, purpose: Purpose::Build, shown: Shown::Nothing },
     }
 }
 
@@ -125,6 +128,20 @@ fn unwrapped(message: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::RegistryErrorKind;
+
+    #[test]
+    fn a_denied_base_image_is_told_by_what_was_shown() {
+        let broken = Broken { base_image: Some("gcr.io/p/base:1".to_owned()), ..Broken::default() };
+        let login = Credentials { host: "gcr.io".to_owned(), username: "user".to_owned(), password: "x".into() };
+        for (shown, kind) in
+            [(&[][..], RegistryErrorKind::AuthenticationRequired), (&[login][..], RegistryErrorKind::PermissionDenied)]
+        {
+            let error = broken.clone().into_error("denied", shown, BuildReport::default());
+            assert_eq!(error.registry_kind(), Some(kind), "{error}");
+            assert!(error.to_string().starts_with("the base image gcr.io/p/base:1 cannot be had: denied; "), "{error}");
+        }
+    }
 
     #[test]
     fn the_exit_code_is_read_from_every_builders_words() {
@@ -141,27 +158,30 @@ mod tests {
     #[test]
     fn a_registry_that_does_not_answer_is_not_the_builds_fault() {
         let broken = Broken { base_image: Some("node:6".to_owned()), ..Broken::default() };
-        let error = broken.clone().into_error("dial tcp: connection refused", BuildReport::default());
-        assert!(matches!(error, EngineError::RegistryUnavailable(_)), "{error}");
-        let error = broken.into_error("docker.io/library/node:6: not found", BuildReport::default());
+        let error = broken.clone().into_error("dial tcp: connection refused", &[], BuildReport::default());
+        assert_eq!(error.registry_kind(), Some(RegistryErrorKind::Unavailable), "{error}");
+        let error = broken.clone().into_error("docker.io/library/node:6: not found", &[], BuildReport::default());
+        assert_eq!(error.registry_kind(), Some(RegistryErrorKind::ManifestUnknown), "{error}");
+        let error = broken.into_error("invalid reference format", &[], BuildReport::default());
         assert!(matches!(error, EngineError::BuildFailed(_)), "{error}");
     }
 
     #[test]
     fn a_front_end_that_cannot_be_had_is_never_the_builds_fault() {
         let broken = Broken { frontend: Some("docker/dockerfile:1".to_owned()), ..Broken::default() };
-        let error = |message: &str| broken.clone().into_error(message, BuildReport::default());
-        assert!(matches!(error("dial tcp: i/o timeout"), EngineError::RegistryUnavailable(_)));
-        assert!(matches!(error("something else"), EngineError::RegistryUnavailable(_)));
-        assert!(matches!(error("docker.io/docker/dockerfile:1: not found"), EngineError::ImageNotFound(_)));
+        let error = |message: &str| broken.clone().into_error(message, &[], BuildReport::default());
+        let kind = |message: &str| error(message).registry_kind();
+        assert_eq!(kind("dial tcp: i/o timeout"), Some(RegistryErrorKind::Unavailable));
+        assert_eq!(kind("something else"), Some(RegistryErrorKind::Unavailable));
+        assert_eq!(kind("docker.io/docker/dockerfile:1: not found"), Some(RegistryErrorKind::ManifestUnknown));
         assert!(error("unauthorized").to_string().contains("docker/dockerfile:1, which the Dockerfile's # syntax="));
     }
 
     #[test]
     fn what_makes_an_sbom_and_cannot_be_had_is_never_the_builds_fault() {
         let broken = Broken { generator: Some("example/scanner:1".to_owned()), ..Broken::default() };
-        let error = broken.into_error("docker.io/example/scanner:1: not found", BuildReport::default());
-        assert!(matches!(error, EngineError::ImageNotFound(_)), "{error}");
+        let error = broken.into_error("docker.io/example/scanner:1: not found", &[], BuildReport::default());
+        assert_eq!(error.registry_kind(), Some(RegistryErrorKind::ManifestUnknown), "{error}");
         assert!(error.to_string().contains("example/scanner:1, which makes the SBOM"), "{error}");
     }
 
@@ -170,7 +190,7 @@ mod tests {
         let broken = Broken { step: Some("WORKDIR /app".to_owned()), ..Broken::default() };
         let message =
             r#"unable to find image "sha256:6368a889f17c6bebad65638a5d4959261de6ed24f34704dd4fb25b3ca35f0c4c""#;
-        let error = broken.into_error(message, BuildReport::default());
+        let error = broken.into_error(message, &[], BuildReport::default());
         assert!(matches!(error, EngineError::Other(_)), "{error}");
     }
 
@@ -178,7 +198,7 @@ mod tests {
     fn a_full_disk_is_not_the_builds_fault() {
         let broken = Broken { step: Some("ADD . /app".to_owned()), ..Broken::default() };
         let message = "failed to copy files: write /app/data: no space left on device";
-        let error = broken.into_error(message, BuildReport::default());
+        let error = broken.into_error(message, &[], BuildReport::default());
         assert!(matches!(error, EngineError::Other(_)), "{error}");
     }
 
@@ -186,7 +206,7 @@ mod tests {
     fn a_command_that_prints_a_registrys_words_fails_as_a_command() {
         let broken = Broken { step: Some("RUN curl registry".to_owned()), ..Broken::default() };
         let message = "executor failed running [/bin/sh -c curl registry # connection refused]: exit code: 7";
-        let error = broken.into_error(message, BuildReport::default());
+        let error = broken.into_error(message, &[], BuildReport::default());
         assert_eq!(error.to_string(), "the step \"RUN curl registry\" exited with code 7");
     }
 }

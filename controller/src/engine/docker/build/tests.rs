@@ -39,7 +39,7 @@ fn buildkit(recording: &str) -> Recorded {
     }
     told.extend(trace.finish());
     let report = trace.report();
-    let error = failure.map(|message| trace.broken(|_| true).into_error(&message, report.clone()));
+    let error = failure.map(|message| trace.broken(|_| true).into_error(&message, &[], report.clone()));
     Recorded { told, report, error }
 }
 
@@ -55,7 +55,7 @@ fn classic(recording: &str) -> Recorded {
     }
     told.extend(trace.finish(failure.is_some(), Instant::now()));
     let report = trace.report();
-    let error = failure.map(|message| trace.broken(&message).into_error(&message, report.clone()));
+    let error = failure.map(|message| trace.broken(&message).into_error(&message, &[], report.clone()));
     Recorded { told, report, error }
 }
 
@@ -198,7 +198,7 @@ fn a_dockerfile_that_does_not_parse_is_no_steps_fault() {
         "dockerfile parse error on line 1: unknown instruction: FORM (did you mean FROM?)",
     ] {
         let trace = BuildKitTrace::default();
-        let error = trace.broken(|_| true).into_error(message, trace.report());
+        let error = trace.broken(|_| true).into_error(message, &[], trace.report());
         let EngineError::BuildFailed(failed) = error else { panic!("a build that failed: {error:?}") };
         assert!(failed.message.starts_with("dockerfile parse error"), "{}", failed.message);
         assert_eq!(failed.failure.step, None);

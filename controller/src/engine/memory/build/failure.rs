@@ -3,6 +3,7 @@
 use longshore_crds::BuildFailure;
 
 use super::super::dockerfile::Instruction;
+use crate::app::{Credentials, ImageReference, Purpose, RegistryError};
 use crate::engine::{BuildFailed, BuildReport, EngineError};
 use crate::registry::memory::Refusal;
 
@@ -24,14 +25,14 @@ pub(super) fn exited(step: &Instruction, exit_code: i64, printed: &str, report: 
     failed(step, message, Some(exit_code), printed, report)
 }
 
-/// A base image that is not here and that the registry does not give. Only that it does not have it is the
-/// Dockerfile's fault.
-pub(super) fn without_base(from: &Instruction, base: &str, refusal: Refusal, report: &BuildReport) -> EngineError {
-    let sentence = |cause: &str| format!("the base image {base} cannot be had: {cause}");
-    match EngineError::from(refusal) {
-        EngineError::RegistryUnavailable(cause) => EngineError::RegistryUnavailable(sentence(&cause)),
-        EngineError::Denied(cause) => EngineError::Denied(sentence(&cause)),
-        other => failed(from, sentence(&other.to_string()), None, "", report),
+/// A base image that is not here and that the registry does not give.
+pub(super) fn without_base(base: &ImageReference, refusal: Refusal, credentials: Option<&Credentials>) -> EngineError {
+    match refusal.into_engine_error(base, Purpose::Build, credentials) {
+        EngineError::Registry(error) => {
+            let message = format!("the base image {base} cannot be had: {}", error.message);
+            EngineError::Registry(RegistryError { message, ..error })
+        }
+        other => other,
     }
 }
 

@@ -180,13 +180,17 @@ impl<'a> Build<'a> {
         let local = self.images.find(&reference).and_then(|id| self.images.content(id));
         let built = match local {
             Some(image) => Built::on(image.clone()),
-            None => match self.inputs.registry.fetch(&reference, self.credentials(reference.host())) {
-                Ok(published) => Built::on(published.image),
-                Err(refusal) => {
-                    self.tell(number, from, StepState::Failed);
-                    return Err(failure::without_base(from, base, refusal, &self.report));
+            None => {
+                let credentials = self.credentials(reference.host());
+                match self.inputs.registry.fetch(&reference, credentials) {
+                    Ok(published) => Built::on(published.image),
+                    Err(refusal) => {
+                        let error = failure::without_base(&reference, refusal, credentials);
+                        self.tell(number, from, StepState::Failed);
+                        return Err(error);
+                    }
                 }
-            },
+            }
         };
         let is_here = local.is_some() || self.cache.contains(&built.key);
         self.finish(number, from, &built.key, is_here);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::app::RegistryErrorKind;
 use crate::build::ContextSource;
 use crate::engine::{BuildReport, StepState};
 
@@ -137,10 +138,10 @@ async fn a_base_that_is_not_here_comes_from_the_registry() {
     let world = world(ImageStore::Containerd);
     let files = [("Dockerfile", DOCKERFILE), ("app.js", "hello")];
     let missing = build(&world, &files, "app").await;
-    assert!(matches!(missing, Err(EngineError::BuildFailed(_))), "{missing:?}");
+    assert_eq!(missing.unwrap_err().registry_kind(), Some(RegistryErrorKind::ManifestUnknown));
     world.registry.set_available("docker.io", false);
     let away = build(&world, &files, "app").await;
-    assert!(matches!(away, Err(EngineError::RegistryUnavailable(_))), "{away:?}");
+    assert_eq!(away.unwrap_err().registry_kind(), Some(RegistryErrorKind::Unavailable));
     world.registry.set_available("docker.io", true);
 
     world.registry.put_index(&reference("node:6"), &MemoryImage::new("node"));

@@ -47,7 +47,7 @@ pub(super) async fn build(
         error_of(connection, failure, session.sent.problem(), |message| {
             let hint = support::hint(message, &request);
             let is_front_end = |image: &str| frontend::is_allowed(image, &request.frontends);
-            trace.broken(is_front_end).into_error(&format!("{message}{hint}"), report())
+            trace.broken(is_front_end).into_error(&format!("{message}{hint}"), &request.credentials, report())
         })
     })
 }

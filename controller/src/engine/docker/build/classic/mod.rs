@@ -81,7 +81,9 @@ pub(super) async fn build(
     let report = || BuildReport { bytes_sent: context.sent.load(Ordering::Relaxed), ..trace.report() };
     outcome.map(|()| report()).map_err(|failure| {
         let problem = context.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
-        error_of(connection, failure, problem, |message| trace.broken(message).into_error(message, report()))
+        error_of(connection, failure, problem, |message| {
+            trace.broken(message).into_error(message, &request.credentials, report())
+        })
     })
 }
 
