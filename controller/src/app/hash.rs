@@ -72,7 +72,7 @@ impl ImageKey {
 
     /// Whether a reference is the private tag of an image that somebody's resource has built.
     pub fn is_of_a_build(reference: &ImageReference) -> bool {
-        Owner::is_private(reference) && reference.tag().starts_with(BUILT)
+        Owner::is_private(reference) && reference.tag().is_some_and(|tag| tag.starts_with(BUILT))
     }
 
     /// The key of an image that is pulled by this reference.

@@ -92,5 +92,5 @@ fn rows_of_image(image: &Image, whose: &Whose, names: &BTreeMap<String, String>,
     if references.is_empty() {
         return vec![row(NONE.to_owned(), NONE)];
     }
-    references.iter().map(|reference| row(reference.repository().familiar(), reference.tag())).collect()
+    references.iter().map(|reference| row(reference.repository().familiar(), reference.version())).collect()
 }

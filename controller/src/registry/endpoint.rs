@@ -53,7 +53,7 @@ impl Endpoint {
     /// The address of a tag's manifest. A path and a tag are made of characters that need no escape.
     pub(super) fn manifest(&self, reference: &ImageReference) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&format!("/v2/{}/manifests/{}", reference.path(), reference.tag()));
+        url.set_path(&format!("/v2/{}/manifests/{}", reference.path(), reference.version()));
         url
     }
 

@@ -38,7 +38,9 @@ pub fn base_images(
         let stage = &stages[index];
         let names = std::iter::once(&stage.base).chain(&stage.sources);
         let outside = names.filter(|name| *name != SCRATCH && stage_before(&stages, index, name).is_none());
-        images.extend(outside.filter(|name| !name.contains('@')).filter_map(|name| name.parse().ok()));
+        images.extend(
+            outside.filter_map(|name| name.parse().ok()).filter(|image: &ImageReference| image.digest().is_none()),
+        );
     }
     images
 }

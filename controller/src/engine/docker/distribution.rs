@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::images::repository_name;
 use super::transfer::registry_auth;
 use crate::app::{Credentials, ImageReference, ManifestDigest, Purpose, RegistryError, RegistryRequest};
 use crate::engine::EngineError;
@@ -37,7 +36,7 @@ pub(super) async fn look_up(
     credentials: Option<&Credentials>,
 ) -> Result<Option<ManifestDigest>, EngineError> {
     let credentials = credentials.filter(|credentials| credentials.host == reference.host());
-    let path = format!("/distribution/{}:{}/json", repository_name(reference.repository()), reference.tag());
+    let path = format!("/distribution/{}/json", reference.for_engine());
     let asked = async {
         let body = connection.send(Method::GET, &path, &registry_auth(credentials)).await?;
         let body = Limited::new(body, LONGEST_ANSWER).collect().await;

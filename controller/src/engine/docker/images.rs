@@ -59,23 +59,18 @@ pub(super) async fn tag(
     reference: &ImageReference,
 ) -> Result<(), EngineError> {
     let options =
-        TagImageOptionsBuilder::default().repo(&repository_name(reference.repository())).tag(reference.tag()).build();
+        TagImageOptionsBuilder::default().repo(&reference.repository().to_string()).tag(reference.version()).build();
     connection.docker().tag_image(&image.to_string(), Some(options)).await.map_err(|error| connection.error(error))
 }
 
 /// Layers that no image needs any more go with the last reference, as they do for `docker rmi`.
 pub(super) async fn remove(connection: &Connection, reference: &ImageReference) -> Result<(), EngineError> {
     let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
-    match connection.docker().remove_image(&reference.canonical(), Some(options), None).await.map_err(Failure::from) {
+    match connection.docker().remove_image(&reference.for_engine(), Some(options), None).await.map_err(Failure::from) {
         Ok(_) => Ok(()),
         Err(failure) if failure.is_not_found() => Ok(()),
         Err(failure) => Err(connection.error(failure)),
     }
-}
-
-/// The repository in full, host included.
-pub(super) fn repository_name(repository: &Repository) -> String {
-    format!("{}/{}", repository.host(), repository.path())
 }
 
 /// An image as it was listed; `None` for one whose ID is no digest.
@@ -117,8 +112,8 @@ fn manifests(digests: &[String]) -> BTreeSet<(Repository, ManifestDigest)> {
     digests
         .iter()
         .filter_map(|digest| {
-            let (repository, digest) = digest.split_once('@')?;
-            Some((repository.parse().ok()?, digest.parse().ok()?))
+            let reference: ImageReference = digest.parse().ok()?;
+            Some((reference.repository().clone(), reference.digest()?.clone()))
         })
         .collect()
 }

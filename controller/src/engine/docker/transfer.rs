@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::images::repository_name;
 use super::json_lines::json_lines;
 use crate::app::{Credentials, ImageReference, Purpose, RegistryRequest};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
@@ -24,8 +23,7 @@ pub(super) async fn pull(
     credentials: Option<&Credentials>,
     progress: &ProgressSink,
 ) -> Result<(), EngineError> {
-    let repository = repository_name(reference.repository());
-    let path = format!("/images/create?fromImage={repository}&tag={}", reference.tag());
+    let path = format!("/images/create?fromImage={}&tag={}", reference.repository(), reference.version());
     transfer(connection, &path, (reference, Purpose::Pull), credentials, progress).await
 }
 
@@ -36,8 +34,7 @@ pub(super) async fn push(
     credentials: Option<&Credentials>,
     progress: &ProgressSink,
 ) -> Result<(), EngineError> {
-    let repository = repository_name(reference.repository());
-    let path = format!("/images/{repository}/push?tag={}", reference.tag());
+    let path = format!("/images/{}/push?tag={}", reference.repository(), reference.version());
     transfer(connection, &path, (reference, Purpose::Push), credentials, progress).await
 }
 

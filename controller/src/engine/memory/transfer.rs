@@ -78,7 +78,7 @@ impl MemoryEngine {
             }
             state.events.tell_of_reference("push", reference);
         });
-        progress(Progress::Message { line: format!("{}: digest: {}", reference.tag(), remote.manifest) });
+        progress(Progress::Message { line: format!("{}: digest: {}", reference.version(), remote.manifest) });
         Ok(())
     }
 }

@@ -132,14 +132,12 @@ impl BuildKitTrace {
 
     /// The name of a base image's vertex has the digest, where BuildKit asked a registry or the store for it.
     fn note_base_image(&mut self, vertex_name: &str) {
-        let image = vertex_name.split_once("] FROM ").map(|(_, image)| image);
-        let Some((_, digest)) = image.and_then(|image| image.split_once('@')) else {
+        let image = vertex_name.split_once("] FROM ").and_then(|(_, image)| image.split_whitespace().next());
+        let reference = image.and_then(|image| image.parse::<ImageReference>().ok());
+        let Some(digest) = reference.as_ref().and_then(ImageReference::digest) else {
             return;
         };
-        let resolved = ResolvedImage {
-            reference: familiar(image.unwrap_or_default()),
-            digest: digest.split_whitespace().next().unwrap_or_default().to_owned(),
-        };
+        let resolved = ResolvedImage { reference: familiar(image.unwrap_or_default()), digest: digest.to_string() };
         if self.base_images.len() < MOST_BASE_IMAGES && !self.base_images.contains(&resolved) {
             self.base_images.push(resolved);
         }
