@@ -30,6 +30,7 @@ use crate::{Build, ContainerAppStatus, LocalReference, Run};
     printcolumn(name = "CONTAINER", type_ = "string", json_path = ".status.container.name", priority = 1),
     printcolumn(name = "PUSHED", type_ = "string", json_path = ".status.push[*].reference", priority = 1),
     cel,
+    validation = Rule::new("!has(self.spec.image.digest) || !has(self.spec.push) || self.spec.push.all(push, has(push.tags) && size(push.tags) > 0)").message("an image that is named by its digest has no tag under which it could be pushed: name the tags of each push"),
     // The name becomes part of the container's name and of labels; 63 is what a label holds.
     validation = Rule::new("size(self.metadata.name) <= 63").message("the name of a ContainerApp has at most 63 characters"),
 )]
@@ -85,6 +86,16 @@ const fn ten_minutes() -> i32 {
     .message("an image that is pulled has one tag; several tags need a build section"))]
 #[x_kube(validation = Rule::new("!(has(self.build) && has(self.pullPolicy))")
     .message("pullPolicy is for an image that is pulled; with a build section the input hash decides"))]
+#[x_kube(validation = Rule::new("!(has(self.build) && has(self.digest))")
+    .message("digest is for an image that is pulled; what is built has the digest that comes out"))]
+#[x_kube(validation = Rule::new("!(has(self.digest) && has(self.tags) && size(self.tags) > 0)")
+    .message("an image is named by its digest or by a tag, not by both: leave out tags or digest"))]
+#[x_kube(validation = Rule::new("!(has(self.build) && has(self.platform))")
+    .message("platform is for an image that is pulled; an image that is built has platforms in its build section"))]
+#[x_kube(validation = Rule::new("!has(self.interval) || (has(self.pullPolicy) && self.pullPolicy == 'Always')")
+    .message("interval says how often a tag is looked up, which is done with pullPolicy: Always only"))]
+#[x_kube(validation = Rule::new("!has(self.interval) || !has(self.digest)")
+    .message("an image that is named by its digest never moves: leave out interval"))]
 pub struct Image {
     /// The repository, without a tag: `node-app`, `gcr.io/my-project/node-app`.
     #[schemars(length(min = 1, max = 255))]
@@ -93,9 +104,25 @@ pub struct Image {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$")), extend("x-kubernetes-list-type" = "set"))]
     pub tags: Vec<String>,
-    /// When the image is pulled; `IfNotPresent` when absent.
+    /// Instead of tags, for an image that is pulled: the digest of its manifest or index, as registries and
+    /// `docker images --digests` tell it. Exactly this is pulled and runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^sha256:[0-9a-f]{64}$"))]
+    pub digest: Option<String>,
+    /// When the image is pulled; `IfNotPresent` when absent, for the tag `latest` too: a container is replaced by a tag
+    /// that moves only where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_policy: Option<PullPolicy>,
+    /// With `pullPolicy: Always`, how often the registry is asked whether the tag has moved, such as `1m`; `5m` when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = "^([0-9]+(ms|s|m|h))+$"))]
+    pub interval: Option<String>,
+    /// The platform for which the image is pulled and runs, such as `linux/arm64`; the engine's own when absent. An image
+    /// that is on the engine for another platform is not taken for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 64), regex(pattern = "^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?$"))]
+    pub platform: Option<String>,
     /// Secrets with the credentials for the pull, of the types that `push.secretRef` has as well; with a `build` section
     /// for its base images and its caches in registries, where a `kubernetes.io/basic-auth` cannot serve. The first one
     /// that has an entry for the registry counts.
@@ -115,6 +142,9 @@ pub enum PullPolicy {
     IfNotPresent,
     /// Not at all: the engine must hold it.
     Never,
+    /// When the engine does not hold what the registry has under the tag. The registry is asked at every `interval`, and
+    /// the container is replaced when the tag has moved. While the registry cannot be asked, what runs goes on.
+    Always,
 }
 
 /// A place in a registry to which the image is pushed.

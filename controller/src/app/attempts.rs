@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn pull() -> Action {
-        Action::PullImage { reference: "app:1".parse().unwrap() }
+        Action::PullImage { reference: "app:1".parse().unwrap(), platform: None }
     }
 
     fn failure(retry: Retry, reason: Reason, seconds: f64) -> Failure {

@@ -16,10 +16,12 @@ impl Desired {
         self
     }
 
-    /// How soon registries are to be asked again whether a base image has moved; `None` when nothing follows from it.
-    pub fn next_look_at_base_images(&self) -> Option<Duration> {
-        let Ok(ImageSource::Build(build)) = &self.source else {
-            return None;
+    /// How soon registries are to be asked again whether a base image, or the image that is followed, has moved; `None`
+    /// when nothing follows from it.
+    pub fn next_look_at_registries(&self) -> Option<Duration> {
+        let build = match self.source.as_ref().ok()? {
+            ImageSource::Build(build) => build,
+            ImageSource::Pull(pull) => return self.followed(pull).map(|_| pull.interval),
         };
         let follows_any = build.method.follows_base_images && !build.method.named_base_images.is_empty();
         follows_any.then_some(build.method.base_image_interval)

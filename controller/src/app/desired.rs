@@ -5,12 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
+use longshore_crds::{Protocol, RestartPolicy};
 use serde_json::{Value, json};
 
 use super::{
-    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, Owner, Repository,
-    SpecHash,
+    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, Owner, Pull,
+    Repository, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -24,7 +24,7 @@ pub struct Desired {
     pub engine: String,
     /// The image's repository.
     pub repository: Repository,
-    /// The reference of the image that runs: the repository and the first tag.
+    /// The reference of the image that runs: the repository and the first tag, or the digest.
     pub image: ImageReference,
     /// Where the image comes from.
     pub source: Result<ImageSource, Block>,
@@ -47,7 +47,7 @@ impl Desired {
     pub fn image_key(&self) -> Option<ImageKey> {
         match self.source.as_ref().ok()? {
             ImageSource::Build(build) => Some(ImageKey::built(&InputHash::of(build))),
-            ImageSource::Pull { .. } => Some(ImageKey::pulled(&self.image)),
+            ImageSource::Pull(pull) => Some(ImageKey::pulled(&self.pulled_reference(pull), pull.platform.as_deref())),
         }
     }
 
@@ -59,9 +59,7 @@ impl Desired {
             Action::BuildImage { reference, .. } => {
                 self.image_key().is_some_and(|key| self.owner.private_reference(&key) == *reference)
             }
-            Action::PullImage { reference } => {
-                matches!(self.source, Ok(ImageSource::Pull { .. })) && *reference == self.image
-            }
+            Action::PullImage { .. } => self.pull_action().is_some_and(|wanted| wanted == *running),
             _ => false,
         }
     }
@@ -75,7 +73,7 @@ impl Desired {
     /// The credentials with which the image is pulled.
     pub fn credentials_to_pull(&self) -> Option<&Credentials> {
         match &self.source {
-            Ok(ImageSource::Pull { credentials, .. }) => credentials.as_ref(),
+            Ok(ImageSource::Pull(pull)) => pull.credentials.as_ref(),
             _ => None,
         }
     }
@@ -95,6 +93,29 @@ impl Desired {
         CredentialsMark::of(pushes.chain([self.credentials_to_pull()]).chain(builds))
     }
 
+    /// The step that pulls the image, where it is pulled.
+    pub fn pull_action(&self) -> Option<Action> {
+        match self.source.as_ref().ok()? {
+            ImageSource::Build(_) => None,
+            ImageSource::Pull(pull) => {
+                Some(Action::PullImage { reference: self.pulled_reference(pull), platform: pull.platform.clone() })
+            }
+        }
+    }
+
+    /// The reference by which the image is pulled, where it is.
+    pub fn pull_reference(&self) -> Option<ImageReference> {
+        match self.source.as_ref().ok()? {
+            ImageSource::Build(_) => None,
+            ImageSource::Pull(pull) => Some(self.pulled_reference(pull)),
+        }
+    }
+
+    /// What is pulled: by its digest where that is known. A tag may move between a look and a pull.
+    pub fn pulled_reference(&self, pull: &Pull) -> ImageReference {
+        pull.digest.as_ref().map_or_else(|| self.image.clone(), |digest| self.repository.pinned(digest))
+    }
+
     /// The input hash, where the image is built and its source is known.
     pub fn input_hash(&self) -> Option<InputHash> {
         match self.source.as_ref().ok()? {
@@ -110,12 +131,7 @@ pub enum ImageSource {
     /// It is built on the engine.
     Build(Box<BuildSpec>),
     /// It is pulled by the reference of [`Desired::image`].
-    Pull {
-        /// When.
-        policy: PullPolicy,
-        /// For the registry of the reference, if any of the pull Secrets has some.
-        credentials: Option<Credentials>,
-    },
+    Pull(Pull),
 }
 
 /// One reference in a registry that must hold the image.
@@ -149,6 +165,8 @@ pub struct ContainerSpec {
     pub env: BTreeMap<String, String>,
     /// Instead of the image's `WORKDIR`.
     pub working_dir: Option<String>,
+    /// The platform of the image; the engine's own when absent.
+    pub platform: Option<String>,
     /// When it is started again.
     pub restart_policy: RestartPolicy,
     /// How long it has to end before it is killed.
@@ -165,7 +183,7 @@ impl ContainerSpec {
     pub(crate) fn canonical(&self) -> Value {
         let mut ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
         ports.sort_unstable();
-        json!({
+        let mut canonical = json!({
             "args": self.args,
             "command": self.command,
             "env": self.env,
@@ -173,7 +191,12 @@ impl ContainerSpec {
             "ports": ports,
             "restartPolicy": self.restart_policy,
             "workingDir": self.working_dir,
-        })
+        });
+        // Without one the hash is that of the versions that knew no platform: an upgrade replaces no container.
+        if let Some(platform) = &self.platform {
+            canonical["platform"] = json!(platform);
+        }
+        canonical
     }
 
     /// Whether the container is a one-shot, done when it has exited with 0.

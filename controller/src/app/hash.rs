@@ -75,9 +75,13 @@ impl ImageKey {
         Owner::is_private(reference) && reference.tag().is_some_and(|tag| tag.starts_with(BUILT))
     }
 
-    /// The key of an image that is pulled by this reference.
-    pub fn pulled(reference: &ImageReference) -> Self {
-        let digest = Digest::of(reference.canonical());
+    /// The key of an image that is pulled by this reference, for a platform where one is named.
+    pub fn pulled(reference: &ImageReference, platform: Option<&str>) -> Self {
+        let what = match platform {
+            Some(platform) => format!("{} {platform}", reference.canonical()),
+            None => reference.canonical(),
+        };
+        let digest = Digest::of(what);
         Self(format!("pulled-v1-{}", &digest.as_str()["sha256:".len()..]))
     }
 

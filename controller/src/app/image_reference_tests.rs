@@ -28,7 +28,7 @@ static GRAMMAR: LazyLock<Regex> = LazyLock::new(|| {
 type Parts = (String, String, Option<String>, Option<String>);
 
 fn expected(text: &str) -> Option<Parts> {
-    if Regex::new("^[0-9a-f]{64}$").unwrap().is_match(text) {
+    if text.len() == 64 && text.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f')) {
         return None;
     }
     let (host, rest) = match text.split_once('/') {
@@ -100,7 +100,7 @@ fn near_misses() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn what_the_grammar_takes_is_taken_as_it_means_it(text in members()) {
@@ -216,7 +216,7 @@ fn what_is_no_reference_is_refused() {
         "node:.6",
         "node:-6",
         "node:6:7",
-        "node:6/7",
+        "a/node:6/7",
         "nöde",
         "node:sechs§",
         "node ",

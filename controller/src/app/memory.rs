@@ -18,6 +18,8 @@ pub struct Memory {
     pub pushed: BTreeMap<ImageReference, PushStatus>,
     /// The image that the status speaks of.
     pub image: Option<EngineImageId>,
+    /// The reference by which that image is wanted.
+    pub image_reference: Option<ImageReference>,
     /// The digests of the base images that the image was built on.
     pub base_images: BTreeMap<ImageReference, String>,
     /// The name of the container that there was.
@@ -57,6 +59,7 @@ impl Memory {
         Self {
             claims: status.local_references.iter().filter_map(|text| text.parse().ok()).collect(),
             pushed: status.push.iter().filter_map(|push| Some((push.reference.parse().ok()?, push.clone()))).collect(),
+            image_reference: status.image.as_ref().and_then(|image| image.reference.parse().ok()),
             base_images: base_images(status),
             container: status.container.as_ref().map(|container| container.name.clone()),
             completed: completed(status, image.as_ref()),

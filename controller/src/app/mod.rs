@@ -18,6 +18,7 @@ mod memory;
 mod observed;
 mod owner;
 pub mod plan;
+mod pull;
 mod reason;
 mod registry_error;
 mod revision;
@@ -45,6 +46,7 @@ pub use observed::{
 };
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
+pub use pull::Pull;
 pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};

@@ -165,9 +165,22 @@ pub struct Image {
 }
 
 impl Image {
-    /// Whether a reference points at it.
+    /// Whether a reference points at it: a tag, or a digest of it that is known with that repository.
     pub fn has(&self, reference: &ImageReference) -> bool {
-        self.references.contains(reference)
+        match reference.digest() {
+            None => self.references.contains(reference),
+            Some(digest) => self.digests_in(reference.repository()).any(|known| known == digest),
+        }
+    }
+
+    /// The digests by which it is known in a repository.
+    pub fn digests_in<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = &'a ManifestDigest> {
+        self.manifests.iter().filter(move |(holder, _)| holder == repository).map(|(_, digest)| digest)
+    }
+
+    /// Whether this is the digest of its manifest or index, whatever repository it came from.
+    pub fn has_digest(&self, digest: &ManifestDigest) -> bool {
+        self.target.as_ref() == Some(digest) || self.manifests.iter().any(|(_, known)| known == digest)
     }
 
     /// Whether this owner keeps it.

@@ -85,6 +85,8 @@ pub enum Reason {
     BuildFailed,
     /// The image is not on the engine, and it may not be pulled.
     ImageNotFound,
+    /// The registry has the image for other platforms only.
+    PlatformNotFound,
     /// The image could not be pulled for a reason that nobody knows.
     PullFailed,
     /// A tag on the engine belongs to someone else.
@@ -154,6 +156,7 @@ impl Reason {
             Self::BuildTimedOut => "BuildTimedOut",
             Self::BuildFailed => "BuildFailed",
             Self::ImageNotFound => "ImageNotFound",
+            Self::PlatformNotFound => "PlatformNotFound",
             Self::PullFailed => "PullFailed",
             Self::TagConflict => "TagConflict",
             Self::PushFailed => "PushFailed",

@@ -31,6 +31,8 @@ pub enum Action {
     PullImage {
         /// By this reference.
         reference: ImageReference,
+        /// For this platform; the engine's own when absent.
+        platform: Option<String>,
     },
     /// Build the image and tag it privately.
     BuildImage {
@@ -150,7 +152,10 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PullImage { reference } => write!(formatter, "pull image {reference}"),
+            Self::PullImage { reference, platform: None } => write!(formatter, "pull image {reference}"),
+            Self::PullImage { reference, platform: Some(platform) } => {
+                write!(formatter, "pull image {reference} for {platform}")
+            }
             Self::BuildImage { hash, .. } => {
                 write!(formatter, "build image {}", &hash.as_str()[..15.min(hash.as_str().len())])
             }

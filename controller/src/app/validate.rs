@@ -8,7 +8,7 @@ use longshore_crds::{ContainerApp, ContainerPort, Image, Push, Run};
 use super::validate_build::build_spec;
 use super::{
     Block, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
-    PublishedPort, Reason, Repository, RunSpec,
+    PublishedPort, Pull, Reason, Repository, RunSpec,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -28,8 +28,8 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
     let source = image_source(&spec.image, inputs)?;
     Ok(Desired {
         tags: if spec.image.build.is_some() { references } else { Vec::new() },
-        destinations: destinations(&spec.push, &spec.image.tags, inputs)?,
-        run: spec.run.as_ref().map(|run| run_spec(run, &owner, inputs)).transpose()?,
+        destinations: destinations(&spec.push, &spec.image, inputs)?,
+        run: spec.run.as_ref().map(|run| run_spec(run, &spec.image, &owner, inputs)).transpose()?,
         revision_history_limit: usize::try_from(spec.revision_history_limit).unwrap_or(0),
         progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
         generation: app.metadata.generation.unwrap_or(0),
@@ -58,9 +58,24 @@ pub(super) fn invalid(part: Part, field: &str, message: impl std::fmt::Display) 
 
 fn image_references(image: &Image) -> Result<(Repository, Vec<ImageReference>), Block> {
     let repository: Repository = image.name.parse().map_err(|error| invalid(Part::Image, "spec.image.name", error))?;
+    if let Some(digest) = &image.digest {
+        refuse_beside_a_digest(image)?;
+        let digest = digest.parse().map_err(|error| invalid(Part::Image, "spec.image.digest", error))?;
+        let pinned = repository.pinned(&digest);
+        return Ok((repository, vec![pinned]));
+    }
     let references =
         tagged(&repository, &image.tags).map_err(|error| invalid(Part::Image, "spec.image.tags", error))?;
     Ok((repository, references))
+}
+
+fn refuse_beside_a_digest(image: &Image) -> Result<(), Block> {
+    let what = match (&image.build, image.tags.is_empty()) {
+        (Some(_), _) => "is for an image that is pulled; leave it out, or the build section",
+        (None, false) => "names the image already; leave it out, or spec.image.tags",
+        (None, true) => return Ok(()),
+    };
+    Err(invalid(Part::Image, "spec.image.digest", what))
 }
 
 fn tagged(repository: &Repository, tags: &[String]) -> Result<Vec<ImageReference>, super::ReferenceError> {
@@ -74,10 +89,8 @@ fn tagged(repository: &Repository, tags: &[String]) -> Result<Vec<ImageReference
 /// had.
 fn image_source(image: &Image, inputs: &Inputs) -> Result<Result<ImageSource, Block>, Block> {
     let (Some(build), Some(context)) = (&image.build, &inputs.context) else {
-        return Ok(inputs
-            .pull_credentials
-            .clone()
-            .map(|credentials| ImageSource::Pull { policy: image.pull_policy.unwrap_or_default(), credentials }));
+        let pull = pull(image)?;
+        return Ok(inputs.pull_credentials.clone().map(|credentials| ImageSource::Pull(Pull { credentials, ..pull })));
     };
     Ok(match context {
         Ok(context) => Ok(ImageSource::Build(Box::new(build_spec(build, context.clone(), inputs)?))),
@@ -88,16 +101,32 @@ fn image_source(image: &Image, inputs: &Inputs) -> Result<Result<ImageSource, Bl
     })
 }
 
+fn pull(image: &Image) -> Result<Pull, Block> {
+    let interval = super::validate_build::duration(image.interval.as_deref(), Pull::default().interval)
+        .map_err(|message| invalid(Part::Image, "spec.image.interval", message))?;
+    Ok(Pull {
+        policy: image.pull_policy.unwrap_or_default(),
+        interval,
+        digest: image.digest.as_ref().and_then(|digest| digest.parse().ok()),
+        platform: image.platform.clone(),
+        credentials: None,
+    })
+}
+
 fn source_trouble(inputs: &Inputs) -> Option<Block> {
     inputs.context.as_ref()?.as_ref().ok()?.trouble.clone()
 }
 
-fn destinations(push: &[Push], image_tags: &[String], inputs: &Inputs) -> Result<Vec<Destination>, Block> {
+fn destinations(push: &[Push], image: &Image, inputs: &Inputs) -> Result<Vec<Destination>, Block> {
     let mut destinations = Vec::new();
     for (index, entry) in push.iter().enumerate() {
         let repository: Repository =
             entry.to.parse().map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].to"), error))?;
-        let tags = if entry.tags.is_empty() { image_tags } else { &entry.tags };
+        if entry.tags.is_empty() && image.digest.is_some() {
+            let message = "are missing: an image that is named by its digest has no tag of its own";
+            return Err(invalid(Part::Push, &format!("spec.push[{index}].tags"), message));
+        }
+        let tags = if entry.tags.is_empty() { &image.tags } else { &entry.tags };
         let references = tagged(&repository, tags)
             .map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].tags"), error))?;
         let credentials = inputs.push_credentials.get(index).cloned().unwrap_or(Ok(None));
@@ -108,7 +137,7 @@ fn destinations(push: &[Push], image_tags: &[String], inputs: &Inputs) -> Result
     Ok(destinations)
 }
 
-fn run_spec(run: &Run, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block> {
+fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block> {
     let ports = run
         .ports
         .iter()
@@ -124,6 +153,7 @@ fn run_spec(run: &Run, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block>
             args: run.args.clone(),
             env,
             working_dir: run.working_dir.clone(),
+            platform: image.platform.clone(),
             restart_policy: run.restart_policy,
             grace_period: seconds(run.termination_grace_period_seconds),
         }),

@@ -52,12 +52,8 @@ fn field(name: &str) -> String {
 
 fn method(build: &Build, inputs: &Inputs) -> Result<BuildMethod, Block> {
     let default = BuildMethod::default();
-    let duration = |name: &str, text: &Option<String>, default: Duration| match text.as_deref() {
-        None => Ok(default),
-        Some(text) => parse_duration(text).filter(|duration| !duration.is_zero()).ok_or_else(|| {
-            let message = format!("\"{text}\" is not a duration above zero, such as 90s, 5m or 1h30m");
-            invalid(Part::Image, &field(name), message)
-        }),
+    let duration = |name: &str, text: &Option<String>, default: Duration| {
+        duration(text.as_deref(), default).map_err(|message| invalid(Part::Image, &field(name), message))
     };
     Ok(BuildMethod {
         follows_base_images: build.rebuild_on_base_image_change,
@@ -75,6 +71,15 @@ fn method(build: &Build, inputs: &Inputs) -> Result<BuildMethod, Block> {
         access: inputs.build_access.clone(),
         ..default
     })
+}
+
+/// A duration that a field holds, or what it is when the field is absent; the sentence that says what is wrong with it.
+pub(super) fn duration(text: Option<&str>, default: Duration) -> Result<Duration, String> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let found = parse_duration(text).filter(|duration| !duration.is_zero());
+    found.ok_or_else(|| format!("\"{text}\" is not a duration above zero, such as 90s, 5m or 1h30m"))
 }
 
 fn reference(name: &str, text: &str) -> Result<ImageReference, Block> {

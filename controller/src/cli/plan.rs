@@ -102,7 +102,7 @@ mod tests {
         let reference = "hello-world".parse().unwrap();
         let plan = Plan {
             steps: vec![Step {
-                action: Action::PullImage { reference },
+                action: Action::PullImage { reference, platform: None },
                 cause: "the engine does not hold it".to_owned(),
             }],
             blocks: vec![Block::waiting(Part::Container, Reason::PortConflict, "port 4000 is another's")],

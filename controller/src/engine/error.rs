@@ -32,6 +32,9 @@ pub enum EngineError {
     /// A registry has something against it.
     #[error("{0}")]
     Registry(RegistryError),
+    /// The registry has the image for other platforms only.
+    #[error("{0}")]
+    PlatformNotFound(String),
     /// The Dockerfile is broken or one of its steps failed: trying again would give the same.
     #[error("{0}")]
     BuildFailed(BuildFailed),

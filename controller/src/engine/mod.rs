@@ -86,10 +86,16 @@ pub trait Engine: Send + Sync {
         credentials: Option<&Credentials>,
     ) -> Result<Option<ManifestDigest>, EngineError>;
 
-    /// Pulls an image.
+    /// Whether an image is there for this platform, `linux/arm64`. Where an engine keeps several under one ID, one of
+    /// them has to be.
+    async fn has_platform(&self, image: &EngineImageId, platform: &str) -> Result<bool, EngineError>;
+
+    /// Pulls an image, for this platform when one is named. Where the registry has none for it, that is
+    /// [`EngineError::PlatformNotFound`].
     async fn pull_image(
         &self,
         reference: &ImageReference,
+        platform: Option<&str>,
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError>;

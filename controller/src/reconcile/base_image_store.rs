@@ -1,4 +1,4 @@
-//! What registries hold of base images, asked through one engine, at an interval rather than at every look.
+//! What registries hold of base images and of tags that are followed, asked through one engine, at an interval rather than at every look.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,11 +31,9 @@ impl BaseImageStore {
     ) -> BTreeMap<ImageReference, Remote> {
         let credentials = build.method.access.as_ref().map_or(&[][..], |access| &access.credentials);
         let looks = build.base_images_to_look_up(images).map(|reference| async move {
-            let remote = match self.fresh(reference, build.method.base_image_interval, now) {
-                Some(remote) => remote,
-                None => self.ask(engine, reference, credentials, now).await,
-            };
-            (reference.clone(), remote)
+            let credentials = credentials.iter().find(|credentials| credentials.host == reference.host());
+            let interval = build.method.base_image_interval;
+            (reference.clone(), self.look_up_one(engine, reference, credentials, interval, now).await)
         });
         join_all(looks).await.into_iter().collect()
     }
@@ -56,14 +54,28 @@ impl BaseImageStore {
         self.fresh(reference, build.method.base_image_interval, now).is_none()
     }
 
+    /// What a registry holds under a reference, as of at most this interval ago.
+    pub(super) async fn look_up_one(
+        &self,
+        engine: &dyn Engine,
+        reference: &ImageReference,
+        credentials: Option<&Credentials>,
+        interval: Duration,
+        now: Timestamp,
+    ) -> Remote {
+        match self.fresh(reference, interval, now) {
+            Some(remote) => remote,
+            None => self.ask(engine, reference, credentials, now).await,
+        }
+    }
+
     async fn ask(
         &self,
         engine: &dyn Engine,
         reference: &ImageReference,
-        credentials: &[Credentials],
+        credentials: Option<&Credentials>,
         now: Timestamp,
     ) -> Remote {
-        let credentials = credentials.iter().find(|credentials| credentials.host == reference.host());
         let remote = match engine.look_up_image(reference, credentials).await {
             Ok(Some(manifest)) => Remote::Holds(RemoteImage { manifest, config: None }),
             Ok(None) => Remote::Nothing,

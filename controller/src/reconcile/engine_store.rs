@@ -66,7 +66,7 @@ impl EngineStore {
     /// begun in between may have seen either.
     pub(super) fn changed_by(&self, action: &Action) {
         match action {
-            Action::PullImage { reference }
+            Action::PullImage { reference, .. }
             | Action::BuildImage { reference, .. }
             | Action::TagImage { reference, .. }
             | Action::PushImage { reference, .. } => self.images.forget_reference(reference),

@@ -9,7 +9,7 @@ use crate::app::{Action, Failure, Image, Owner, Step};
 pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
     let cause = &step.cause;
     let (reason, note) = match &step.action {
-        Action::PullImage { reference } => {
+        Action::PullImage { reference, .. } => {
             let repository = reference.repository();
             let digest = image
                 .and_then(|image| image.manifests.iter().find(|(holder, _)| holder == repository))

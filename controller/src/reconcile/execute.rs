@@ -44,9 +44,10 @@ impl Executor {
                 let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
                 return Ok(Outcome { build: Some(build) });
             }
-            Action::PullImage { reference } => {
+            Action::PullImage { reference, platform } => {
                 let credentials = self.desired.as_ref().and_then(Desired::credentials_to_pull);
-                self.engine.pull_image(reference, credentials, Arc::clone(&self.progress)).await?;
+                let progress = Arc::clone(&self.progress);
+                self.engine.pull_image(reference, platform.as_deref(), credentials, progress).await?;
             }
             Action::PushImage { reference, image } => self.push(reference, image).await?,
             Action::TagImage { image, reference } => self.engine.tag_image(present(image)?, reference).await?,

@@ -20,7 +20,7 @@ impl Explanation {
     pub(super) fn of(action: &Action, executor: &Executor) -> Self {
         let desired = executor.desired.as_ref();
         let (subject, credentials) = match action {
-            Action::PullImage { reference } => (
+            Action::PullImage { reference, .. } => (
                 Some((reference.clone(), Purpose::Pull)),
                 desired.and_then(|desired| desired.credentials_to_pull()).cloned().into_iter().collect(),
             ),

@@ -11,7 +11,7 @@ use crate::engine::{BuildFailed, EngineError};
 pub(super) fn failure_of(action: &Action, error: &EngineError, now: Timestamp) -> Failure {
     let retry = match error {
         EngineError::BuildFailed(_) | EngineError::Unsupported(_) => Retry::Never,
-        EngineError::TimedOut(_) => Retry::Rarely,
+        EngineError::TimedOut(_) | EngineError::PlatformNotFound(_) => Retry::Rarely,
         EngineError::Registry(error) => error.retry(),
         _ => Retry::SOON,
     };
@@ -56,6 +56,7 @@ pub(super) fn masked(error: EngineError, transcript: &Transcript) -> EngineError
         EngineError::PortTaken(text) => EngineError::PortTaken(clean(text)),
         EngineError::Conflict(text) => EngineError::Conflict(clean(text)),
         EngineError::Registry(error) => EngineError::Registry(RegistryError { message: clean(error.message), ..error }),
+        EngineError::PlatformNotFound(text) => EngineError::PlatformNotFound(clean(text)),
         EngineError::Context(text) => EngineError::Context(clean(text)),
         EngineError::Unsupported(text) => EngineError::Unsupported(clean(text)),
         EngineError::Other(text) => EngineError::Other(clean(text)),
@@ -92,6 +93,7 @@ fn reason_of(action: &Action, error: &EngineError) -> Reason {
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
         (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,
+        (Action::PullImage { .. }, EngineError::PlatformNotFound(_)) => Reason::PlatformNotFound,
         (Action::PullImage { .. }, _) => Reason::PullFailed,
         (Action::PushImage { .. }, _) => Reason::PushFailed,
         (Action::CreateContainer { .. } | Action::StartContainer { .. }, _) => Reason::StartFailed,

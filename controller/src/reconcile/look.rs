@@ -13,7 +13,7 @@ use super::engine_store::EngineStore;
 use super::known::Known;
 use super::source_store::SourceLooks;
 use super::{AppKey, ReconcileError, Reconciler, ResourceError};
-use crate::app::plan::{Observed, plan};
+use crate::app::plan::{Observed, candidates, plan};
 use crate::app::status::Telling;
 use crate::app::{
     Block, Container, ContainerState, ContextContent, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate,
@@ -101,6 +101,7 @@ impl Reconciler {
             let mut observed = self.observe_engine(&store, &desired.owner, app, &known).await?;
             self.observe_registries(&desired, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
+            self.observe_pull(&desired, &store, &mut observed).await?;
             observed.revisions = self.revisions(key, app, &known).await;
             observed.context = context.as_ref().map(content_of);
             Ok::<_, EngineError>((store, observed))
@@ -109,7 +110,7 @@ impl Reconciler {
             Ok(found) => found,
             Err(error) => return Ok(Look::Blocked(engine_block(&app.spec.engine, &error))),
         };
-        let desired = desired.on_base_images(&observed);
+        let desired = desired.on_base_images(&observed).on_followed_tag(&observed);
         let plan = plan(&desired, &observed, (self.clock)());
         let telling = Telling {
             engine: app.spec.engine.clone(),
@@ -178,6 +179,35 @@ impl Reconciler {
             let now = (self.clock)();
             observed.base_images = store.base_images.look_up(&*store.engine, build, &observed.images, now).await;
         }
+    }
+
+    /// What the registry holds under a tag that is followed, and which images are of the platform that is asked for.
+    ///
+    /// The engine asks the registry, as it would for the pull: with its mirrors, its authorities and its network.
+    async fn observe_pull(
+        &self,
+        desired: &Desired,
+        store: &EngineStore,
+        observed: &mut Observed,
+    ) -> Result<(), EngineError> {
+        let Ok(ImageSource::Pull(pull)) = &desired.source else {
+            return Ok(());
+        };
+        if let Some(reference) = desired.followed(pull) {
+            let now = (self.clock)();
+            let credentials = pull.credentials.as_ref();
+            let look = store.base_images.look_up_one(&*store.engine, reference, credentials, pull.interval, now);
+            observed.followed = Some(look.await);
+        }
+        if let Some(platform) = &pull.platform {
+            let reference = desired.clone().on_followed_tag(observed).pull_reference();
+            for image in reference.iter().flat_map(|reference| candidates(reference, &observed.images)) {
+                if store.engine.has_platform(&image.id, platform).await? {
+                    observed.of_platform.insert(image.id.clone());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The last lines of a container that has ended, read once for each end.

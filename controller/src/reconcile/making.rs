@@ -90,7 +90,7 @@ pub(super) fn masker_of(desired: &Desired) -> Masker {
         _ => None,
     };
     let pull = match &desired.source {
-        Ok(ImageSource::Pull { credentials, .. }) => credentials.as_ref(),
+        Ok(ImageSource::Pull(pull)) => pull.credentials.as_ref(),
         _ => None,
     };
     let push = desired.destinations.iter().filter_map(|destination| destination.credentials.as_ref().ok()?.as_ref());

@@ -150,7 +150,7 @@ impl Reconciler {
             }
         });
         let pulled = match &step.action {
-            Action::PullImage { reference } => {
+            Action::PullImage { reference, .. } => {
                 let images = store.images().await.ok();
                 images.and_then(|images| images.iter().find(|image| image.has(reference)).cloned())
             }

@@ -220,8 +220,8 @@ impl Reconciler {
         let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
-        let base_images = planned.desired.next_look_at_base_images().map(|interval| interval.min(AT_REST));
-        let looks = [planned.plan.next_look(), planned.source_interval, base_images];
+        let registries = planned.desired.next_look_at_registries().map(|interval| interval.min(AT_REST));
+        let looks = [planned.plan.next_look(), planned.source_interval, registries];
         let rest = looks.into_iter().flatten().fold(AT_REST, Duration::min);
         let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {

@@ -92,7 +92,7 @@ mod tests {
             let (told, hears) = tokio::sync::oneshot::channel();
             let observer = Arc::clone(&tasks);
             let call_back = move || told.send(observer.action("uid")).unwrap();
-            tasks.spawn("uid", Action::PullImage { reference: reference.clone() }, async {}, call_back);
+            tasks.spawn("uid", Action::PullImage { reference: reference.clone(), platform: None }, async {}, call_back);
             assert_eq!(hears.await.unwrap(), None);
         }
     }
@@ -100,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn a_step_is_under_way_until_it_is_done_or_cancelled() {
         let tasks = Tasks::default();
-        let action = Action::PullImage { reference: "app:1".parse().unwrap() };
+        let action = Action::PullImage { reference: "app:1".parse().unwrap(), platform: None };
         tasks.spawn("uid", action.clone(), std::future::pending(), || panic!("it is never done"));
         assert_eq!((tasks.action("uid"), tasks.len()), (Some(action), 1));
         tasks.cancel("uid").await;

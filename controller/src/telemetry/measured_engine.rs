@@ -114,13 +114,18 @@ impl Engine for MeasuredEngine {
         self.measured("look_up_image", self.inner.look_up_image(reference, credentials)).await
     }
 
+    async fn has_platform(&self, image: &EngineImageId, platform: &str) -> Result<bool, EngineError> {
+        self.measured("has_platform", self.inner.has_platform(image, platform)).await
+    }
+
     async fn pull_image(
         &self,
         reference: &ImageReference,
+        platform: Option<&str>,
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        self.measured("pull_image", self.inner.pull_image(reference, credentials, progress)).await
+        self.measured("pull_image", self.inner.pull_image(reference, platform, credentials, progress)).await
     }
 
     async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {

@@ -1,5 +1,6 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
+mod pulls;
 mod registries;
 mod revisions;
 

@@ -210,6 +210,7 @@ pub(super) fn script(script: &str) -> ContainerSpec {
         args: vec![script.to_owned()],
         env: BTreeMap::new(),
         working_dir: None,
+        platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: Duration::from_secs(1),
     }

@@ -7,15 +7,15 @@
 use std::collections::BTreeSet;
 
 use super::Observed;
-use crate::app::{Desired, ImageReference, ImageSource, labels};
+use crate::app::{Desired, ImageReference, labels};
 
 /// The references that are ours now, and those that the plan is about to make.
 pub(super) fn claims(desired: &Desired, observed: &Observed) -> BTreeSet<ImageReference> {
     let wanted = wanted_references(desired);
-    let pulled = matches!(desired.source, Ok(ImageSource::Pull { .. })).then_some(&desired.image);
+    let pulled = desired.pull_reference();
     let kept = observed.memory.claims.iter().filter(|reference| match observed.image(reference) {
         // What was just pulled has no private tag yet.
-        Some(image) => image.is_kept_by(&desired.owner) || pulled == Some(reference),
+        Some(image) => image.is_kept_by(&desired.owner) || pulled.as_ref() == Some(reference),
         None => wanted.contains(reference),
     });
     let new = wanted.iter().filter(|reference| is_new(desired, observed, reference));
@@ -24,8 +24,7 @@ pub(super) fn claims(desired: &Desired, observed: &Observed) -> BTreeSet<ImageRe
 
 fn wanted_references(desired: &Desired) -> BTreeSet<ImageReference> {
     let pushed = desired.destinations.iter().map(|destination| destination.reference.clone());
-    let pulled = matches!(desired.source, Ok(ImageSource::Pull { .. })).then(|| desired.image.clone());
-    desired.tags.iter().cloned().chain(pushed).chain(pulled).collect()
+    desired.tags.iter().cloned().chain(pushed).chain(desired.pull_reference()).collect()
 }
 
 /// A reference that nothing holds yet will be made by us; one that points at an image which we built and keep was made

@@ -1,9 +1,9 @@
 //! The image: built, pulled or found on the engine, and given its tags.
 
 use jiff::Timestamp;
-use longshore_crds::{BasePullPolicy, PullPolicy};
+use longshore_crds::BasePullPolicy;
 
-use super::{Observed, revisions, step};
+use super::{Observed, pull, revisions, step};
 use crate::app::{
     Action, Block, BuildSpec, Desired, Image, ImageKey, ImageReference, ImageSource, ImageTarget, InputHash, Part,
     Reason, Step, labels,
@@ -15,10 +15,10 @@ pub(super) struct ImagePlan<'a> {
     pub(super) blocks: Vec<Block>,
     /// Why the image may be older than its source is.
     pub(super) source_trouble: Option<Block>,
-    standing: Standing<'a>,
+    pub(super) standing: Standing<'a>,
 }
 
-enum Standing<'a> {
+pub(super) enum Standing<'a> {
     /// The engine holds it under its private tag.
     Present(&'a Image),
     /// The plan's steps bring it.
@@ -45,7 +45,7 @@ impl<'a> ImagePlan<'a> {
         }
     }
 
-    fn blocked(block: Block) -> Self {
+    pub(super) fn blocked(block: Block) -> Self {
         Self { steps: Vec::new(), blocks: vec![block], source_trouble: None, standing: Standing::Blocked }
     }
 }
@@ -75,7 +75,7 @@ impl<'a> Target<'a> {
 pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
     let mut plan = match &desired.source {
         Ok(ImageSource::Build(build)) => built(desired, build, observed, now),
-        Ok(ImageSource::Pull { policy, .. }) => pulled(desired, *policy, observed, now),
+        Ok(ImageSource::Pull(pull)) => pull::plan(desired, pull, observed, now),
         Err(block) => unknown(desired, observed, block),
     };
     if !matches!(plan.standing, Standing::Blocked) {
@@ -101,7 +101,7 @@ fn unknown<'a>(desired: &Desired, observed: &'a Observed, block: &Block) -> Imag
     }
 }
 
-fn private_reference(desired: &Desired) -> Option<ImageReference> {
+pub(super) fn private_reference(desired: &Desired) -> Option<ImageReference> {
     Some(desired.owner.private_reference(&desired.image_key()?))
 }
 
@@ -153,49 +153,17 @@ fn cause_of_build(desired: &Desired, build: &BuildSpec, observed: &Observed) -> 
     }
 }
 
-fn pulled<'a>(desired: &Desired, policy: PullPolicy, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
-    let Some(private) = private_reference(desired) else { unreachable!("a pull has a key") };
-    if let Some(image) = observed.image(&private) {
-        return present(image);
-    }
-    let reference = &desired.image;
-    if let Some(image) = observed.image(reference) {
-        if observed.memory.claims.contains(reference) {
-            return keep(image, private, "the image is kept for this resource");
-        }
-        return keep(image, private, &format!("{reference} is on the engine already, so it is not pulled"));
-    }
-    if policy == PullPolicy::Never {
-        let message = format!(
-            "{reference} is not on the engine {} and pullPolicy is Never: bring the image there, or use IfNotPresent",
-            desired.engine
-        );
-        return ImagePlan::blocked(Block::waiting(Part::Image, Reason::ImageNotFound, message));
-    }
-    let action = Action::PullImage { reference: reference.clone() };
-    if let Some(block) = observed.attempts.block(&action, now) {
-        ImagePlan::blocked(block)
-    } else {
-        let mut plan = coming(step(action, format!("{reference} is not on the engine")));
-        plan.steps.push(step(
-            Action::TagImage { image: ImageTarget::Pending, reference: private },
-            "the image is kept for this resource",
-        ));
-        plan
-    }
-}
-
-fn present(image: &Image) -> ImagePlan<'_> {
+pub(super) fn present(image: &Image) -> ImagePlan<'_> {
     ImagePlan { steps: Vec::new(), blocks: Vec::new(), source_trouble: None, standing: Standing::Present(image) }
 }
 
 /// An image that is there already gets our private tag.
-fn keep<'a>(image: &'a Image, private: ImageReference, cause: &str) -> ImagePlan<'a> {
+pub(super) fn keep<'a>(image: &'a Image, private: ImageReference, cause: &str) -> ImagePlan<'a> {
     let action = Action::TagImage { image: ImageTarget::Present(image.id.clone()), reference: private };
     ImagePlan { steps: vec![step(action, cause)], ..present(image) }
 }
 
-fn coming<'a>(first: Step) -> ImagePlan<'a> {
+pub(super) fn coming<'a>(first: Step) -> ImagePlan<'a> {
     ImagePlan { steps: vec![first], blocks: Vec::new(), source_trouble: None, standing: Standing::Coming }
 }
 

@@ -12,6 +12,7 @@ mod claims;
 mod container;
 mod image;
 mod port;
+mod pull;
 mod push;
 mod removal;
 mod replacement;
@@ -27,11 +28,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, Image, ImageReference, Making, Memory, Reason, RegistryError,
-    RemoteImage, Revision, RevisionRecord, Step,
+    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory, Reason,
+    RegistryError, RemoteImage, Revision, RevisionRecord, Step,
 };
 
 pub use container::RunState;
+pub use pull::candidates;
 pub use push::PushState;
 pub use removal::{Removal, plan_removal};
 
@@ -48,6 +50,10 @@ pub struct Observed {
     pub remotes: BTreeMap<ImageReference, Remote>,
     /// What registries hold of the base images of a build.
     pub base_images: BTreeMap<ImageReference, Remote>,
+    /// What the registry holds under the tag that is followed, where one is.
+    pub followed: Option<Remote>,
+    /// The images that are there for the platform that is asked for, of those that it matters of.
+    pub of_platform: BTreeSet<EngineImageId>,
     /// What was tried and failed.
     pub attempts: Attempts,
     /// What the old status tells.
@@ -85,7 +91,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What keeps parts of the resource from going on.
     pub blocks: Vec<Block>,
-    /// Why the context may be older than its source is.
+    /// Why the context may be older than its source is, or the image older than what the registry holds.
     pub source_trouble: Option<Block>,
     /// The image that is wanted, when the engine holds it with every tag.
     pub image: Option<Image>,

@@ -57,11 +57,12 @@ fn remove_images(owner: &Owner, observed: &Observed) -> Vec<Step> {
 
 /// Ours of the image's references. Where somebody else's container was made from it and nobody else has a reference to
 /// it, the engine does not let go of the last one: the public ones stay then, by which it was found.
-fn references_to_remove<'a>(owner: &Owner, observed: &Observed, image: &'a Image) -> Vec<&'a ImageReference> {
+fn references_to_remove<'a>(owner: &Owner, observed: &'a Observed, image: &'a Image) -> Vec<&'a ImageReference> {
     let is_claimed = |reference: &ImageReference| observed.memory.claims.contains(reference);
     let is_ours = |reference: &&ImageReference| is_claimed(reference) || owner.keeps(reference);
-    let ours: Vec<&ImageReference> = image.references.iter().filter(is_ours).collect();
-    let others_remain = ours.len() < image.references.len();
+    let tags: Vec<&ImageReference> = image.references.iter().filter(is_ours).collect();
+    let others_remain = tags.len() < image.references.len();
+    let ours: Vec<&ImageReference> = tags.into_iter().chain(claimed_digests(observed, image)).collect();
     if others_remain || !is_used_by_another(owner, observed, image) {
         return ours;
     }
@@ -86,8 +87,21 @@ fn pulled_without_a_private_tag<'a>(
             image.manifests.iter().any(|(repository, _)| repository == reference.repository())
         };
         let is_claimed = |reference: &&ImageReference| observed.memory.claims.contains(reference);
-        image.references.iter().filter(is_claimed).filter(was_pulled)
+        image.references.iter().filter(is_claimed).filter(was_pulled).chain(claimed_digests(observed, image))
     })
+}
+
+/// The digests by which this resource has pulled an image. Where a tag of the same repository points at it, that tag is
+/// another's, and an engine would take it away with the digest (containerd's store, seen with 29).
+pub(super) fn claimed_digests<'a>(
+    observed: &'a Observed,
+    image: &'a Image,
+) -> impl Iterator<Item = &'a ImageReference> {
+    let is_tagged_there = |reference: &ImageReference| {
+        image.references.iter().any(|tagged| tagged.repository() == reference.repository())
+    };
+    let claimed = observed.memory.claims.iter().filter(|reference| reference.digest().is_some());
+    claimed.filter(move |reference| image.has(reference) && !is_tagged_there(reference))
 }
 
 fn is_private(image: &Image) -> bool {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::removal::claimed_digests;
 use super::{Observed, step};
 use crate::app::{Action, Desired, Image, Step};
 
@@ -28,7 +29,8 @@ fn remove(desired: &Desired, observed: &Observed, image: &Image) -> Vec<Step> {
         observed.memory.claims.contains(reference) || desired.owner.keeps(reference)
     };
     // The private tag goes last: while it is there, the image is known to be ours.
-    let mut references: Vec<_> = image.references.iter().filter(is_ours).collect();
+    let mut references: Vec<_> =
+        image.references.iter().filter(is_ours).chain(claimed_digests(observed, image)).collect();
     references.sort_by_key(|reference| desired.owner.keeps(reference));
     references
         .into_iter()

@@ -212,7 +212,7 @@ impl Ledger<'_> {
     fn making(&self, has_failed: bool) -> Option<&Making> {
         let action = match self.source {
             ImageSource::Build(build) => build_action(self.desired, build),
-            ImageSource::Pull { .. } => Action::PullImage { reference: self.desired.image.clone() },
+            ImageSource::Pull(_) => self.desired.pull_action()?,
         };
         let making = self.observed.making.as_ref()?;
         (making.what == AttemptKey::of(&action) && making.has_failed == has_failed).then_some(making)

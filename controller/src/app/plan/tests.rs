@@ -2,18 +2,19 @@
 
 mod images;
 mod inputs;
+mod pulls;
 mod revisions;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use longshore_crds::{Protocol, PullPolicy, RestartPolicy};
+use longshore_crds::{Protocol, RestartPolicy};
 
 use super::*;
 use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
-    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Reason,
+    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Pull, Reason,
     RunSpec, labels,
 };
 
@@ -41,6 +42,7 @@ fn spec(ports: &[u16]) -> ContainerSpec {
         args: Vec::new(),
         env: BTreeMap::new(),
         working_dir: None,
+        platform: None,
         restart_policy: RestartPolicy::Always,
         grace_period: Duration::from_secs(30),
     }
@@ -75,7 +77,7 @@ fn one_shot() -> Desired {
     Desired {
         repository: "hello-world".parse().unwrap(),
         image: "hello-world".parse().unwrap(),
-        source: Ok(ImageSource::Pull { policy: PullPolicy::IfNotPresent, credentials: None }),
+        source: Ok(ImageSource::Pull(Pull::default())),
         tags: Vec::new(),
         run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(container) }),
         ..wanted()

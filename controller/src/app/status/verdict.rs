@@ -7,7 +7,7 @@ use longshore_crds::ContainerAppStatus;
 
 use super::{Outlook, Telling};
 use crate::app::plan::RunState;
-use crate::app::{Action, Block, ContainerState, Desired, Memory, Observed, Part, Plan, Reason, Step};
+use crate::app::{Action, Block, ContainerState, Desired, ImageSource, Memory, Observed, Part, Plan, Reason, Step};
 
 /// Which of kstatus's three states a resource is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +189,10 @@ pub(super) fn part(
             (None, None) => ("True", Reason::ContextRead, "the context was read".to_owned()),
         },
         Part::Image => match &plan.image {
-            Some(image) => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),
+            Some(image) => match plan.source_trouble.as_ref().filter(|_| is_pulled(desired)) {
+                Some(trouble) => ("Unknown", trouble.reason, trouble.message.clone()),
+                None => ("True", Reason::ImagePresent, format!("{} is {}", desired.image, image.id)),
+            },
             None => not_yet(plan, telling),
         },
         Part::Push => pushed(plan, telling),
@@ -201,6 +204,10 @@ pub(super) fn part(
             _ => not_yet(plan, telling),
         },
     }
+}
+
+fn is_pulled(desired: &Desired) -> bool {
+    matches!(desired.source, Ok(ImageSource::Pull(_)))
 }
 
 fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {

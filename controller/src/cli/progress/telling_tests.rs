@@ -25,7 +25,7 @@ fn push() -> Step {
 }
 
 fn pull() -> Step {
-    step(Action::PullImage { reference: reference("hello-world") })
+    step(Action::PullImage { reference: reference("hello-world"), platform: None })
 }
 
 /// The lines for these reports in turn, as they are printed.

@@ -38,7 +38,11 @@ pub(super) async fn inspect(connection: &Connection, id: &ContainerId) -> Result
 }
 
 pub(super) async fn create(connection: &Connection, request: &CreateContainer) -> Result<ContainerId, EngineError> {
-    let options = CreateContainerOptionsBuilder::default().name(&request.name).build();
+    let mut options = CreateContainerOptionsBuilder::default().name(&request.name);
+    if let Some(platform) = &request.spec.platform {
+        options = options.platform(platform);
+    }
+    let options = options.build();
     match connection.docker().create_container(Some(options), to_body(request)).await {
         Ok(created) => Ok(ContainerId(created.id)),
         Err(error) => Err(connection.error_of_name(error, &request.name)),

@@ -4,10 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use http_body_util::{BodyExt, Limited};
+use hyper::Method;
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
 use super::connection::Connection;
 use super::failure::Failure;
+use super::transfer::registry_auth;
 use crate::app::{ConfigDigest, EngineImageId, Image, ImageReference, ImageStore, ManifestDigest, Repository};
 use crate::engine::EngineError;
 
@@ -23,6 +28,72 @@ pub(super) async fn list(connection: &Connection) -> Result<Vec<ImageSummary>, E
     let filters = HashMap::from([("dangling", vec!["false"])]);
     let options = ListImagesOptionsBuilder::default().all(true).filters(&filters).build();
     connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))
+}
+
+/// What an inspection says of the platform.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+/// The answer to an inspection is a configuration and some lists.
+const LONGEST_INSPECTION: usize = 4 * 1024 * 1024;
+
+/// Whether an image is there for a platform. An engine with containerd's store may hold several under one ID and is asked
+/// for this one (API 1.49); others say what theirs is for.
+pub(super) async fn has_platform(
+    connection: &Connection,
+    image: &EngineImageId,
+    platform: &str,
+) -> Result<bool, EngineError> {
+    let asked = Platform::of(platform);
+    let json = serde_json::json!({
+        "os": asked.os, "architecture": asked.architecture, "variant": asked.variant,
+    });
+    let query = utf8_percent_encode(&json.to_string(), NON_ALPHANUMERIC).to_string();
+    let inspection = async {
+        let path = format!("/images/{image}/json?platform={query}");
+        let body = connection.send(Method::GET, &path, &registry_auth(None)).await?;
+        let body = Limited::new(body, LONGEST_INSPECTION).collect().await;
+        let body = body.map_err(|error| Failure::Unintelligible(error.to_string()))?.to_bytes();
+        serde_json::from_slice::<Inspected>(&body).map_err(|error| Failure::Unintelligible(error.to_string()))
+    };
+    match inspection.await {
+        Ok(found) => Ok(asked.is_served_by(&Platform {
+            os: &found.os,
+            architecture: &found.architecture,
+            variant: found.variant.as_deref().unwrap_or_default(),
+        })),
+        Err(failure) if failure.is_not_found() => Ok(false),
+        Err(failure) => Err(connection.error(failure)),
+    }
+}
+
+/// A platform in its three parts, the variant empty where none is named.
+struct Platform<'a> {
+    os: &'a str,
+    architecture: &'a str,
+    variant: &'a str,
+}
+
+impl<'a> Platform<'a> {
+    /// The platform that is written `os/architecture` or `os/architecture/variant`.
+    fn of(text: &'a str) -> Self {
+        let mut parts = text.splitn(3, '/').map(Some).chain(std::iter::repeat(None)).map(Option::unwrap_or_default);
+        let mut next = || parts.next().unwrap_or_default();
+        Self { os: next(), architecture: next(), variant: next() }
+    }
+
+    /// Whether an image of this platform is what is asked for. On arm64 there is one variant, which is often left out.
+    fn is_served_by(&self, other: &Self) -> bool {
+        let variants = (self.variant, other.variant);
+        let same_variant = variants.0.is_empty() || variants.0 == variants.1;
+        let is_only_one = self.architecture == "arm64" && variants == ("v8", "");
+        (self.os, self.architecture) == (other.os, other.architecture) && (same_variant || is_only_one)
+    }
 }
 
 /// The image of this ID, or that this reference points at, in the form of a list; `None` when there is none.
@@ -145,6 +216,21 @@ mod tests {
         let image = from_summary(summary(&["busybox:latest"], &[]), ImageStore::Containerd).unwrap();
         assert_eq!(image.config, None);
         assert_eq!(image.target, Some(DIGEST.parse().unwrap()));
+    }
+
+    #[test]
+    fn a_platform_is_served_by_the_same_one_whose_variant_may_be_left_out() {
+        for (asked, found, is_served) in [
+            ("linux/amd64", "linux/amd64", true),
+            ("linux/amd64", "linux/arm64", false),
+            ("linux/arm64", "linux/arm64/v8", true),
+            ("linux/arm64/v8", "linux/arm64", true),
+            ("linux/arm/v7", "linux/arm/v6", false),
+            ("linux/arm/v7", "linux/arm", false),
+            ("linux/amd64", "windows/amd64", false),
+        ] {
+            assert_eq!(Platform::of(asked).is_served_by(&Platform::of(found)), is_served, "{asked} {found}");
+        }
     }
 
     #[test]

@@ -130,11 +130,12 @@ impl Engine for DockerEngine {
             listed.extend(images::inspect(&self.connection, id).await?);
         }
         let images = listed.into_iter().filter_map(|image| images::from_summary(image, info.image_store));
-        Ok(images.filter(|image| !image.references.is_empty() || used.contains(&image.id.to_string())).collect())
+        let is_named = |image: &Image| !image.references.is_empty() || !image.manifests.is_empty();
+        Ok(images.filter(|image| is_named(image) || used.contains(&image.id.to_string())).collect())
     }
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
-        let name = reference.canonical();
+        let name = reference.for_engine();
         let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, &name))?;
         match found {
             Some(image) if images::is_index(&image) => {
@@ -154,13 +155,18 @@ impl Engine for DockerEngine {
         distribution::look_up(&self.connection, reference, credentials).await
     }
 
+    async fn has_platform(&self, image: &EngineImageId, platform: &str) -> Result<bool, EngineError> {
+        images::has_platform(&self.connection, image, platform).await
+    }
+
     async fn pull_image(
         &self,
         reference: &ImageReference,
+        platform: Option<&str>,
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        transfer::pull(&self.connection, reference, credentials, &progress).await
+        transfer::pull(&self.connection, reference, platform, credentials, &progress).await
     }
 
     async fn build_image(&self, request: BuildRequest, progress: ProgressSink) -> Result<BuildReport, EngineError> {

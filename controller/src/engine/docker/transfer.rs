@@ -8,11 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use futures::TryStreamExt;
 use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
 use super::failure::Failure;
+use super::images;
 use super::json_lines::json_lines;
 use crate::app::{Credentials, ImageReference, Purpose, RegistryRequest};
 use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
@@ -20,11 +22,34 @@ use crate::engine::{EngineError, LayerState, Progress, ProgressSink};
 pub(super) async fn pull(
     connection: &Connection,
     reference: &ImageReference,
+    platform: Option<&str>,
     credentials: Option<&Credentials>,
     progress: &ProgressSink,
 ) -> Result<(), EngineError> {
     let path = format!("/images/create?fromImage={}&tag={}", reference.repository(), reference.version());
-    transfer(connection, &path, (reference, Purpose::Pull), credentials, progress).await
+    let Some(platform) = platform else {
+        return transfer(connection, &path, (reference, Purpose::Pull), credentials, progress).await;
+    };
+    let path = format!("{path}&platform={}", utf8_percent_encode(platform, NON_ALPHANUMERIC));
+    let not_found = || EngineError::PlatformNotFound(format!("{reference}: the registry has no image for {platform}"));
+    match transfer(connection, &path, (reference, Purpose::Pull), credentials, progress).await {
+        Err(error) if is_about_the_platform(&error.to_string()) => return Err(not_found()),
+        outcome => outcome?,
+    }
+    // Of an image that is for one platform only, 20.10 takes that one, with a warning in its answer.
+    let pulled = images::inspect(connection, &reference.for_engine()).await?;
+    let id = pulled.and_then(|image| image.id.parse().ok());
+    match id {
+        Some(id) if images::has_platform(connection, &id, platform).await? => Ok(()),
+        _ => Err(not_found()),
+    }
+}
+
+/// Whether an engine means that the image is not for the platform: in the words of 20.10, and of containerd in 29.
+fn is_about_the_platform(message: &str) -> bool {
+    ["no matching manifest for", "no match for platform", "does not match the specified platform"]
+        .iter()
+        .any(|phrase| message.contains(phrase))
 }
 
 /// The tag is named: without it the engine would push every tag of the repository.

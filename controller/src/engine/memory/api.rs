@@ -98,14 +98,20 @@ impl Engine for MemoryEngine {
         self.look_up(reference, credentials)
     }
 
+    async fn has_platform(&self, image: &EngineImageId, platform: &str) -> Result<bool, EngineError> {
+        self.enter(Operation::FindImage, &image.to_string()).await?;
+        Ok(self.look(|state| state.images.has_platform(image, platform)))
+    }
+
     async fn pull_image(
         &self,
         reference: &ImageReference,
+        platform: Option<&str>,
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
         self.enter(Operation::PullImage, &reference.to_string()).await?;
-        let result = self.pull(reference, credentials, &progress);
+        let result = self.pull(reference, platform, credentials, &progress);
         self.leave(Operation::PullImage, result)
     }
 

@@ -163,6 +163,7 @@ fn spec_of(ports: &[PublishedPort]) -> ContainerSpec {
         args: Vec::new(),
         env: BTreeMap::new(),
         working_dir: None,
+        platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: Duration::from_secs(10),
     }

@@ -30,10 +30,13 @@ pub(super) enum Origin<'a> {
 #[derive(Debug)]
 struct Stored {
     content: MemoryImage,
+    /// In containerd's store, those of an index that are for other platforms.
+    others: Vec<MemoryImage>,
     /// The manifest or index that containerd's store keeps it by.
     target: ManifestDigest,
     is_built: bool,
-    /// The digests by which a graph driver's store has seen it in registries.
+    /// The digests by which a graph driver's store has seen it in registries; in containerd's those that it was pulled
+    /// by. As long as there is one, the image stays.
     seen: BTreeSet<(Repository, ManifestDigest)>,
     created_at: Timestamp,
 }
@@ -53,13 +56,17 @@ impl Images {
             ImageStore::GraphDriver => EngineImageId(content.config().0),
             ImageStore::Containerd => EngineImageId(target.0.clone()),
         };
-        self.stored.entry(id.clone()).or_insert_with(|| Stored {
-            content,
+        let stored = self.stored.entry(id.clone()).or_insert_with(|| Stored {
+            content: content.clone(),
+            others: Vec::new(),
             target,
             is_built: matches!(origin, Origin::Build),
             seen: BTreeSet::new(),
             created_at,
         });
+        if stored.content != content && !stored.others.contains(&content) {
+            stored.others.push(content);
+        }
         id
     }
 
@@ -80,7 +87,18 @@ impl Images {
     }
 
     pub(super) fn find(&self, reference: &ImageReference) -> Option<&EngineImageId> {
-        self.references.get(reference)
+        if reference.digest().is_none() {
+            return self.references.get(reference);
+        }
+        let has = |id: &EngineImageId, stored: &Stored| self.describe(id, stored).has(reference);
+        self.stored.iter().find(|(id, stored)| has(id, stored)).map(|(id, _)| id)
+    }
+
+    /// Whether an image is there for a platform.
+    pub(super) fn has_platform(&self, id: &EngineImageId, platform: &str) -> bool {
+        let stored = self.stored.get(id);
+        let contents = stored.into_iter().flat_map(|stored| std::iter::once(&stored.content).chain(&stored.others));
+        contents.into_iter().any(|content| content.is_for(platform))
     }
 
     pub(super) fn content(&self, id: &EngineImageId) -> Option<&MemoryImage> {
@@ -108,11 +126,10 @@ impl Images {
 
     /// Removes a reference, and with the last one the image.
     pub(super) fn untag(&mut self, reference: &ImageReference, is_used: bool) -> Result<(), EngineError> {
-        let Some(id) = self.references.get(reference).cloned() else {
+        let Some(id) = self.find(reference).cloned() else {
             return Ok(());
         };
-        let others = self.references_to(&id).len() - 1;
-        if others == 0 && is_used {
+        if is_used && self.is_last(reference, &id) {
             return Err(EngineError::Conflict(format!(
                 "conflict: unable to remove repository reference \"{reference}\" (must force) - a container is using \
                  its referenced image {}",
@@ -125,17 +142,33 @@ impl Images {
 
     /// Removes a reference even when it is the last one of an image that a container uses; the image then stays.
     pub(super) fn untag_by_force(&mut self, reference: &ImageReference, is_used: bool) {
-        if let Some(id) = self.references.get(reference).cloned() {
+        if let Some(id) = self.find(reference).cloned() {
             self.drop_reference(reference, &id, is_used);
         }
     }
 
     fn drop_reference(&mut self, reference: &ImageReference, id: &EngineImageId, is_used: bool) {
         self.references.remove(reference);
+        if let (Some(digest), Some(stored)) = (reference.digest(), self.stored.get_mut(id)) {
+            stored.seen.remove(&(reference.repository().clone(), digest.clone()));
+            // With the digest, containerd's store lets the tags of that repository go.
+            if self.kind == ImageStore::Containerd {
+                self.references.retain(|tag, other| other != id || tag.repository() != reference.repository());
+            }
+        }
         self.forget_repository(id, reference.repository());
-        if !is_used && self.references_to(id).is_empty() {
+        let is_named = self.stored.get(id).is_some_and(|stored| !stored.seen.is_empty());
+        if !is_used && !is_named && self.references_to(id).is_empty() {
             self.stored.remove(id);
         }
+    }
+
+    /// Whether nothing else would keep the image: with its last tag in a repository go its digests there.
+    fn is_last(&self, reference: &ImageReference, id: &EngineImageId) -> bool {
+        let other_tags = self.references_to(id).into_iter().filter(|other| other != reference).count();
+        let seen = self.stored.get(id).into_iter().flat_map(|stored| &stored.seen);
+        let other_digests = seen.filter(|(repository, _)| repository != reference.repository()).count();
+        other_tags + other_digests == 0
     }
 
     /// With its last tag in a repository an image loses the digests of that repository.
@@ -158,7 +191,8 @@ impl Images {
         let manifests = if is_graph_driver {
             stored.seen.clone()
         } else {
-            let repositories = references.iter().map(ImageReference::repository);
+            let pulled_by_digest = stored.seen.iter().map(|(repository, _)| repository);
+            let repositories = references.iter().map(ImageReference::repository).chain(pulled_by_digest);
             repositories.map(|repository| (repository.clone(), stored.target.clone())).collect()
         };
         Image {

@@ -79,7 +79,8 @@ impl State {
     /// What a list of images shows: those that a reference points at, or that a container uses.
     pub(super) fn listed_images(&self) -> Vec<Image> {
         let mut images = self.images.all();
-        images.retain(|image| !image.references.is_empty() || self.uses(&image.id));
+        let is_named = |image: &Image| !image.references.is_empty() || !image.manifests.is_empty();
+        images.retain(|image| is_named(image) || self.uses(&image.id));
         images
     }
 

@@ -22,17 +22,29 @@ impl MemoryEngine {
     pub(super) fn pull(
         &self,
         reference: &ImageReference,
+        platform: Option<&str>,
         credentials: Option<&Credentials>,
         progress: &ProgressSink,
     ) -> Result<(), EngineError> {
         let refused = |refusal: Refusal| refusal.into_engine_error(reference, Purpose::Pull, credentials);
-        let published = self.registry.fetch(reference, credentials).map_err(refused)?;
+        let mut published = self.registry.fetch(reference, credentials).map_err(refused)?;
+        if let Some(platform) = platform {
+            let offered = std::iter::once(&published.image).chain(&published.others);
+            let found = offered.into_iter().find(|image| image.is_for(platform)).cloned();
+            published.image = found.ok_or_else(|| {
+                EngineError::PlatformNotFound(format!("{reference}: the registry has no image for {platform}"))
+            })?;
+        }
         let now = self.clock.now();
         let present = self.change(|state| {
             let present = state.images.layers();
             let id = state.images.add(published.image.clone(), Origin::Registry(&published.remote), now);
-            state.images.tag(&id, reference)?;
-            state.images.note_seen(&id, reference.repository(), &published.remote.manifest);
+            if reference.digest().is_none() {
+                state.images.tag(&id, reference)?;
+            }
+            if reference.digest().is_some() || self.kind == ImageStore::GraphDriver {
+                state.images.note_seen(&id, reference.repository(), &published.remote.manifest);
+            }
             state.events.tell_of_reference("pull", reference);
             Ok::<_, EngineError>(present)
         })?;
@@ -61,7 +73,7 @@ impl MemoryEngine {
                 Some((id, image, remote))
             })
             .ok_or_else(missing)?;
-        let published = Published { image, remote: remote.clone() };
+        let published = Published { image, remote: remote.clone(), others: Vec::new() };
         let refused = |refusal: Refusal| refusal.into_engine_error(reference, Purpose::Push, credentials);
         for fate in self.registry.receive(reference, credentials, published).map_err(refused)? {
             match fate {

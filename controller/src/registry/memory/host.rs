@@ -14,6 +14,8 @@ const NOWHERE: &str = "longshore.local";
 pub(crate) struct Published {
     /// The image; of an index, that of the platform that everything here runs on.
     pub(crate) image: MemoryImage,
+    /// Of an index, those for other platforms.
+    pub(crate) others: Vec<MemoryImage>,
     /// How the registry calls it.
     pub(crate) remote: RemoteImage,
 }
@@ -38,6 +40,8 @@ pub(crate) enum LayerFate {
 pub(super) struct Host {
     name: String,
     tags: BTreeMap<ImageReference, Published>,
+    /// Everything that was ever under a tag, by its digest.
+    manifests: BTreeMap<ImageReference, Published>,
     /// Which repositories, by their paths, hold which layers.
     holders: BTreeMap<Digest, BTreeSet<String>>,
     pub(super) user: Option<(String, String)>,
@@ -54,6 +58,7 @@ impl Host {
         Self {
             name: name.to_owned(),
             tags: BTreeMap::new(),
+            manifests: BTreeMap::new(),
             holders: BTreeMap::new(),
             user: None,
             is_away: name == NOWHERE,
@@ -91,13 +96,19 @@ impl Host {
         }
     }
 
+    /// What a tag holds, or what has a digest in the repository, whether or not a tag still holds it.
     pub(super) fn published(&self, reference: &ImageReference) -> Option<&Published> {
-        self.tags.get(reference)
+        match reference.digest() {
+            None => self.tags.get(reference),
+            Some(digest) => self.manifests.get(&reference.repository().pinned(digest)),
+        }
     }
 
     /// What is there from the beginning: nobody sends it.
     pub(super) fn put(&mut self, reference: &ImageReference, published: Published) {
         self.hold(reference, &published.image);
+        let pinned = reference.repository().pinned(&published.remote.manifest);
+        self.manifests.insert(pinned, published.clone());
         self.tags.insert(reference.clone(), published);
     }
 

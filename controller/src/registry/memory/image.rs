@@ -15,10 +15,15 @@ pub struct MemoryLayer {
     pub size: u64,
 }
 
+/// The platform of the engines in memory.
+const OWN_PLATFORM: &str = "linux/amd64";
+
 /// An image: the same layers and the same configuration are the same image, with the same digests, wherever it was
 /// made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryImage {
+    /// The platform that it is for; that of the engine when empty.
+    pub platform: String,
     /// The layers, the lowest first.
     pub layers: Vec<MemoryLayer>,
     /// The labels.
@@ -50,6 +55,19 @@ impl MemoryImage {
         self
     }
 
+    /// The same image for another platform.
+    #[must_use]
+    pub fn for_platform(mut self, platform: &str) -> Self {
+        platform.clone_into(&mut self.platform);
+        self
+    }
+
+    /// Whether it is for this platform.
+    pub fn is_for(&self, platform: &str) -> bool {
+        let own = if self.platform.is_empty() { OWN_PLATFORM } else { &self.platform };
+        own == platform
+    }
+
     /// The same image with a label more.
     #[must_use]
     pub fn with_label(mut self, key: &str, value: &str) -> Self {
@@ -67,6 +85,7 @@ impl MemoryImage {
             "history": self.history,
             "labels": self.labels,
             "layers": layers,
+            "platform": self.platform,
         });
         ConfigDigest(Digest::of(configuration.to_string()))
     }

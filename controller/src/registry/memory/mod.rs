@@ -40,16 +40,25 @@ impl MemoryRegistry {
             Published {
                 remote: RemoteImage { manifest: image.manifest(ManifestFormat::Oci), config: Some(image.config()) },
                 image: image.clone(),
+                others: Vec::new(),
             },
         )
     }
 
     /// Puts an index of several platforms under a tag, one of which is this image.
     pub fn put_index(&self, reference: &ImageReference, image: &MemoryImage) -> RemoteImage {
-        self.publish(
-            reference,
-            Published { remote: RemoteImage { manifest: image.index(), config: None }, image: image.clone() },
-        )
+        self.put_platforms(reference, image, &[])
+    }
+
+    /// Puts an index of several platforms under a tag: that of this image, which is the engine's own, and of others.
+    pub fn put_platforms(
+        &self,
+        reference: &ImageReference,
+        image: &MemoryImage,
+        others: &[MemoryImage],
+    ) -> RemoteImage {
+        let remote = RemoteImage { manifest: image.index(), config: None };
+        self.publish(reference, Published { remote, image: image.clone(), others: others.to_vec() })
     }
 
     /// Takes a tag away.

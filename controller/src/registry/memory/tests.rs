@@ -16,6 +16,7 @@ fn credentials(host: &str, password: &str) -> Credentials {
 fn published(image: &MemoryImage) -> Published {
     Published {
         image: image.clone(),
+        others: Vec::new(),
         remote: RemoteImage { manifest: image.manifest(ManifestFormat::Docker), config: Some(image.config()) },
     }
 }

@@ -95,13 +95,18 @@ impl Engine for CrashingEngine {
         self.plan.read(self.engine.look_up_image(reference, credentials)).await
     }
 
+    async fn has_platform(&self, image: &EngineImageId, platform: &str) -> Result<bool, EngineError> {
+        self.plan.read(self.engine.has_platform(image, platform)).await
+    }
+
     async fn pull_image(
         &self,
         reference: &ImageReference,
+        platform: Option<&str>,
         credentials: Option<&Credentials>,
         progress: ProgressSink,
     ) -> Result<(), EngineError> {
-        let pull = self.engine.pull_image(reference, credentials, progress);
+        let pull = self.engine.pull_image(reference, platform, credentials, progress);
         self.plan.effect(format!("pull image {reference}"), pull).await
     }
 

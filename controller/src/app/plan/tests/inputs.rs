@@ -84,10 +84,10 @@ fn registries_are_asked_at_the_interval_when_something_follows_from_it() {
     let mut desired = built_on_a_base();
     let interval = Duration::from_secs(30);
     change_build(&mut desired, |build| build.method.base_image_interval = interval);
-    assert_eq!(desired.next_look_at_base_images(), Some(interval));
+    assert_eq!(desired.next_look_at_registries(), Some(interval));
     change_build(&mut desired, |build| build.method.follows_base_images = false);
-    assert_eq!(desired.next_look_at_base_images(), None);
-    assert_eq!(wanted().next_look_at_base_images(), None, "it names no base image");
+    assert_eq!(desired.next_look_at_registries(), None);
+    assert_eq!(wanted().next_look_at_registries(), None, "it names no base image");
 }
 
 #[test]
@@ -200,6 +200,6 @@ fn a_build_whose_image_is_seen_already_is_let_come_to_its_end() {
     let mut edited = wanted();
     change_build(&mut edited, |build| build.target = Some("other".to_owned()));
     assert!(!edited.awaits_the_end_of(&running), "an edit makes it useless");
-    let pull = Action::PullImage { reference: one_shot().image };
+    let pull = one_shot().pull_action().unwrap();
     assert!(one_shot().awaits_the_end_of(&pull) && !desired.awaits_the_end_of(&pull));
 }

@@ -153,7 +153,7 @@ fn the_record_of_a_build_holds_how_it_went() {
     assert_eq!(record.status.finished_at.map(|time| time.0), Some(now()));
 
     // What this process has built for other inputs is not told of this image.
-    observed.making.as_mut().unwrap().what = AttemptKey::of(&Action::PullImage { reference: desired.image.clone() });
+    observed.making.as_mut().unwrap().what = AttemptKey::of(&one_shot().pull_action().unwrap());
     let record = written(&plan(&desired, &observed, now())).remove(0);
     assert_eq!((record.status.log.as_str(), record.status.build), ("", None));
 }

@@ -73,7 +73,7 @@ async fn what_is_pulled_is_what_the_registry_holds() {
         let single = world.registry.put(&reference("single"), &image());
         let index = world.registry.put_index(&reference("index"), &MemoryImage::new("other"));
         for (name, remote) in [("single", single), ("index", index)] {
-            world.engine.pull_image(&reference(name), None, silent()).await.unwrap();
+            world.engine.pull_image(&reference(name), None, None, silent()).await.unwrap();
             let pulled = world.engine.image(&reference(name)).unwrap();
             assert!(pulled.is(&remote), "{kind:?} {name}: {pulled:?}");
         }
@@ -102,7 +102,7 @@ async fn an_index_is_pushed_on_as_the_store_keeps_it() {
         let world = world(kind);
         let node = reference("node:6");
         let index = world.registry.put_index(&node, &image());
-        world.engine.pull_image(&node, None, silent()).await.unwrap();
+        world.engine.pull_image(&node, None, None, silent()).await.unwrap();
         let id = world.engine.image(&node).unwrap().id;
         world.engine.tag_image(&id, &copy).await.unwrap();
         world.engine.push_image(&copy, None, silent()).await.unwrap();
@@ -116,13 +116,13 @@ async fn an_index_is_pushed_on_as_the_store_keeps_it() {
 async fn a_registry_that_refuses_or_is_away_or_holds_nothing_is_told_apart() {
     let world = World::old_engine();
     let app = reference("gcr.io/project/app:1");
-    let missing = world.engine.pull_image(&app, None, silent()).await;
+    let missing = world.engine.pull_image(&app, None, None, silent()).await;
     assert_eq!(missing.unwrap_err().registry_kind(), Some(RegistryErrorKind::ManifestUnknown));
     world.registry.require("gcr.io", "_json_key", "secret");
-    let denied = world.engine.pull_image(&app, None, silent()).await;
+    let denied = world.engine.pull_image(&app, None, None, silent()).await;
     assert_eq!(denied.unwrap_err().registry_kind(), Some(RegistryErrorKind::AuthenticationRequired));
     world.registry.set_available("gcr.io", false);
-    let away = world.engine.pull_image(&app, None, silent()).await;
+    let away = world.engine.pull_image(&app, None, None, silent()).await;
     assert_eq!(away.unwrap_err().registry_kind(), Some(RegistryErrorKind::Unavailable));
     let nothing = world.engine.push_image(&app, None, silent()).await;
     assert!(matches!(nothing, Err(EngineError::NotFound(_))), "{nothing:?}");

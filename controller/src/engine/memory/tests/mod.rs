@@ -75,6 +75,7 @@ fn spec() -> ContainerSpec {
         args: Vec::new(),
         env: BTreeMap::new(),
         working_dir: None,
+        platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: GRACE,
     }
