@@ -45,10 +45,35 @@ pub struct ContainerEngineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub host_ports: Option<Vec<HostPortRange>>,
+    /// How registries are reached that are not reached as usual: by HTTPS with a certificate that everybody trusts. It is
+    /// Longshore's own look-ups that heed it, by which pushes are verified and tags watched. What the engine itself does
+    /// for a pull or a push is set on the engine: `insecure-registries` in its `daemon.json`, and authorities in
+    /// `/etc/docker/certs.d/HOST/ca.crt`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["host"]))]
+    pub registries: Vec<RegistrySettings>,
     /// How many images are built at once; others wait for their turn. 2 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub max_concurrent_builds: Option<i32>,
+}
+
+/// How one registry is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.certificateAuthority) != (has(self.plainHttp) && self.plainHttp)")
+    .message("a registry is reached either by plainHttp: true or with a certificateAuthority"))]
+pub struct RegistrySettings {
+    /// Its host as it stands in image references, with its port where it has one: `registry.example.com:5000`.
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[^/@\\s]+$"))]
+    pub host: String,
+    /// Whether it is spoken to by plain HTTP. Whoever listens on the way reads the credentials.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
+    /// Certificates in PEM of the authorities that are trusted for this host, beside those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536), regex(pattern = "-----BEGIN CERTIFICATE-----"))]
+    pub certificate_authority: Option<String>,
 }
 
 /// A range of host ports, both ends included.

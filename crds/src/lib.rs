@@ -29,7 +29,9 @@ pub use container_app_status::{
     BaseImageStatus, BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus,
     PushStatus, SourceStatus,
 };
-pub use container_engine::{ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange};
+pub use container_engine::{
+    ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange, RegistrySettings,
+};
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
 pub use reference_to::{KeySelector, LocalReference};

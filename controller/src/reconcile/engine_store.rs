@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::base_image_store::BaseImageStore;
 use super::build_queue::BuildQueue;
 use super::image_list::ImageList;
+use super::remote_store::RemoteStore;
 use crate::app::{Action, Container, EngineInfo, Image};
 use crate::engine::{Engine, EngineError, EngineEvent, EventSubject};
 
@@ -21,17 +22,20 @@ pub(super) struct EngineStore {
     containers: Kept<Vec<Container>>,
     images: ImageList,
     pub(super) base_images: BaseImageStore,
+    /// What registries hold that are pushed to, reached as this engine's administrators have set it.
+    pub(super) remotes: Arc<RemoteStore>,
     pub(super) builds: BuildQueue,
 }
 
 impl EngineStore {
-    pub(super) fn new(engine: Arc<dyn Engine>, concurrent_builds: usize) -> Self {
+    pub(super) fn new(engine: Arc<dyn Engine>, remotes: RemoteStore, concurrent_builds: usize) -> Self {
         Self {
             engine,
             info: Kept::default(),
             containers: Kept::default(),
             images: ImageList::default(),
             base_images: BaseImageStore::default(),
+            remotes: Arc::new(remotes),
             builds: BuildQueue::of(concurrent_builds),
         }
     }

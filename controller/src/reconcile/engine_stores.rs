@@ -8,18 +8,21 @@ use tokio::sync::Mutex;
 
 use super::build_queue::DEFAULT_LIMIT;
 use super::engine_store::EngineStore;
+use super::remote_store::RemoteStore;
 use super::{Reconciler, watch};
 use crate::engine::{EngineError, Engines};
+use crate::registry::Registry;
 
 /// The engines in use, by their names.
 pub(super) struct EngineStores {
     engines: Arc<dyn Engines>,
+    registry: Arc<dyn Registry>,
     stores: Mutex<HashMap<String, (ContainerEngineSpec, Arc<EngineStore>)>>,
 }
 
 impl EngineStores {
-    pub(super) fn new(engines: Arc<dyn Engines>) -> Self {
-        Self { engines, stores: Mutex::default() }
+    pub(super) fn new(engines: Arc<dyn Engines>, registry: Arc<dyn Registry>) -> Self {
+        Self { engines, registry, stores: Mutex::default() }
     }
 
     /// The store of this engine; a new one when its spec has changed.
@@ -35,7 +38,10 @@ impl EngineStores {
         {
             return Ok(Arc::clone(store));
         }
-        let store = Arc::new(EngineStore::new(self.engines.connect(engine).await?, concurrent_builds(&engine.spec)));
+        let registry = self.registry.with_settings(&engine.spec.registries).map_err(EngineError::Other)?;
+        let remotes = RemoteStore::new(registry.unwrap_or_else(|| Arc::clone(&self.registry)));
+        let connected = self.engines.connect(engine).await?;
+        let store = Arc::new(EngineStore::new(connected, remotes, concurrent_builds(&engine.spec)));
         tokio::spawn(watch::watch(Weak::clone(reconciler), name.to_owned(), Arc::downgrade(&store)));
         stores.insert(name.to_owned(), (engine.spec.clone(), Arc::clone(&store)));
         Ok(store)

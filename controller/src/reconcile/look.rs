@@ -99,7 +99,7 @@ impl Reconciler {
             let store = store?;
             listed?;
             let mut observed = self.observe_engine(&store, &desired.owner, app, &known).await?;
-            self.observe_registries(&desired, &mut observed).await;
+            self.observe_registries(&desired, &store, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
             self.observe_pull(&desired, &store, &mut observed).await?;
             observed.revisions = self.revisions(key, app, &known).await;
@@ -164,12 +164,12 @@ impl Reconciler {
         })
     }
 
-    async fn observe_registries(&self, desired: &Desired, observed: &mut Observed) {
+    async fn observe_registries(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {
         for destination in &desired.destinations {
             let Ok(credentials) = &destination.credentials else {
                 continue;
             };
-            let remote = self.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
+            let remote = store.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
             observed.remotes.insert(destination.reference.clone(), remote);
         }
     }

@@ -33,7 +33,7 @@ impl Reconciler {
         let transcript = Arc::new(Transcript::new(masker_of(&desired)));
         let executor = Executor {
             engine: Arc::clone(&store.engine),
-            remotes: Arc::clone(&self.remotes),
+            remotes: Arc::clone(&store.remotes),
             owner: desired.owner.clone(),
             desired: Some(desired),
             context,

@@ -18,7 +18,6 @@ use super::engine_stores::EngineStores;
 use super::known::KnownApps;
 use super::look::{Look, Planned};
 use super::recent_folders::RecentFolders;
-use super::remote_store::RemoteStore;
 use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events};
@@ -75,7 +74,6 @@ pub struct Reconciler {
     pub(super) sources: Arc<SourceStore>,
     pub(super) instance: Instance,
     pub(super) stores: EngineStores,
-    pub(super) remotes: Arc<RemoteStore>,
     pub(super) known: KnownApps,
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
@@ -118,8 +116,7 @@ impl Reconciler {
             folders: RecentFolders::default(),
             sources: SourceStore::new(parts.sources),
             instance: parts.instance,
-            stores: EngineStores::new(parts.engines),
-            remotes: Arc::new(RemoteStore::new(parts.registry)),
+            stores: EngineStores::new(parts.engines, parts.registry),
             known: KnownApps::default(),
             tasks: Tasks::default(),
             clock: parts.clock,

@@ -93,7 +93,7 @@ impl Reconciler {
         let transcript = Arc::new(Transcript::new(Masker::of([])));
         let executor = Executor {
             engine: Arc::clone(&store.engine),
-            remotes: Arc::clone(&self.remotes),
+            remotes: Arc::clone(&store.remotes),
             desired: None,
             context: None,
             progress: self.progress_of(key, &step),

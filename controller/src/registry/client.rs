@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use longshore_crds::RegistrySettings;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use super::Registry;
 use super::answer::{self, MEDIA_TYPES};
 use super::challenge::{Challenge, token_address};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Way, is_loopback};
 use crate::app::{
     Credentials, ImageReference, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, RemoteImage,
 };
@@ -27,7 +28,7 @@ const MOST_REMEMBERED: usize = 4096;
 
 /// A client of any registry that speaks the OCI distribution protocol.
 ///
-/// Registries are asked by HTTPS, and on loopback by plain HTTP. Certificates are checked against the system's
+/// Registries are asked by HTTPS, and on loopback by plain HTTP, unless they are set otherwise. Certificates are checked against the system's
 /// authorities, or those in the files that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name, and
 /// against extra ones. A proxy is taken from the usual environment variables (`HTTPS_PROXY`, `NO_PROXY`), but never
 /// for loopback.
@@ -44,11 +45,23 @@ const MOST_REMEMBERED: usize = 4096;
 /// This is about what this client sends. When an engine pulls or pushes, it is the engine that speaks to the registry.
 pub struct OciRegistry {
     secure: Client,
-    /// For registries on loopback.
+    /// For registries on loopback, and those that are set to be spoken to by plain HTTP.
     plain: Client,
+    /// The authorities that every registry may have a certificate of, beside the system's.
+    authorities: Vec<Certificate>,
+    /// The registries that are reached in another way than usual, by their hosts.
+    unusual: HashMap<String, Unusual>,
     /// What was last found under a reference, so that an unchanged tag is asked for by a `HEAD` request, which Docker
     /// Hub does not count as a pull.
     last_found: Mutex<HashMap<String, RemoteImage>>,
+}
+
+/// How a registry is reached that is not reached as usual.
+#[derive(Clone)]
+enum Unusual {
+    Plain,
+    /// With a client that trusts its authorities as well.
+    Private(Client),
 }
 
 /// A token server's answer. Servers send one name, or both with the same token.
@@ -67,18 +80,39 @@ impl OciRegistry {
         // Whoever was first has installed one already, and then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificates = file.map_or_else(|| Ok(Vec::new()), certificates_in)?;
-        let builder =
-            || Client::builder().user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(TIMEOUT);
-        let no_tls = |error: reqwest::Error| {
-            let cause = answer::innermost(&error);
-            format!("registries cannot be asked by HTTPS: {cause}; are the system's certificates installed?")
-        };
-        let secure = builder().https_only(true).tls_certs_merge(certificates);
         Ok(Self {
-            secure: secure.build().map_err(no_tls)?,
-            plain: builder().no_proxy().build().map_err(no_tls)?,
+            secure: secure_client(certificates.clone())?,
+            plain: client_builder().no_proxy().build().map_err(|error| no_tls(&error))?,
+            authorities: certificates,
+            unusual: HashMap::new(),
             last_found: Mutex::default(),
         })
+    }
+
+    /// The way to a registry, and the client that goes it.
+    fn way_to(&self, host: &str) -> (Way, &Client) {
+        match self.unusual.get(host) {
+            Some(Unusual::Plain) => (Way::Plain, &self.plain),
+            Some(Unusual::Private(client)) => (Way::Secure, client),
+            None if is_loopback(host) => (Way::Plain, &self.plain),
+            None => (Way::Secure, &self.secure),
+        }
+    }
+
+    fn unusual(&self, settings: &RegistrySettings) -> Result<Unusual, String> {
+        let Some(pem) = settings.certificate_authority.as_ref().filter(|_| !settings.plain_http) else {
+            return Ok(Unusual::Plain);
+        };
+        match Certificate::from_pem_bundle(pem.as_bytes()) {
+            Ok(certificates) if !certificates.is_empty() => {
+                let trusted = self.authorities.iter().cloned().chain(certificates).collect();
+                secure_client(trusted).map(Unusual::Private)
+            }
+            _ => Err(format!(
+                "spec.registries: the certificateAuthority of {} holds no certificate in PEM",
+                settings.host
+            )),
+        }
     }
 
     async fn look(
@@ -87,9 +121,10 @@ impl OciRegistry {
         credentials: Option<&Credentials>,
     ) -> Result<RemoteImage, RegistryError> {
         let request = RegistryRequest::new(reference, Purpose::LookUp, credentials);
-        let endpoint = Endpoint::of(reference).map_err(|why| RegistryError::unavailable(why, request.clone()))?;
+        let (way, client) = self.way_to(reference.host());
+        let endpoint = Endpoint::of(reference, way).map_err(|why| RegistryError::unavailable(why, request.clone()))?;
         let mut conversation = Conversation {
-            client: if endpoint.is_plain() { &self.plain } else { &self.secure },
+            client,
             manifest: endpoint.manifest(reference),
             endpoint,
             reference,
@@ -164,6 +199,35 @@ impl Registry for OciRegistry {
     async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError> {
         self.look_in_time(reference, credentials).await.err()
     }
+
+    fn with_settings(&self, settings: &[RegistrySettings]) -> Result<Option<Arc<dyn Registry>>, String> {
+        if settings.is_empty() {
+            return Ok(None);
+        }
+        let unusual = settings.iter().map(|each| Ok((each.host.clone(), self.unusual(each)?)));
+        Ok(Some(Arc::new(Self {
+            secure: self.secure.clone(),
+            plain: self.plain.clone(),
+            authorities: self.authorities.clone(),
+            unusual: unusual.collect::<Result<_, String>>()?,
+            last_found: Mutex::default(),
+        })))
+    }
+}
+
+fn client_builder() -> ClientBuilder {
+    Client::builder().user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(TIMEOUT)
+}
+
+/// A client that speaks HTTPS only and trusts these authorities beside the system's.
+fn secure_client(authorities: Vec<Certificate>) -> Result<Client, String> {
+    let client = client_builder().https_only(true).tls_certs_merge(authorities);
+    client.build().map_err(|error| no_tls(&error))
+}
+
+fn no_tls(error: &reqwest::Error) -> String {
+    let cause = answer::innermost(error);
+    format!("registries cannot be asked by HTTPS: {cause}; are the system's certificates installed?")
 }
 
 fn certificates_in(file: &Path) -> Result<Vec<Certificate>, String> {

@@ -20,6 +20,13 @@ struct Known {
     token_server: &'static str,
 }
 
+/// Whether a registry is spoken to by HTTPS or by plain HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Secure,
+    Plain,
+}
+
 /// The address of a registry's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
@@ -29,25 +36,19 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of the registry that a reference names: by HTTPS, but for a host on loopback, where Docker
-    /// Engine too takes plain HTTP.
+    /// The endpoint of the registry that a reference names.
     ///
     /// # Errors
     /// A sentence, when the host is none that an address can have.
-    pub(super) fn of(reference: &ImageReference) -> Result<Self, String> {
+    pub(super) fn of(reference: &ImageReference, way: Way) -> Result<Self, String> {
         let host = reference.host();
         let known = KNOWN.iter().find(|known| known.host == host);
-        let is_plain = is_loopback(host);
+        let is_plain = way == Way::Plain;
         let scheme = if is_plain { "http" } else { "https" };
         let address = known.map_or(host, |known| known.api);
         let base = Url::parse(&format!("{scheme}://{address}/"))
             .map_err(|error| format!("\"{host}\" is not the address of a registry: {error}"))?;
         Ok(Self { base, token_server: known.map(|known| known.token_server), is_plain })
-    }
-
-    /// Whether it is asked by plain HTTP.
-    pub(super) fn is_plain(&self) -> bool {
-        self.is_plain
     }
 
     /// The address of a tag's manifest. A path and a tag are made of characters that need no escape.
@@ -76,8 +77,9 @@ impl Endpoint {
     }
 }
 
-/// Whether a host, with or without a port, is this machine's loopback: `localhost`, 127.0.0.0/8 or `[::1]`.
-fn is_loopback(host: &str) -> bool {
+/// Whether a host, with or without a port, is this machine's loopback: `localhost`, 127.0.0.0/8 or `[::1]`. Docker Engine
+/// too takes plain HTTP there.
+pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => name,
         _ => host,
@@ -91,12 +93,13 @@ mod tests {
     use super::*;
 
     fn endpoint(reference: &str) -> Endpoint {
-        Endpoint::of(&reference.parse().unwrap()).unwrap()
+        let reference: ImageReference = reference.parse().unwrap();
+        let way = if is_loopback(reference.host()) { Way::Plain } else { Way::Secure };
+        Endpoint::of(&reference, way).unwrap()
     }
 
     fn manifest_address(reference: &str) -> String {
-        let reference = reference.parse().unwrap();
-        Endpoint::of(&reference).unwrap().manifest(&reference).to_string()
+        endpoint(reference).manifest(&reference.parse().unwrap()).to_string()
     }
 
     #[test]
@@ -116,6 +119,18 @@ mod tests {
         ] {
             assert_eq!(manifest_address(reference), expected);
         }
+    }
+
+    #[test]
+    fn a_registry_is_spoken_to_as_it_is_set() {
+        let reference = "10.0.0.1:5000/app:1".parse().unwrap();
+        let plain = Endpoint::of(&reference, Way::Plain).unwrap();
+        assert_eq!(plain.manifest(&reference).as_str(), "http://10.0.0.1:5000/v2/app/manifests/1");
+        assert!(plain.trusts(&"http://10.0.0.1:5000/token".parse().unwrap()));
+        assert!(!plain.trusts(&"http://10.0.0.2:5000/token".parse().unwrap()));
+        let reference = "127.0.0.1:5000/app:1".parse().unwrap();
+        let secure = Endpoint::of(&reference, Way::Secure).unwrap();
+        assert_eq!(secure.manifest(&reference).as_str(), "https://127.0.0.1:5000/v2/app/manifests/1");
     }
 
     #[test]

@@ -13,7 +13,10 @@ pub mod memory;
 mod tests;
 mod user_config;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use longshore_crds::RegistrySettings;
 
 use crate::app::{Credentials, ImageReference, RegistryError, RemoteImage};
 
@@ -34,6 +37,15 @@ pub trait Registry: Send + Sync {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Option<RemoteImage>, RegistryError>;
+
+    /// The client that reaches registries as an engine's administrators have set it; `None` where settings make no
+    /// difference.
+    ///
+    /// # Errors
+    /// A sentence that names the setting that cannot be.
+    fn with_settings(&self, _settings: &[RegistrySettings]) -> Result<Option<Arc<dyn Registry>>, String> {
+        Ok(None)
+    }
 
     /// What the registry has against giving out a reference, asked once more because somebody was refused in words that
     /// do not tell enough; `None` when it gives it out.

@@ -307,6 +307,7 @@ impl Endpoint {
             allowed_namespaces: None,
             host_ports: None,
             max_concurrent_builds: None,
+            registries: Vec::new(),
         };
         ContainerEngine::new(DEFAULT_ENGINE, spec)
     }

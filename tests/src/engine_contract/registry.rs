@@ -1,16 +1,16 @@
 //! What an engine does with registries.
 
-use longshore::app::{Credentials, Image, ImageReference};
+use longshore::app::{Credentials, Digest, Image, ImageReference, ManifestDigest};
 use longshore::engine::{EngineError, LayerState, Progress};
 
-use super::scene::{Fixture, Scene, ignored, kept, play};
+use super::scene::{Fixture, Scene, ignored, kept, play, server};
 
 /// A pull leaves the digest by which the registry knows the image.
 pub async fn a_pulled_image_is_known_by_its_registrys_digest(fixture: Fixture) {
     play(fixture, async |scene| {
         let reference: ImageReference = scene.fixture.base_image.parse().expect("a reference");
         let (sink, told) = kept();
-        let pulled = scene.engine().pull_image(&reference, None, sink).await;
+        let pulled = scene.engine().pull_image(&reference, None, None, sink).await;
         assert_eq!(pulled, Ok(()));
         let image = scene.image(&reference).await.expect("the image");
         let known = image.manifests.iter().find(|(repository, _)| repository == reference.repository());
@@ -36,11 +36,86 @@ pub async fn what_was_pushed_is_what_is_pulled(fixture: Fixture) {
         }
         assert_eq!(scene.image(&remote).await, None);
         let credentials = &scene.fixture.credentials;
-        let pulled = scene.engine().pull_image(&remote, Some(credentials), ignored()).await;
+        let pulled = scene.engine().pull_image(&remote, None, Some(credentials), ignored()).await;
         assert_eq!(pulled, Ok(()));
         let back = scene.image(&remote).await.expect("what was pulled");
         assert_eq!((back.id, back.target), (image.id, image.target));
         assert_eq!(back.labels, image.labels);
+    })
+    .await;
+}
+
+/// Exactly what has the digest comes, no tag is made, and it goes when its digest is taken away.
+pub async fn what_has_a_digest_is_pulled_without_a_tag(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let (_, remote) = image_for_the_registry(&scene).await;
+        push(&scene, &remote).await.expect("a push");
+        let credentials = &scene.fixture.credentials;
+        let held = scene.engine().look_up_image(&remote, Some(credentials)).await.expect("an answer");
+        for reference in [&remote, &scene.reference("local")] {
+            assert_eq!(scene.engine().remove_image(reference).await, Ok(()));
+        }
+        let pinned = remote.repository().pinned(&held.expect("what was pushed"));
+        assert_eq!(scene.engine().look_up_image(&pinned, Some(credentials)).await, Ok(pinned.digest().cloned()));
+        let pulled = scene.engine().pull_image(&pinned, None, Some(credentials), ignored()).await;
+        assert_eq!(pulled, Ok(()));
+        let image = scene.image(&pinned).await.expect("what was pulled is listed");
+        assert_eq!(scene.engine().find_image(&pinned).await, Ok(Some(image.clone())));
+        assert!(image.references.is_empty(), "{image:?}");
+        let created = scene.try_create("app", image.id.clone(), server()).await.expect("a container");
+        assert_eq!(scene.inspect(&created).await.image, image.id);
+        assert_eq!(scene.engine().remove_container(&created).await, Ok(()));
+
+        let kept = scene.reference("kept");
+        assert_eq!(scene.engine().tag_image(&image.id, &kept).await, Ok(()));
+        assert_eq!(scene.engine().remove_image(&pinned).await, Ok(()));
+        assert_eq!(scene.image(&pinned).await, None);
+        assert_eq!(scene.image(&kept).await.map(|kept| kept.id), Some(image.id));
+    })
+    .await;
+}
+
+/// A digest that the registry does not have is not there, as a tag is not.
+pub async fn a_digest_that_the_registry_does_not_have_is_not_found(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let (_, remote) = image_for_the_registry(&scene).await;
+        push(&scene, &remote).await.expect("a push");
+        let credentials = &scene.fixture.credentials;
+        let absent = remote.repository().pinned(&ManifestDigest(Digest::of("nothing")));
+        let pulled = scene.engine().pull_image(&absent, None, Some(credentials), ignored()).await;
+        assert!(matches!(pulled, Err(EngineError::ImageNotFound(_))), "{pulled:?}");
+        assert_eq!(scene.engine().look_up_image(&absent, Some(credentials)).await, Ok(None));
+    })
+    .await;
+}
+
+/// And it is known for which platform an image is there.
+pub async fn an_image_is_pulled_for_the_platform_that_is_named(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let reference: ImageReference = scene.fixture.base_image.parse().expect("a reference");
+        let pulled = scene.engine().pull_image(&reference, Some("linux/amd64"), None, ignored()).await;
+        assert_eq!(pulled, Ok(()));
+        let image = scene.image(&reference).await.expect("the image");
+        assert_eq!(scene.engine().has_platform(&image.id, "linux/amd64").await, Ok(true));
+        assert_eq!(scene.engine().has_platform(&image.id, "linux/s390x").await, Ok(false));
+    })
+    .await;
+}
+
+/// Some engines take what there is, with a warning.
+pub async fn a_single_platform_is_not_taken_for_another(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let (_, remote) = image_for_the_registry(&scene).await;
+        push(&scene, &remote).await.expect("a push");
+        for reference in [&remote, &scene.reference("local")] {
+            assert_eq!(scene.engine().remove_image(reference).await, Ok(()));
+        }
+        let credentials = &scene.fixture.credentials;
+        let pulled = scene.engine().pull_image(&remote, Some("linux/s390x"), Some(credentials), ignored()).await;
+        let Err(EngineError::PlatformNotFound(message)) = pulled else {
+            panic!("the registry has none: {pulled:?}");
+        };
+        assert!(message.contains("linux/s390x"), "{message}");
     })
     .await;
 }
@@ -53,7 +128,7 @@ pub async fn only_the_tag_that_is_named_is_pushed(fixture: Fixture) {
         assert_eq!(scene.engine().tag_image(&image.id, &other).await, Ok(()));
         push(&scene, &remote).await.expect("a push");
         let credentials = &scene.fixture.credentials;
-        let pulled = scene.engine().pull_image(&other, Some(credentials), ignored()).await;
+        let pulled = scene.engine().pull_image(&other, None, Some(credentials), ignored()).await;
         assert!(matches!(pulled, Err(EngineError::ImageNotFound(_))), "{pulled:?}");
     })
     .await;
@@ -109,7 +184,7 @@ pub async fn an_image_that_the_registry_does_not_have_is_not_found(fixture: Fixt
     play(fixture, async |scene| {
         let credentials = &scene.fixture.credentials;
         let reference = scene.remote_reference("nothing");
-        let pulled = scene.engine().pull_image(&reference, Some(credentials), ignored()).await;
+        let pulled = scene.engine().pull_image(&reference, None, Some(credentials), ignored()).await;
         let Err(EngineError::ImageNotFound(message)) = pulled else {
             panic!("the registry does not have it: {pulled:?}");
         };
@@ -123,7 +198,7 @@ pub async fn a_registry_that_does_not_answer_is_unavailable(fixture: Fixture) {
     play(fixture, async |scene| {
         let text = format!("{}/{}:latest", scene.fixture.dead_registry, scene.name("image"));
         let reference = text.parse().expect("a reference");
-        let pulled = scene.engine().pull_image(&reference, None, ignored()).await;
+        let pulled = scene.engine().pull_image(&reference, None, None, ignored()).await;
         assert!(matches!(pulled, Err(EngineError::RegistryUnavailable(_))), "{pulled:?}");
     })
     .await;

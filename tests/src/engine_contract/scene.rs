@@ -85,7 +85,7 @@ impl Scene {
         if let Some(image) = self.image(&reference).await {
             return image;
         }
-        let pulled = self.engine().pull_image(&reference, None, ignored()).await;
+        let pulled = self.engine().pull_image(&reference, None, None, ignored()).await;
         pulled.expect("the base image can be pulled");
         self.image(&reference).await.expect("what was pulled is there")
     }

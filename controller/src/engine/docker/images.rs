@@ -160,11 +160,18 @@ pub(super) fn from_summary(summary: ImageSummary, store: ImageStore) -> Option<I
             (annotation.and_then(|digest| digest.parse().ok()), Some(ManifestDigest(id.0.clone())))
         }
     };
+    let mut manifests = manifests(&summary.repo_digests);
+    if let Some(target) = &target {
+        // Everything that points at it points at this one manifest or index; 29 lists the digest with one repository only
+        // where tags of several point at it.
+        let names = summary.repo_tags.iter().filter_map(|name| name.parse::<ImageReference>().ok());
+        manifests.extend(names.map(|name| (name.repository().clone(), target.clone())));
+    }
     Some(Image {
         id,
         references: references(&summary.repo_tags),
         config,
-        manifests: manifests(&summary.repo_digests),
+        manifests,
         target,
         labels: summary.labels.into_iter().collect(),
         size: summary.size,
@@ -172,9 +179,14 @@ pub(super) fn from_summary(summary: ImageSummary, store: ImageStore) -> Option<I
     })
 }
 
-/// The tags that are references; an image without any is listed as `<none>:<none>`.
+/// The tags that are references; an image without any is listed as `<none>:<none>`, and one that was pulled by its digest
+/// in containerd's store with that.
 fn references(tags: &[String]) -> Vec<ImageReference> {
-    let mut references: Vec<ImageReference> = tags.iter().filter_map(|tag| tag.parse().ok()).collect();
+    let mut references: Vec<ImageReference> = tags
+        .iter()
+        .filter_map(|tag| tag.parse().ok())
+        .filter(|reference: &ImageReference| reference.digest().is_none())
+        .collect();
     references.sort_unstable();
     references
 }
@@ -239,6 +251,21 @@ mod tests {
         let image = from_summary(summary, ImageStore::GraphDriver).unwrap();
         assert_eq!(image.references, []);
         assert!(image.manifests.is_empty());
+    }
+
+    #[test]
+    fn what_was_pulled_by_its_digest_into_containerds_store_has_no_tag() {
+        let name = format!("gcr.io/my-project/node-app@{DIGEST}");
+        let image = from_summary(summary(&[&name], &[&name]), ImageStore::Containerd).unwrap();
+        assert_eq!(image.references, []);
+        assert!(image.has(&name.parse().unwrap()));
+    }
+
+    #[test]
+    fn every_repository_of_a_tag_is_known_with_the_digest_in_containerds_store() {
+        let listed = summary(&["busybox:latest", "other/busybox:1"], &[&format!("other/busybox@{DIGEST}")]);
+        let image = from_summary(listed, ImageStore::Containerd).unwrap();
+        assert!(image.has(&format!("busybox@{DIGEST}").parse().unwrap()));
     }
 
     #[test]

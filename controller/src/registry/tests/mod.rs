@@ -1,6 +1,7 @@
 //! The client against small servers on loopback that answer as registries do, or as nobody should.
 
 mod server;
+mod settings;
 
 use std::sync::{Arc, Mutex};
 

@@ -94,6 +94,7 @@ impl MemoryResources {
             allowed_namespaces: None,
             host_ports: None,
             max_concurrent_builds: None,
+            registries: Vec::new(),
         };
         self.put_container_engine(ContainerEngine::new(name, spec));
     }
