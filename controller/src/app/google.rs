@@ -18,17 +18,13 @@ impl GoogleRepository {
     /// The one that an image of this name lies in; `None` when it lies elsewhere, or when the name has no room for one.
     pub fn of(image: &Repository) -> Option<Self> {
         let (project, rest) = project_in(image.path())?;
-        match image.host().strip_suffix("-docker.pkg.dev") {
-            Some(location) => {
-                // What is left of the path names the repository, and the image in it.
-                let (name, _) = rest.split_once('/')?;
-                Some(Self { project, location: location.to_owned(), name: name.to_owned() })
-            }
-            None => {
-                let location = location_of_gcr(image.host())?.to_owned();
-                Some(Self { project, location, name: image.host().to_owned() })
-            }
+        if let Some(location) = image.host().strip_suffix("-docker.pkg.dev") {
+            // What is left of the path names the repository, and the image in it.
+            let (name, _) = rest.split_once('/')?;
+            return Some(Self { project, location: location.to_owned(), name: name.to_owned() });
         }
+        let location = location_of_gcr(image.host())?.to_owned();
+        Some(Self { project, location, name: image.host().to_owned() })
     }
 
     /// Whether it serves a host of gcr.io. Such a one is made by the first push of who may do so.

@@ -84,10 +84,9 @@ pub(super) async fn image_in(mut response: Response, request: &RegistryRequest) 
     }
     let content = content_of(&body).ok_or_else(|| {
         let message = format!("what {host} holds as {image} is neither an image nor an index of images");
-        match is_of_2015(&body) {
-            true => RegistryError::new(RegistryErrorKind::RegistryRetired, message, request.clone()),
-            false => RegistryError::unavailable(message, request.clone()),
-        }
+        let is_old = is_of_2015(&body);
+        let kind = if is_old { RegistryErrorKind::RegistryRetired } else { RegistryErrorKind::Unavailable };
+        RegistryError::new(kind, message, request.clone())
     })?;
     let config = match content {
         Content::Image(config) => Some(config),

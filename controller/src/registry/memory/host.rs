@@ -48,6 +48,8 @@ pub(super) struct Host {
     pub(super) is_away: bool,
     /// What it says to everyone, and how long it asks to wait.
     pub(super) refusal: Option<(String, Option<Duration>)>,
+    /// Whether it takes what it gives to nobody.
+    pub(super) only_takes: bool,
     pub(super) requests: usize,
     pub(super) layers_sent: usize,
     pub(super) misdirected: usize,
@@ -63,6 +65,7 @@ impl Host {
             user: None,
             is_away: name == NOWHERE,
             refusal: None,
+            only_takes: false,
             requests: 0,
             layers_sent: 0,
             misdirected: 0,

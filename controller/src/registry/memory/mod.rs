@@ -85,6 +85,11 @@ impl MemoryRegistry {
         });
     }
 
+    /// Lets a host take whatever is pushed, and show it to nobody; or to everyone again.
+    pub fn set_only_takes(&self, host: &str, only_takes: bool) {
+        self.with_host(host, |host| host.only_takes = only_takes);
+    }
+
     /// What a tag holds, without a request.
     pub fn tagged(&self, reference: &ImageReference) -> Option<RemoteImage> {
         self.with_host(reference.host(), |host| host.published(reference).map(|published| published.remote.clone()))
@@ -113,6 +118,9 @@ impl MemoryRegistry {
     ) -> Result<Published, Refusal> {
         self.with_host(reference.host(), |host| {
             host.admit(credentials)?;
+            if host.only_takes {
+                return Err(Refusal::Said("denied: requested access to the resource is denied".to_owned(), None));
+            }
             host.published(reference).cloned().ok_or(Refusal::Missing)
         })
     }

@@ -142,3 +142,19 @@ async fn a_base_image_that_may_not_be_seen_is_told_as_such_and_not_as_a_broken_b
     live_for(&world, &process, 120).await;
     world.assert_is_as_asked("the limit is over");
 }
+
+#[tokio::test]
+async fn what_may_be_pushed_and_not_be_seen_is_not_pushed_again_and_again() {
+    let world = with_password("a+b/c");
+    world.registry.set_only_takes("gcr.io", true);
+    let process = world.process(&CrashPlan::none());
+    live_for(&world, &process, 3600).await;
+    let (_, reason, message) = world.ready();
+    assert_eq!(reason, "PermissionDenied");
+    assert!(message.contains("after the push it could not be read back"), "{message}");
+    let pushes = pushes(&world);
+    assert!((2..=13).contains(&pushes), "{pushes} pushes in an hour");
+    world.registry.set_only_takes("gcr.io", false);
+    live_for(&world, &process, 340).await;
+    world.assert_is_as_asked("it may be seen");
+}

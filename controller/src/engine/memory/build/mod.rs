@@ -178,17 +178,16 @@ impl<'a> Build<'a> {
             base.parse().map_err(|error: crate::app::ReferenceError| broken(&error.to_string()))?;
         let number = self.begin(from);
         let local = self.images.find(&reference).and_then(|id| self.images.content(id));
-        let built = match local {
-            Some(image) => Built::on(image.clone()),
-            None => {
-                let credentials = self.credentials(reference.host());
-                match self.inputs.registry.fetch(&reference, credentials) {
-                    Ok(published) => Built::on(published.image),
-                    Err(refusal) => {
-                        let error = failure::without_base(&reference, refusal, credentials);
-                        self.tell(number, from, StepState::Failed);
-                        return Err(error);
-                    }
+        let built = if let Some(image) = local {
+            Built::on(image.clone())
+        } else {
+            let credentials = self.credentials(reference.host());
+            match self.inputs.registry.fetch(&reference, credentials) {
+                Ok(published) => Built::on(published.image),
+                Err(refusal) => {
+                    let error = failure::without_base(&reference, refusal, credentials);
+                    self.tell(number, from, StepState::Failed);
+                    return Err(error);
                 }
             }
         };
