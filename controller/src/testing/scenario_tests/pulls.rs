@@ -182,7 +182,7 @@ async fn a_platform_that_the_registry_does_not_have_is_the_reason_why_nothing_ru
     for store in BOTH_STORES {
         let (world, _) = World::with_server(store);
         world.apply(&json!({"name": "open.example/server", "tags": ["0.2"], "platform": "linux/s390x"}));
-        world.live_until(&CrashPlan::none(), Duration::from_secs(30)).await;
+        world.live_until(&CrashPlan::none(), Duration::from_secs(10)).await;
         let (_, reason, message) = world.ready();
         assert_eq!(reason, "PlatformNotFound");
         assert!(message.contains("linux/s390x"), "{message}");
