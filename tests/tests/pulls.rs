@@ -191,22 +191,20 @@ async fn a_tag_that_moves_replaces_what_follows_it_and_nothing_else() {
     }
 }
 
-#[tokio::test]
-async fn a_registry_that_is_away_leaves_what_runs_ready_and_is_told() {
+#[test]
+fn a_tag_that_is_gone_at_its_registry_leaves_what_runs_ready_and_is_told() {
     for engine in ENGINES {
         let project = StandaloneProject::begin(engine);
         let upstream = Upstream::on(engine);
-        upstream.holds("1", "one");
-        let follows = json!({"name": upstream.name(), "tags": ["1"], "pullPolicy": "Always", "interval": "1s"});
-        let file = app(&project, "follows", &follows);
+        let one = upstream.holds("1", "one");
+        let file = app(&project, "follows", &json!({"name": upstream.name(), "tags": ["1"], "pullPolicy": "Always"}));
         project.up(&file).well();
-        // To whoever asks for it, a tag that is taken away is nothing that has moved.
-        let place = address(&format!("{}/manifests/1", upstream.path));
-        let gone = Command::new("curl").args(["--silent", "--request", "DELETE", &place]).output().unwrap();
-        assert!(gone.status.success());
+        curl(&["--request", "DELETE", &address(&format!("{}/manifests/{one}", upstream.path))], "");
         project.up(&file).well();
         assert_eq!(page(&project, "follows"), "one");
         assert_eq!(project.condition("follows", "Ready")["status"], "True");
+        let built = project.condition("follows", "Built");
+        assert_eq!((&built["status"], &built["reason"]), (&json!("Unknown"), &json!("ManifestUnknown")), "{built}");
     }
 }
 
