@@ -83,7 +83,7 @@ pub async fn a_digest_that_the_registry_does_not_have_is_not_found(fixture: Fixt
         let credentials = &scene.fixture.credentials;
         let absent = remote.repository().pinned(&ManifestDigest(Digest::of("nothing")));
         let pulled = scene.engine().pull_image(&absent, None, Some(credentials), ignored()).await;
-        assert!(matches!(pulled, Err(EngineError::ImageNotFound(_))), "{pulled:?}");
+        refused_for(pulled, RegistryErrorKind::ManifestUnknown);
         assert_eq!(scene.engine().look_up_image(&absent, Some(credentials)).await, Ok(None));
     })
     .await;
