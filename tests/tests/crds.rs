@@ -227,3 +227,68 @@ async fn kubectl_lists_resources_with_their_verdict() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_image_that_is_pulled_is_named_by_a_tag_or_by_a_digest() {
+    with_temp_namespace(|client, namespace| async move {
+        let digest = format!("sha256:{}", "0d".repeat(32));
+        let image = |fields: Value| {
+            let mut image = json!({"name": "web"});
+            image.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            json!({"image": image})
+        };
+        let build = json!({"context": {"inline": {"Dockerfile": "FROM scratch"}}});
+        let (always, never) = ("Always", "Never");
+        for good in [
+            json!({"digest": digest}),
+            json!({"digest": digest, "pullPolicy": never, "platform": "linux/arm64/v8"}),
+            json!({"tags": ["1"], "pullPolicy": always, "interval": "1m"}),
+            json!({"pullPolicy": always}),
+        ] {
+            accepts(&client, &namespace, image(good)).await;
+        }
+        for (because, bad) in [
+            ("by its digest or by a tag", json!({"digest": digest, "tags": ["1"]})),
+            ("digest is for an image that is pulled", json!({"digest": digest, "build": build})),
+            ("platform is for an image that is pulled", json!({"platform": "linux/arm64", "build": build})),
+            ("with pullPolicy: Always only", json!({"interval": "1m"})),
+            ("leave out interval", json!({"digest": digest, "pullPolicy": always, "interval": "1m"})),
+            ("spec.image.digest", json!({"digest": "sha512:0d"})),
+            ("spec.image.interval", json!({"pullPolicy": always, "interval": "soon"})),
+            ("spec.image.platform", json!({"platform": "arm"})),
+            ("pullPolicy", json!({"pullPolicy": "Sometimes"})),
+        ] {
+            rejects(&client, &namespace, because, image(bad)).await;
+        }
+        let mut pushed = image(json!({"digest": digest}));
+        pushed["push"] = json!([{"to": "gcr.io/my-project/web"}]);
+        rejects(&client, &namespace, "name the tags of each push", pushed.clone()).await;
+        pushed["push"][0]["tags"] = json!(["copy"]);
+        accepts(&client, &namespace, pushed).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registry_of_an_engine_is_reached_by_plain_http_or_with_an_authority() {
+    let client = administrator().await;
+    install_crds(&client).await;
+    let engine = |registry: Value| json!({"endpoint": "unix:///run/docker.sock", "registries": [registry]});
+    let authority = "-----BEGIN CERTIFICATE-----\nMII…";
+    for good in [
+        json!({"host": "10.0.0.7:5000", "plainHttp": true}),
+        json!({"host": "registry.example.com", "certificateAuthority": authority}),
+    ] {
+        assert_eq!(engine_answer(&client, &engine(good)).await, None);
+    }
+    for (because, bad) in [
+        ("either by plainHttp", json!({"host": "registry.example.com"})),
+        ("either by plainHttp", json!({"host": "a", "plainHttp": true, "certificateAuthority": authority})),
+        ("certificateAuthority", json!({"host": "a", "certificateAuthority": "none"})),
+        ("host", json!({"host": "https://registry.example.com", "plainHttp": true})),
+    ] {
+        let answer = engine_answer(&client, &engine(bad.clone())).await;
+        let answer = answer.unwrap_or_else(|| panic!("accepted: {bad}"));
+        assert!(answer.contains(because), "expected {because:?} in: {answer}");
+    }
+}

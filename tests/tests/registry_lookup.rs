@@ -2,10 +2,15 @@
 //!
 //! gcr.io is the lab's only where `tests/lab/lab exec` runs the tests.
 
-use longshore::app::{Credentials, Image, ImageReference, RegistryError, RegistryErrorKind, RemoteImage};
+use longshore::app::{
+    ConfigDigest, Credentials, Digest, Image, ImageReference, RegistryError, RegistryErrorKind, RemoteImage,
+};
 use longshore::engine::Engine;
 use longshore::registry::{OciRegistry, Registry};
+use longshore_crds::RegistrySettings;
 use longshore_tests::{LabEngine, lab, lab_variable, unique_name};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 fn credentials(password: &str) -> Credentials {
     Credentials {
@@ -104,4 +109,32 @@ async fn the_docker_hub_stand_in_is_asked_by_plain_http() {
     let reference = reference.parse().expect("it is a reference");
     let found = registry().look_up(&reference, None).await.expect("the registry answers");
     assert!(found.is_some(), "{reference} is not there");
+}
+
+/// A registry that speaks plain HTTP where not only this machine can reach it, and holds one image.
+async fn plain_registry(engine: LabEngine) -> String {
+    let listener = TcpListener::bind((engine.host_address(), 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let config = format!("{{\"config\":{{\"digest\":\"{}\"}}}}", Digest::of("config"));
+            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", config.len());
+            let _ = stream.write_all(format!("{head}{config}").as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_registry_beyond_loopback_is_asked_by_plain_http_only_where_that_is_set() {
+    let host = plain_registry(LabEngine::Engine29).await;
+    let reference: ImageReference = format!("{host}/web:1").parse().expect("it is a reference");
+    let by_https = registry().look_up(&reference, None).await;
+    assert!(by_https.is_err(), "{by_https:?}");
+    let settings = RegistrySettings { host, plain_http: true, ..RegistrySettings::default() };
+    let set = registry().with_settings(&[settings]).unwrap_or_else(|problem| panic!("{problem}"));
+    let found = set.expect("it makes a difference").look_up(&reference, None).await.expect("the registry answers");
+    assert_eq!(found.and_then(|image| image.config), Some(ConfigDigest(Digest::of("config"))));
 }

@@ -213,7 +213,7 @@ fn an_image_name_that_no_registry_takes_is_told() {
     );
     spec_says(
         "  image: {name: a}\n  push:\n  - to: gcr.io/p/a:0.2\n",
-        "app.yaml:7:9: spec.push[0].to: \"gcr.io/p/a:0.2\" has a tag or a digest; write only the repository here and the tag under tags",
+        "app.yaml:7:9: spec.push[0].to: \"gcr.io/p/a:0.2\" has a tag; write only the repository here and the tag under tags",
     );
     spec_says(
         "  image: {name: a}\n  run:\n    ports:\n    - {hostPort: 8080, containerPort: 80, hostIP: localhost}\n",

@@ -10,7 +10,7 @@ pub(super) const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 pub(super) const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// What a pattern of our schemas means.
-const MEANINGS: [(&str, &str); 15] = [
+const MEANINGS: [(&str, &str); 17] = [
     (OBJECT_NAME, "a name has lower-case letters, digits, - and ., and begins and ends with a letter or a digit"),
     (NAMESPACE, "a namespace has lower-case letters, digits and -, and begins and ends with a letter or a digit"),
     (DATA_KEY, "a key has letters, digits, -, _ and ."),
@@ -31,6 +31,11 @@ const MEANINGS: [(&str, &str); 15] = [
     ("^([0-9a-f]{40}|[0-9a-f]{64})$", "a commit is written with all the digits of its hash, 40 or 64 of them"),
     ("^refs/", "a reference is written in full, such as refs/heads/main"),
     ("^sha256:[0-9a-f]{64}$", "a digest is written sha256: and 64 hexadecimal digits"),
+    (r"^[^/@\s]+$", "a registry's host is written registry.example.com or registry.example.com:5000"),
+    (
+        "-----BEGIN CERTIFICATE-----",
+        "certificates are written in PEM, each from its line BEGIN CERTIFICATE to its line END CERTIFICATE",
+    ),
     ("^(unix:///|tcp://).+$", "an endpoint is written unix:///var/run/docker.sock or tcp://host:2376"),
 ];
 

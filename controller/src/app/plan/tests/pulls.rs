@@ -32,8 +32,8 @@ fn pinned(name: &str) -> Desired {
     Desired { image: desired.repository.pinned(&digest(name)), ..desired }
 }
 
-fn holds(name: &str) -> Option<Remote> {
-    Some(Remote::Holds(RemoteImage { manifest: digest(name), config: None }))
+fn holds(name: &str) -> Remote {
+    Remote::Holds(RemoteImage { manifest: digest(name), config: None })
 }
 
 /// An image that was pulled by this digest, for the resource when it is kept.
@@ -50,8 +50,11 @@ fn pulled(desired: &Desired, name: &str, is_kept: bool) -> Image {
 /// What there is when the image of this digest is there, runs, and the status speaks of it.
 fn running(desired: &Desired, name: &str) -> Observed {
     let image = pulled(desired, name, true);
-    let mut observed =
-        Observed { containers: vec![container(desired, &image, "c1")], followed: holds(name), ..Observed::default() };
+    let mut observed = Observed {
+        containers: vec![container(desired, &image, "c1")],
+        followed: Some(holds(name)),
+        ..Observed::default()
+    };
     observed.memory.image = Some(image.id.clone());
     observed.memory.image_reference = Some(desired.image.clone());
     observed.images = vec![image];
@@ -113,7 +116,7 @@ fn what_has_the_digest_on_the_engine_is_taken_from_whatever_repository() {
 #[test]
 fn a_tag_that_has_moved_is_pulled_and_the_cause_says_from_where_to_where() {
     let mut observed = running(&always(), OLD);
-    observed.followed = holds(NEW);
+    observed.followed = Some(holds(NEW));
     let (desired, plan) = planned(&always(), &observed);
     let reference = desired.repository.pinned(&digest(NEW));
     assert_eq!(plan.steps[0].action, Action::PullImage { reference, platform: None });
