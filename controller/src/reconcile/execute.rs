@@ -89,22 +89,48 @@ impl Executor {
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
     async fn push(&self, reference: &ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
+        if self.desired.as_ref().is_some_and(|desired| desired.never_overwrites(reference)) {
+            match self.held(reference, image).await? {
+                Held::This => return Ok(()),
+                Held::Other(what) => return Err(self.mismatch(reference, &format!("before the push {what}"))),
+                Held::Unknown(why) => return Err(EngineError::Registry(why)),
+                Held::Nothing | Held::Incomparable => {}
+            }
+        }
         let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
         self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
-        self.remotes.forget(reference);
-        let remote = self.remotes.look_up(reference, credentials, self.now).await;
-        let images = self.engine.list_images().await?;
-        let pushed = images.iter().find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
-        let differs = match (&remote, pushed) {
-            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => {
-                format!("{} under {reference}, not the image {}", remote.manifest, pushed.id)
+        match self.held(reference, image).await? {
+            Held::This | Held::Unknown(_) | Held::Incomparable => Ok(()),
+            Held::Other(what) => Err(self.mismatch(reference, &format!("after the push {what}"))),
+            Held::Nothing => {
+                Err(self.mismatch(reference, &format!("after the push the registry holds nothing under {reference}")))
             }
-            (Remote::Nothing, _) => format!("nothing under {reference}"),
-            _ => return Ok(()),
-        };
+        }
+    }
+
+    /// What the registry holds at this moment, compared with an image on the engine.
+    async fn held(&self, reference: &ImageReference, image: &ImageTarget) -> Result<Held, EngineError> {
+        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
+        self.remotes.forget(reference);
+        let remote = self.remotes.look_up(reference, credentials, Duration::ZERO, self.now).await;
+        let images = self.engine.list_images().await?;
+        let ours = images.iter().find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
+        Ok(match (remote, ours) {
+            (Remote::Holds(remote), Some(ours)) if ours.is(&remote) => Held::This,
+            (Remote::Holds(remote), Some(ours)) => Held::Other(format!(
+                "the registry holds {} under {reference}, not the image {}",
+                remote.manifest, ours.id
+            )),
+            (Remote::Nothing, _) => Held::Nothing,
+            (Remote::Holds(_), None) => Held::Incomparable,
+            (Remote::Unknown(why), _) => Held::Unknown(why),
+        })
+    }
+
+    fn mismatch(&self, reference: &ImageReference, message: &str) -> EngineError {
+        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
         let request = RegistryRequest::new(reference, Purpose::Push, credentials);
-        let message = format!("after the push the registry holds {differs}");
-        Err(EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message, request)))
+        EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message.to_owned(), request))
     }
 
     fn container_labels(&self, hash: &SpecHash) -> std::collections::BTreeMap<String, String> {
@@ -112,6 +138,20 @@ impl Executor {
         all.insert(labels::SPEC_HASH.to_owned(), hash.as_str().to_owned());
         all
     }
+}
+
+/// What a registry holds, compared with an image.
+enum Held {
+    /// The image.
+    This,
+    /// Another one, in words.
+    Other(String),
+    /// Nothing.
+    Nothing,
+    /// The registry could not say.
+    Unknown(RegistryError),
+    /// Something, and the engine has no image to compare it with.
+    Incomparable,
 }
 
 /// A step whose turn it is names what is there. One that does not was made for a world that is no more.

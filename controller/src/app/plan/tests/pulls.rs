@@ -33,7 +33,7 @@ fn pinned(name: &str) -> Desired {
 }
 
 fn holds(name: &str) -> Option<Remote> {
-    Some(Remote::Holds(RemoteImage { manifest: digest(name), config: None }))
+    Some(Remote::Holds(RemoteImage { manifest: digest(name), config: None, size: None }))
 }
 
 /// An image that was pulled by this digest, for the resource when it is kept.
