@@ -137,7 +137,7 @@ fn a_secret_that_is_named_is_what_counts_and_not_what_the_user_has() {
         let file = pushed_app(&project, Some(&basic_auth("wrong")));
         let said = project.run(&["up", "-d", "--timeout", "10s", "-f", &file]);
         assert_eq!(said.exit_code, Some(1), "{}", said.all());
-        assert_eq!(project.condition("pushed", "Pushed")["reason"], "PushDenied", "{}", said.all());
+        assert_eq!(project.condition("pushed", "Pushed")["reason"], "AuthenticationRequired", "{}", said.all());
     }
 }
 
