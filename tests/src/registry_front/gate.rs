@@ -99,7 +99,8 @@ impl Gate {
             Shown::Nothing | Shown::Unreadable => Err(Refused::Unknown),
             Shown::Token(token) => self.vouching.bearer_of(token).or_else(|_| self.vouching.access(token)),
             Shown::Password { username, password } => {
-                let is_labs_own = *password == self.user.1 && (*username == self.user.0 || username == "oauth2accesstoken");
+                let is_labs_own =
+                    *password == self.user.1 && (*username == self.user.0 || username == "oauth2accesstoken");
                 match username.as_str() {
                     _ if is_labs_own || self.memory.knows(username, password) => Ok(username.clone()),
                     "oauth2accesstoken" => self.vouching.access(password),

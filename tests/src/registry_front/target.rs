@@ -20,7 +20,8 @@ impl Target {
             return Self { kind: Kind::Token, repository: repository_in_scope(uri).unwrap_or_default() };
         }
         let rest = path.strip_prefix("/v2/").unwrap_or_default();
-        for (word, kind) in [("/blobs/uploads/", Kind::Uploads), ("/manifests/", Kind::Manifests), ("/blobs/", Kind::Blobs)]
+        for (word, kind) in
+            [("/blobs/uploads/", Kind::Uploads), ("/manifests/", Kind::Manifests), ("/blobs/", Kind::Blobs)]
         {
             if let Some((repository, _)) = rest.rsplit_once(word) {
                 return Self { kind, repository: repository.to_owned() };
