@@ -109,6 +109,11 @@ impl Executor {
                 format!("{} under {reference}, not the image {}", remote.manifest, pushed.id)
             }
             (Remote::Nothing, _) => format!("nothing under {reference}"),
+            // What was not seen there is not there: or it would be pushed again and again.
+            (Remote::Unknown(error), _) => {
+                let message = format!("after the push it could not be read back: {}", error.message);
+                return Err(EngineError::Registry(RegistryError { message, is_clear: true, ..error.clone() }));
+            }
             _ => return Ok(()),
         };
         let request = RegistryRequest::new(reference, Purpose::Push, credentials);
