@@ -44,7 +44,7 @@ async fn an_image_that_does_not_exist_is_named_and_others_go_on(engine: LabEngin
         let failed = async || {
             let ready = place.condition("web", "Ready").unwrap_or_default();
             ready["status"] == "False"
-                && ["ImageNotFound", "PullFailed"].contains(&ready["reason"].as_str().unwrap_or(""))
+                && ["AuthenticationRequired", "ManifestUnknown"].contains(&ready["reason"].as_str().unwrap_or(""))
         };
         eventually("the pull has failed", failed).await;
         let message = place.condition("web", "Ready").unwrap()["message"].to_string();
@@ -84,9 +84,9 @@ async fn a_denied_push_says_so_while_the_container_runs_and_recovers(engine: Lab
         spec["push"] = json!([{"to": to, "secretRef": {"name": "gcr"}}]);
         spec["run"] = json!({"terminationGracePeriodSeconds": 0});
         place.apply("web", spec);
-        let message = place.not_ready_for("web", "PushDenied").await;
+        let message = place.not_ready_for("web", "AuthenticationRequired").await;
         assert!(message.contains(&to) && !message.contains("wrong"), "{message}");
-        assert!(place.is("web", "Running") && place.is("web", "Reconciling"));
+        assert!(place.is("web", "Running") && place.is("web", "Stalled"));
         secret(&lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
         place.ready("web").await;
     })

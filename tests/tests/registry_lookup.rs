@@ -2,9 +2,9 @@
 //!
 //! gcr.io is the lab's only where `tests/lab/lab exec` runs the tests.
 
-use longshore::app::{Credentials, Image, ImageReference};
+use longshore::app::{Credentials, Image, ImageReference, RegistryError, RegistryErrorKind, RemoteImage};
 use longshore::engine::Engine;
-use longshore::registry::{OciRegistry, Registry, RegistryError};
+use longshore::registry::{OciRegistry, Registry};
 use longshore_tests::{LabEngine, lab, lab_variable, unique_name};
 
 fn credentials(password: &str) -> Credentials {
@@ -76,11 +76,17 @@ async fn what_docker_29_pushed_is_found_and_is_the_same_image() {
 async fn without_credentials_or_with_wrong_ones_the_look_is_denied() {
     let reference = unused_reference();
     let anonymous = registry().look_up(&reference, None).await;
-    let Err(RegistryError::Denied(sentence)) = anonymous else { panic!("{anonymous:?}") };
-    assert!(sentence.starts_with(&format!("gcr.io wants credentials for {reference} (403)")), "{sentence}");
+    let sentence = refusal(anonymous);
+    assert!(sentence.contains("name a Secret that has some for gcr.io"), "{sentence}");
     let wrong = registry().look_up(&reference, Some(&credentials("wrong"))).await;
-    let Err(RegistryError::Denied(sentence)) = wrong else { panic!("{wrong:?}") };
-    assert!(sentence.starts_with("gcr.io refuses the credentials that it was given"), "{sentence}");
+    let sentence = refusal(wrong);
+    assert!(sentence.contains("gcr.io does not take the credentials that it was shown"), "{sentence}");
+}
+
+fn refusal(found: Result<Option<RemoteImage>, RegistryError>) -> String {
+    let error = found.expect_err("the look is refused");
+    assert_eq!(error.kind, RegistryErrorKind::AuthenticationRequired, "{error}");
+    error.to_string()
 }
 
 /// `lab exec` sets `SSL_CERT_FILE` to a bundle that has the lab's authority.

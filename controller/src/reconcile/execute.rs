@@ -8,8 +8,8 @@ use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
-    Action, BuildMethod, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose, RegistryError,
-    RegistryErrorKind, RegistryRequest, SpecHash, labels,
+    Action, BuildMethod, ContainerId, Credentials, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose,
+    RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -39,6 +39,9 @@ impl Executor {
         match action {
             Action::BuildImage { reference, pull, anew, .. } => {
                 let request = BuildRequest { pull: *pull, no_cache: *anew, ..self.build_request(reference)? };
+                for credentials in &request.credentials {
+                    self.keep_from_leaking(&credentials.host, credentials).await?;
+                }
                 let limit = self.build_limit();
                 let build = self.engine.build_image(request, Arc::clone(&self.progress));
                 let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
@@ -46,6 +49,9 @@ impl Executor {
             }
             Action::PullImage { reference, platform } => {
                 let credentials = self.desired.as_ref().and_then(Desired::credentials_to_pull);
+                if let Some(credentials) = credentials {
+                    self.keep_from_leaking(reference.host(), credentials).await?;
+                }
                 let progress = Arc::clone(&self.progress);
                 self.engine.pull_image(reference, platform.as_deref(), credentials, progress).await?;
             }
@@ -98,9 +104,17 @@ impl Executor {
             }
         }
         let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
+        if let Some(credentials) = credentials {
+            self.keep_from_leaking(reference.host(), credentials).await?;
+        }
         self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
         match self.held(reference, image).await? {
-            Held::This | Held::Unknown(_) | Held::Incomparable => Ok(()),
+            Held::This | Held::Incomparable => Ok(()),
+            // What was not seen there is not there: or it would be pushed again and again.
+            Held::Unknown(why) => {
+                let message = format!("after the push it could not be read back: {}", why.message);
+                Err(EngineError::Registry(RegistryError { message, is_clear: true, ..why }))
+            }
             Held::Other(what) => Err(self.mismatch(reference, &format!("after the push {what}"))),
             Held::Nothing => {
                 Err(self.mismatch(reference, &format!("after the push the registry holds nothing under {reference}")))
@@ -131,6 +145,19 @@ impl Executor {
         let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
         let request = RegistryRequest::new(reference, Purpose::Push, credentials);
         EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message.to_owned(), request))
+    }
+
+    /// Engines send credentials to whatever token server a registry names: Docker Engine 20.10 to 29, and the
+    /// `BuildKit` in them, alike. They are asked to only where it is the registry's own.
+    async fn keep_from_leaking(&self, host: &str, credentials: &Credentials) -> Result<(), EngineError> {
+        // Any reference will do: it is the host that is asked.
+        let Ok(reference) = format!("{host}/any").parse::<ImageReference>() else {
+            return Ok(());
+        };
+        match self.remotes.leak(&reference, credentials).await {
+            Some(leak) => Err(EngineError::Registry(leak)),
+            None => Ok(()),
+        }
     }
 
     fn container_labels(&self, hash: &SpecHash) -> std::collections::BTreeMap<String, String> {

@@ -63,6 +63,11 @@ impl RemoteStore {
         self.registry.objection(reference, credentials).await
     }
 
+    /// Why an engine must not be given these credentials for a registry.
+    pub(super) async fn leak(&self, reference: &ImageReference, credentials: &Credentials) -> Option<RegistryError> {
+        self.registry.leak(reference, credentials).await
+    }
+
     /// Forgets an answer, so that the next look asks.
     pub(super) fn forget(&self, reference: &ImageReference) {
         self.lock().remove(reference);

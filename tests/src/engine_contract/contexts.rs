@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use longshore::app::Credentials;
+use longshore::app::{Credentials, RegistryErrorKind};
 use longshore::build::{ContextReader, ContextSource, DockerfileSource, ReadContext};
 use longshore::engine::{BuildRequest, EngineError};
 
@@ -101,7 +101,8 @@ pub async fn a_private_base_image_wants_credentials(fixture: Fixture) {
         let elsewhere = Credentials { host: format!("{}.example", credentials.host), ..credentials.clone() };
         for not_shown in [Vec::new(), vec![elsewhere]] {
             let built = scene.engine().build_image(with(not_shown), ignored()).await;
-            assert!(matches!(built, Err(EngineError::Denied(_))), "{built:?}");
+            let kind = built.as_ref().err().and_then(EngineError::registry_kind);
+            assert_eq!(kind, Some(RegistryErrorKind::AuthenticationRequired), "{built:?}");
         }
         let built = scene.try_build(|| with(vec![credentials.clone()]), ignored()).await;
         built.expect("a build with credentials");

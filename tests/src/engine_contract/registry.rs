@@ -1,6 +1,6 @@
 //! What an engine does with registries.
 
-use longshore::app::{Credentials, Digest, Image, ImageReference, ManifestDigest};
+use longshore::app::{Credentials, Digest, Image, ImageReference, ManifestDigest, RegistryErrorKind};
 use longshore::engine::{EngineError, LayerState, Progress};
 
 use super::scene::{Fixture, Scene, ignored, kept, play, server};
@@ -83,7 +83,7 @@ pub async fn a_digest_that_the_registry_does_not_have_is_not_found(fixture: Fixt
         let credentials = &scene.fixture.credentials;
         let absent = remote.repository().pinned(&ManifestDigest(Digest::of("nothing")));
         let pulled = scene.engine().pull_image(&absent, None, Some(credentials), ignored()).await;
-        assert!(matches!(pulled, Err(EngineError::ImageNotFound(_))), "{pulled:?}");
+        refused_for(pulled, RegistryErrorKind::ManifestUnknown);
         assert_eq!(scene.engine().look_up_image(&absent, Some(credentials)).await, Ok(None));
     })
     .await;
@@ -129,7 +129,7 @@ pub async fn only_the_tag_that_is_named_is_pushed(fixture: Fixture) {
         push(&scene, &remote).await.expect("a push");
         let credentials = &scene.fixture.credentials;
         let pulled = scene.engine().pull_image(&other, None, Some(credentials), ignored()).await;
-        assert!(matches!(pulled, Err(EngineError::ImageNotFound(_))), "{pulled:?}");
+        refused_for(pulled, RegistryErrorKind::ManifestUnknown);
     })
     .await;
 }
@@ -139,7 +139,7 @@ pub async fn a_push_without_credentials_is_denied(fixture: Fixture) {
     play(fixture, async |scene| {
         let (_, remote) = image_for_the_registry(&scene).await;
         let pushed = scene.engine().push_image(&remote, None, ignored()).await;
-        assert!(matches!(pushed, Err(EngineError::Denied(_))), "{pushed:?}");
+        refused_for(pushed, RegistryErrorKind::AuthenticationRequired);
     })
     .await;
 }
@@ -150,9 +150,7 @@ pub async fn a_push_with_a_wrong_password_is_denied(fixture: Fixture) {
         let (_, remote) = image_for_the_registry(&scene).await;
         let wrong = Credentials { password: "canary~~~???".to_owned().into(), ..scene.fixture.credentials.clone() };
         let pushed = scene.engine().push_image(&remote, Some(&wrong), ignored()).await;
-        let Err(EngineError::Denied(message)) = pushed else {
-            panic!("a wrong password is denied: {pushed:?}");
-        };
+        let message = refused_for(pushed, RegistryErrorKind::AuthenticationRequired);
         assert!(message.contains(&remote.to_string()), "{message}");
         assert!(!message.contains("canary"), "{message}");
     })
@@ -165,7 +163,7 @@ pub async fn credentials_for_another_host_are_not_shown(fixture: Fixture) {
         let (_, remote) = image_for_the_registry(&scene).await;
         let elsewhere = Credentials { host: format!("{}.example", remote.host()), ..scene.fixture.credentials.clone() };
         let pushed = scene.engine().push_image(&remote, Some(&elsewhere), ignored()).await;
-        assert!(matches!(pushed, Err(EngineError::Denied(_))), "{pushed:?}");
+        refused_for(pushed, RegistryErrorKind::AuthenticationRequired);
     })
     .await;
 }
@@ -185,9 +183,7 @@ pub async fn an_image_that_the_registry_does_not_have_is_not_found(fixture: Fixt
         let credentials = &scene.fixture.credentials;
         let reference = scene.remote_reference("nothing");
         let pulled = scene.engine().pull_image(&reference, None, Some(credentials), ignored()).await;
-        let Err(EngineError::ImageNotFound(message)) = pulled else {
-            panic!("the registry does not have it: {pulled:?}");
-        };
+        let message = refused_for(pulled, RegistryErrorKind::ManifestUnknown);
         assert!(message.contains(&reference.to_string()), "{message}");
     })
     .await;
@@ -199,7 +195,7 @@ pub async fn a_registry_that_does_not_answer_is_unavailable(fixture: Fixture) {
         let text = format!("{}/{}:latest", scene.fixture.dead_registry, scene.name("image"));
         let reference = text.parse().expect("a reference");
         let pulled = scene.engine().pull_image(&reference, None, None, ignored()).await;
-        assert!(matches!(pulled, Err(EngineError::RegistryUnavailable(_))), "{pulled:?}");
+        refused_for(pulled, RegistryErrorKind::Unavailable);
     })
     .await;
 }
@@ -214,6 +210,13 @@ async fn image_for_the_registry(scene: &Scene) -> (Image, ImageReference) {
     let tagged = scene.engine().tag_image(&image.id, &remote).await;
     assert_eq!(tagged, Ok(()));
     (image, remote)
+}
+
+/// Fails unless a registry had this against it; what was said.
+fn refused_for<T: std::fmt::Debug>(result: Result<T, EngineError>, kind: RegistryErrorKind) -> String {
+    let error = result.expect_err("the registry has something against it");
+    assert_eq!(error.registry_kind(), Some(kind), "{error:?}");
+    error.to_string()
 }
 
 /// Pushes with the credentials, and gives the last state of each layer.

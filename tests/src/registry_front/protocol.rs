@@ -108,6 +108,15 @@ impl Fault {
         Self::new(action).with_header("Content-Type", media_type)
     }
 
+    /// With this status in the answer.
+    #[must_use]
+    pub fn with_status(mut self, code: u16) -> Self {
+        if let Action::Answer { status, .. } = &mut self.action {
+            *status = code;
+        }
+        self
+    }
+
     /// With a header in the answer, such as `Retry-After`.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {

@@ -60,7 +60,7 @@ async fn a_private_base_image_wants_credentials(engine: LabEngine) {
     let said = project.run(&["up", "-d", "--timeout", "5s", "-f", &file]);
     assert_eq!(said.exit_code, Some(1), "{}", said.all());
     let ready = project.condition("private", "Ready");
-    assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("BuildFailed")), "{ready}");
+    assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("AuthenticationRequired")), "{ready}");
     let sentence = ready["message"].as_str().unwrap();
     assert!(sentence.contains(&base.0) && sentence.contains("pullSecrets"), "{sentence}");
     assert!(said.result.contains(sentence), "{}", said.all());

@@ -26,9 +26,11 @@ impl RegistryError {
     /// What it comes to when the engine's words meant nothing, and the registry was asked itself. `None` when it has
     /// nothing against the request.
     pub fn found(own: Option<Self>, purpose: Purpose, words: &str) -> Option<Self> {
-        let mut own = own.filter(|own| own.kind != RegistryErrorKind::Unavailable)?;
+        let mut own = own?;
         own.request.purpose = purpose;
-        let is_about_it = own.tells_of(&own);
+        // An error of the registry's own is what the engine met as well; that it does not answer here is not.
+        let is_its_own_error = own.kind == RegistryErrorKind::Unavailable && !own.is_clear;
+        let is_about_it = is_its_own_error || own.tells_of(&own);
         own.message = format!("{words}; asked by Longshore, {}", own.message);
         is_about_it.then_some(own)
     }
@@ -103,6 +105,8 @@ mod tests {
         assert_eq!(found(PermissionDenied, Purpose::Push).unwrap().message, "no; asked by Longshore, said");
         assert_eq!(found(ManifestUnknown, Purpose::Push), None);
         assert_eq!(found(Unavailable, Purpose::Pull), None);
+        let own = RegistryError { is_clear: false, ..error(Unavailable, "a.example", Purpose::LookUp) };
+        assert_eq!(RegistryError::found(Some(own), Purpose::Pull, "no").unwrap().kind, Unavailable);
         assert_eq!(RegistryError::found(None, Purpose::Pull, "no"), None);
     }
 }

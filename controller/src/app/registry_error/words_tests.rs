@@ -245,6 +245,7 @@ fn what_is_no_registrys_word_means_nothing() {
         "no space left on device",
         "unsupported",
         "error from registry: Unable to fetch",
+        "error from registry: the service is unavailable",
         "unexpected status from HEAD request to https://gcr.io/v2/a/manifests/b: 413 Request Entity Too Large",
     ] {
         assert_eq!(read(words, GCR, Purpose::Pull, Shown::Password), None, "{words}");

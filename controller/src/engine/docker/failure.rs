@@ -109,10 +109,17 @@ impl Failure {
         if is_absent_here {
             return EngineError::NotFound(format!("the engine has no image {reference}"));
         }
-        let message = format!("{reference}: {}", self.message());
+        let message = format!("{reference}: {}", on_one_line(self.message()));
         RegistryError::read(self.message(), None, &*message, request.clone())
             .map_or(EngineError::Other(message), EngineError::Registry)
     }
+}
+
+/// 29 tells several errors of one answer in a line each, and some of them twice.
+fn on_one_line(message: &str) -> String {
+    let mut lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.dedup();
+    lines.join("; ")
 }
 
 /// The sentence for a start that failed because a host port is taken; `None` when it failed for another reason.
@@ -204,6 +211,11 @@ mod tests {
         let error = pull("manifest unknown");
         assert_eq!(error.registry_kind(), Some(RegistryErrorKind::ManifestUnknown));
         assert!(error.to_string().starts_with("gcr.io/my-project/node-app:0.2: manifest unknown; "), "{error}");
+        let error = pull("error from registry: denied\ndenied\ndenied").to_string();
+        assert!(
+            error.starts_with("gcr.io/my-project/node-app:0.2: error from registry: denied; denied; no cr"),
+            "{error}"
+        );
         assert!(matches!(pull("no space left on device"), EngineError::Other(_)));
         assert!(matches!(pull("tag does not exist: x"), EngineError::NotFound(_)));
     }
