@@ -164,6 +164,28 @@ pub struct Push {
     /// the user's own login counts in standalone mode, and in a cluster the push is anonymous.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalReference>,
+    /// How often the registry is asked what it holds under the tags, such as `1m`; `5m` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = "^([0-9]+(ms|s|m|h))+$"))]
+    pub interval: Option<String>,
+    /// What is done when somebody has moved a tag or taken it away after it had held the image. The next image is pushed
+    /// either way.
+    #[serde(default)]
+    pub drift: Drift,
+    /// Whether a tag that holds another image is never overwritten: the registry is asked before each push, and the
+    /// resource is stalled instead. Every image then needs a tag of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub immutable_tags: bool,
+}
+
+/// What is done about a tag that somebody has moved in a registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Drift {
+    /// The image is pushed again.
+    #[default]
+    Restore,
+    /// It is left as it is, and the resource is not ready, with the reason `TagMoved`.
+    Report,
 }
 
 /// What becomes of what was made on the engine when the resource is deleted. What was pushed stays.

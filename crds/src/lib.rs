@@ -20,7 +20,7 @@ pub use build::{
     Provenance, Sbom,
 };
 pub use build_context::{BuildContext, GitContext, GitReference, HttpContext, SourceKind, SourceReference};
-pub use container_app::{ContainerApp, ContainerAppSpec, DeletionPolicy, Image, PullPolicy, Push};
+pub use container_app::{ContainerApp, ContainerAppSpec, DeletionPolicy, Drift, Image, PullPolicy, Push};
 pub use container_app_revision::{
     ContainerAppRevision, ContainerAppRevisionSpec, ContainerAppRevisionStatus, RevisionImage, RevisionInputs,
     RevisionOutcome,

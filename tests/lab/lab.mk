@@ -11,4 +11,4 @@ lab-check: lab-up
 	$(lab)check
 
 lab-lint:
-	shellcheck $(lab)lab $(lab)check $(lab)sshd $(lab)sbom-scanner/scan
+	shellcheck $(lab)lab $(lab)check $(lab)sshd $(lab)skopeo $(lab)sbom-scanner/scan

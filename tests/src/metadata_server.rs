@@ -5,6 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::registry_front::credentials::access_token;
 
 /// Where nobody answers: the port is that of a service which nothing offers any more.
 pub(crate) const NO_METADATA_SERVER: &str = "127.0.0.1:1";
@@ -19,15 +22,38 @@ pub struct MetadataServer {
 impl MetadataServer {
     /// Starts one whose tokens last so many seconds.
     pub fn start(token: &str, seconds: u32) -> Self {
+        let token = token.to_owned();
+        Self::giving(move || (token.clone(), seconds))
+    }
+
+    /// Starts one that gives this subject access tokens for the lab's gcr.io, which end after so many seconds. It keeps
+    /// one as long as it lasts, as Google's does; the first has only this many seconds left.
+    pub fn with_tokens_of(subject: &str, first: u32, seconds: u32) -> Self {
+        let subject = subject.to_owned();
+        let made = move |lasts: u32| {
+            let lasts = Duration::from_secs(lasts.into());
+            (access_token(&subject, lasts), Instant::now() + lasts)
+        };
+        let mut kept = made(first);
+        Self::giving(move || {
+            // The answer has whole seconds.
+            if kept.1 < Instant::now() + Duration::from_secs(1) {
+                kept = made(seconds);
+            }
+            let left = (kept.1 - Instant::now()).as_secs();
+            (kept.0.clone(), u32::try_from(left).expect("it is no longer than it was"))
+        })
+    }
+
+    /// Starts one that gives what it is told at each request.
+    fn giving(mut give: impl FnMut() -> (String, u32) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let host = listener.local_addr().expect("it has an address").to_string();
         let tokens = Arc::new(AtomicUsize::new(0));
-        let answer =
-            serde_json::json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"}).to_string();
         let given = Arc::clone(&tokens);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                serve(stream, &answer, &given);
+                serve(stream, &mut give, &given);
             }
         });
         Self { host, tokens }
@@ -40,7 +66,7 @@ impl MetadataServer {
 }
 
 /// Answers one request. Whoever goes away before is nobody's loss.
-fn serve(mut stream: TcpStream, token: &str, tokens: &AtomicUsize) {
+fn serve(mut stream: TcpStream, give: &mut dyn FnMut() -> (String, u32), tokens: &AtomicUsize) {
     let Ok(reading) = stream.try_clone() else { return };
     let head: Vec<String> = BufReader::new(reading)
         .lines()
@@ -51,13 +77,15 @@ fn serve(mut stream: TcpStream, token: &str, tokens: &AtomicUsize) {
     let is_for_it = head.iter().any(|line| line == "metadata-flavor: google");
     let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
     let (status, body) = match path.split('?').next().unwrap_or_default() {
-        _ if !is_for_it => ("403 Forbidden", "Metadata-Flavor is missing"),
-        "/" => ("200 OK", "computeMetadata/"),
+        _ if !is_for_it => ("403 Forbidden", "Metadata-Flavor is missing".to_owned()),
+        "/" => ("200 OK", "computeMetadata/".to_owned()),
         "/computemetadata/v1/instance/service-accounts/default/token" => {
             tokens.fetch_add(1, Ordering::SeqCst);
-            ("200 OK", token)
+            let (token, seconds) = give();
+            let answer = serde_json::json!({"access_token": token, "expires_in": seconds, "token_type": "Bearer"});
+            ("200 OK", answer.to_string())
         }
-        _ => ("404 Not Found", "there is nothing here"),
+        _ => ("404 Not Found", "there is nothing here".to_owned()),
     };
     let length = body.len();
     let _ = write!(

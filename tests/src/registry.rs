@@ -47,6 +47,20 @@ fn ask(path: &str, options: &[&str]) -> Option<String> {
     run("curl", &[&connection, options, &["--header", MANIFESTS, &address]].concat(), "").ok()
 }
 
+/// Lets a tag point at what another one of the repository points at, behind everybody's back.
+///
+/// # Panics
+/// If the registry does not take it.
+pub fn move_tag(repository: &str, tag: &str, to: &str) {
+    let path = format!("{repository}/manifests/{to}");
+    let manifest = ask(&path, &[]).unwrap_or_else(|| panic!("{path} is not there"));
+    let kind: Value = serde_json::from_str(&manifest).unwrap_or_default();
+    let content_type = format!("Content-Type: {}", kind["mediaType"].as_str().unwrap_or_default());
+    let options = ["--request", "PUT", "--header", &content_type, "--data-binary", &manifest];
+    ask(&format!("{repository}/manifests/{tag}"), &options)
+        .unwrap_or_else(|| panic!("{repository}:{tag} was not moved"));
+}
+
 /// A Secret with the credentials of the lab's gcr.io, as YAML.
 pub fn registry_secret(name: &str, password: &str) -> String {
     let user = lab_variable("LONGSHORE_LAB_GCR_USER");

@@ -94,6 +94,7 @@ fn engine_at(endpoint: &str, secret: Option<&str>) -> ContainerEngine {
         allowed_namespaces: None,
         host_ports: None,
         max_concurrent_builds: None,
+        registries: Vec::new(),
     };
     ContainerEngine::new("guarded", spec)
 }

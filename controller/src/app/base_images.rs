@@ -19,6 +19,11 @@ impl Desired {
     /// How soon registries are to be asked again whether a base image, or the image that is followed, has moved; `None`
     /// when nothing follows from it.
     pub fn next_look_at_registries(&self) -> Option<Duration> {
+        let pushes = self.destinations.iter().map(|destination| destination.rules.interval);
+        pushes.chain(self.next_look_for_the_image()).min()
+    }
+
+    fn next_look_for_the_image(&self) -> Option<Duration> {
         let build = match self.source.as_ref().ok()? {
             ImageSource::Build(build) => build,
             ImageSource::Pull(pull) => return self.followed(pull).map(|_| pull.interval),

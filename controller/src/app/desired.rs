@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use longshore_crds::{Protocol, RestartPolicy};
+use longshore_crds::{Drift, Protocol, RestartPolicy};
 use serde_json::{Value, json};
 
 use super::{
@@ -66,8 +66,16 @@ impl Desired {
 
     /// The credentials with which this reference is pushed.
     pub fn credentials_to_push(&self, reference: &ImageReference) -> Option<&Credentials> {
-        let destination = self.destinations.iter().find(|destination| destination.reference == *reference)?;
-        destination.credentials.as_ref().ok()?.as_ref()
+        self.destination(reference)?.credentials.as_ref().ok()?.as_ref()
+    }
+
+    /// Whether another image under this reference in a registry stays there.
+    pub fn never_overwrites(&self, reference: &ImageReference) -> bool {
+        self.destination(reference).is_some_and(|destination| destination.rules.immutable_tags)
+    }
+
+    fn destination(&self, reference: &ImageReference) -> Option<&Destination> {
+        self.destinations.iter().find(|destination| destination.reference == *reference)
     }
 
     /// The credentials with which the image is pulled.
@@ -141,6 +149,25 @@ pub struct Destination {
     pub reference: ImageReference,
     /// For the registry of the reference; without any, the push is anonymous.
     pub credentials: Result<Option<Credentials>, Block>,
+    /// What is done about what the registry holds there.
+    pub rules: PushRules,
+}
+
+/// What is done about what a registry holds under a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushRules {
+    /// How often the registry is asked.
+    pub interval: Duration,
+    /// What is done about a tag that somebody has moved.
+    pub drift: Drift,
+    /// Whether a tag that holds another image is never overwritten.
+    pub immutable_tags: bool,
+}
+
+impl Default for PushRules {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(300), drift: Drift::default(), immutable_tags: false }
+    }
 }
 
 /// The container that is wanted.

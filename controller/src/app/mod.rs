@@ -32,7 +32,7 @@ pub use block::{Block, Part};
 pub use build_spec::{BuildAccess, BuildMethod, BuildSpec, CacheExport};
 pub use build_stage::BuildStage;
 pub use credentials::{Credentials, CredentialsMark};
-pub use desired::{ContainerSpec, Desired, Destination, ImageSource, PublishedPort, RunSpec};
+pub use desired::{ContainerSpec, Desired, Destination, ImageSource, PublishedPort, PushRules, RunSpec};
 pub use difference::changes;
 pub use digest::{ConfigDigest, Digest, DigestError, EngineImageId, ManifestDigest};
 pub use dockerfile::base_images as base_images_of;

@@ -204,4 +204,7 @@ pub struct RemoteImage {
     pub manifest: ManifestDigest,
     /// The digest of the configuration; absent for an index.
     pub config: Option<ConfigDigest>,
+    /// The sum of the configuration's and the layers' sizes in bytes, compressed; absent for an index, or when only the
+    /// digest is known.
+    pub size: Option<u64>,
 }

@@ -89,6 +89,10 @@ pub enum Reason {
     PlatformNotFound,
     /// The image could not be pulled for a reason that nobody knows.
     PullFailed,
+    /// Somebody has moved a tag in a registry, and it is not to be put back.
+    TagMoved,
+    /// A tag in a registry holds another image and must not be overwritten.
+    TagImmutable,
     /// A tag on the engine belongs to someone else.
     TagConflict,
     /// The push failed for a reason that nobody knows.
@@ -158,6 +162,8 @@ impl Reason {
             Self::ImageNotFound => "ImageNotFound",
             Self::PlatformNotFound => "PlatformNotFound",
             Self::PullFailed => "PullFailed",
+            Self::TagMoved => "TagMoved",
+            Self::TagImmutable => "TagImmutable",
             Self::TagConflict => "TagConflict",
             Self::PushFailed => "PushFailed",
             Self::NameConflict => "NameConflict",

@@ -8,7 +8,7 @@ use longshore_crds::{ContainerApp, ContainerPort, Image, Push, Run};
 use super::validate_build::build_spec;
 use super::{
     Block, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
-    PublishedPort, Pull, Reason, Repository, RunSpec,
+    PublishedPort, Pull, PushRules, Reason, Repository, RunSpec,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -130,9 +130,14 @@ fn destinations(push: &[Push], image: &Image, inputs: &Inputs) -> Result<Vec<Des
         let references = tagged(&repository, tags)
             .map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].tags"), error))?;
         let credentials = inputs.push_credentials.get(index).cloned().unwrap_or(Ok(None));
-        destinations.extend(
-            references.into_iter().map(|reference| Destination { reference, credentials: credentials.clone() }),
-        );
+        let interval = super::validate_build::duration(entry.interval.as_deref(), PushRules::default().interval)
+            .map_err(|message| invalid(Part::Push, &format!("spec.push[{index}].interval"), message))?;
+        let rules = PushRules { interval, drift: entry.drift, immutable_tags: entry.immutable_tags };
+        destinations.extend(references.into_iter().map(|reference| Destination {
+            reference,
+            credentials: credentials.clone(),
+            rules: rules.clone(),
+        }));
     }
     Ok(destinations)
 }

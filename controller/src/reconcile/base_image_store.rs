@@ -77,7 +77,7 @@ impl BaseImageStore {
         now: Timestamp,
     ) -> Remote {
         let remote = match engine.look_up_image(reference, credentials).await {
-            Ok(Some(manifest)) => Remote::Holds(RemoteImage { manifest, config: None }),
+            Ok(Some(manifest)) => Remote::Holds(RemoteImage { manifest, config: None, size: None }),
             Ok(None) => Remote::Nothing,
             Err(EngineError::Registry(error)) => Remote::Unknown(error),
             Err(error) => {

@@ -8,8 +8,8 @@ use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
-    Action, BuildMethod, ContainerId, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose, RegistryError,
-    RegistryErrorKind, RegistryRequest, SpecHash, labels,
+    Action, BuildMethod, ContainerId, Credentials, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose,
+    RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -39,6 +39,9 @@ impl Executor {
         match action {
             Action::BuildImage { reference, pull, anew, .. } => {
                 let request = BuildRequest { pull: *pull, no_cache: *anew, ..self.build_request(reference)? };
+                for credentials in &request.credentials {
+                    self.keep_from_leaking(&credentials.host, credentials).await?;
+                }
                 let limit = self.build_limit();
                 let build = self.engine.build_image(request, Arc::clone(&self.progress));
                 let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
@@ -46,6 +49,9 @@ impl Executor {
             }
             Action::PullImage { reference, platform } => {
                 let credentials = self.desired.as_ref().and_then(Desired::credentials_to_pull);
+                if let Some(credentials) = credentials {
+                    self.keep_from_leaking(reference.host(), credentials).await?;
+                }
                 let progress = Arc::clone(&self.progress);
                 self.engine.pull_image(reference, platform.as_deref(), credentials, progress).await?;
             }
@@ -89,27 +95,69 @@ impl Executor {
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
     async fn push(&self, reference: &ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
+        if self.desired.as_ref().is_some_and(|desired| desired.never_overwrites(reference)) {
+            match self.held(reference, image).await? {
+                Held::This => return Ok(()),
+                Held::Other(what) => return Err(self.mismatch(reference, &format!("before the push {what}"))),
+                Held::Unknown(why) => return Err(EngineError::Registry(why)),
+                Held::Nothing | Held::Incomparable => {}
+            }
+        }
         let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
+        if let Some(credentials) = credentials {
+            self.keep_from_leaking(reference.host(), credentials).await?;
+        }
         self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
-        self.remotes.forget(reference);
-        let remote = self.remotes.look_up(reference, credentials, self.now).await;
-        let images = self.engine.list_images().await?;
-        let pushed = images.iter().find(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
-        let differs = match (&remote, pushed) {
-            (Remote::Holds(remote), Some(pushed)) if !pushed.is(remote) => {
-                format!("{} under {reference}, not the image {}", remote.manifest, pushed.id)
-            }
-            (Remote::Nothing, _) => format!("nothing under {reference}"),
+        match self.held(reference, image).await? {
+            Held::This | Held::Incomparable => Ok(()),
             // What was not seen there is not there: or it would be pushed again and again.
-            (Remote::Unknown(error), _) => {
-                let message = format!("after the push it could not be read back: {}", error.message);
-                return Err(EngineError::Registry(RegistryError { message, is_clear: true, ..error.clone() }));
+            Held::Unknown(why) => {
+                let message = format!("after the push it could not be read back: {}", why.message);
+                Err(EngineError::Registry(RegistryError { message, is_clear: true, ..why }))
             }
-            _ => return Ok(()),
-        };
+            Held::Other(what) => Err(self.mismatch(reference, &format!("after the push {what}"))),
+            Held::Nothing => {
+                Err(self.mismatch(reference, &format!("after the push the registry holds nothing under {reference}")))
+            }
+        }
+    }
+
+    /// What the registry holds at this moment, compared with an image on the engine.
+    async fn held(&self, reference: &ImageReference, image: &ImageTarget) -> Result<Held, EngineError> {
+        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
+        self.remotes.forget(reference);
+        let remote = self.remotes.look_up(reference, credentials, Duration::ZERO, self.now).await;
+        let found = self.engine.find_image(reference).await?;
+        let ours = found.filter(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
+        Ok(match (remote, ours) {
+            (Remote::Holds(remote), Some(ours)) if ours.is(&remote) => Held::This,
+            (Remote::Holds(remote), Some(ours)) => Held::Other(format!(
+                "the registry holds {} under {reference}, not the image {}",
+                remote.manifest, ours.id
+            )),
+            (Remote::Nothing, _) => Held::Nothing,
+            (Remote::Holds(_), None) => Held::Incomparable,
+            (Remote::Unknown(why), _) => Held::Unknown(why),
+        })
+    }
+
+    fn mismatch(&self, reference: &ImageReference, message: &str) -> EngineError {
+        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
         let request = RegistryRequest::new(reference, Purpose::Push, credentials);
-        let message = format!("after the push the registry holds {differs}");
-        Err(EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message, request)))
+        EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message.to_owned(), request))
+    }
+
+    /// Engines send credentials to whatever token server a registry names: Docker Engine 20.10 to 29, and the
+    /// `BuildKit` in them, alike. They are asked to only where it is the registry's own.
+    async fn keep_from_leaking(&self, host: &str, credentials: &Credentials) -> Result<(), EngineError> {
+        // Any reference will do: it is the host that is asked.
+        let Ok(reference) = format!("{host}/any").parse::<ImageReference>() else {
+            return Ok(());
+        };
+        match self.remotes.leak(&reference, credentials).await {
+            Some(leak) => Err(EngineError::Registry(leak)),
+            None => Ok(()),
+        }
     }
 
     fn container_labels(&self, hash: &SpecHash) -> std::collections::BTreeMap<String, String> {
@@ -117,6 +165,20 @@ impl Executor {
         all.insert(labels::SPEC_HASH.to_owned(), hash.as_str().to_owned());
         all
     }
+}
+
+/// What a registry holds, compared with an image.
+enum Held {
+    /// The image.
+    This,
+    /// Another one, in words.
+    Other(String),
+    /// Nothing.
+    Nothing,
+    /// The registry could not say.
+    Unknown(RegistryError),
+    /// Something, and the engine has no image to compare it with.
+    Incomparable,
 }
 
 /// A step whose turn it is names what is there. One that does not was made for a world that is no more.

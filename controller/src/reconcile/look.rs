@@ -16,7 +16,8 @@ use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, candidates, plan};
 use crate::app::status::Telling;
 use crate::app::{
-    Block, Container, ContainerState, ContextContent, Desired, ImageSource, Memory, Owner, Part, Plan, Reason, validate,
+    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageSource, Memory, Owner, Part, Plan,
+    Reason, validate,
 };
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
@@ -169,8 +170,9 @@ impl Reconciler {
             let Ok(credentials) = &destination.credentials else {
                 continue;
             };
-            let remote = store.remotes.look_up(&destination.reference, credentials.as_ref(), (self.clock)()).await;
-            observed.remotes.insert(destination.reference.clone(), remote);
+            let Destination { reference, rules, .. } = destination;
+            let look = store.remotes.look_up(reference, credentials.as_ref(), rules.interval, (self.clock)());
+            observed.remotes.insert(reference.clone(), look.await);
         }
     }
 

@@ -15,33 +15,33 @@ use super::explanation::Explanation;
 use super::look::Planned;
 use super::making::{Made, masker_of, masking};
 use super::reconciler::{AT_REST, Round};
-use super::{AppKey, ReconcileError, Reconciler, Report, events, failure};
+use super::{AppKey, Reconciler, Report, events, failure};
 use crate::app::{Action, BuildStage, RegistryErrorKind, Step};
 use crate::engine::EngineError;
 
 impl Reconciler {
-    /// Does the first step: a long one beside everything else, a short one here.
+    /// Does a step whose turn it is: a long one beside everything else, a short one here.
     pub(super) async fn take(
         &self,
         key: &AppKey,
         app: &ContainerApp,
         uid: &str,
         step: Step,
-        planned: Planned,
-    ) -> Result<Round, ReconcileError> {
+        planned: &Planned,
+    ) -> Round {
         let Planned { desired, store, context, .. } = planned;
-        let transcript = Arc::new(Transcript::new(masker_of(&desired)));
+        let transcript = Arc::new(Transcript::new(masker_of(desired)));
         let executor = Executor {
             engine: Arc::clone(&store.engine),
             remotes: Arc::clone(&store.remotes),
             owner: desired.owner.clone(),
-            desired: Some(desired),
-            context,
+            desired: Some(desired.clone()),
+            context: context.clone(),
             progress: self.progress_of(key, &step),
             transcript,
             now: (self.clock)(),
         };
-        Ok(self.perform(key, app, uid, step, executor, store).await)
+        self.perform(key, app, uid, step, executor, Arc::clone(store)).await
     }
 
     /// Performs a step: a long one beside everything else, a short one here.

@@ -21,6 +21,7 @@ use super::recent_folders::RecentFolders;
 use super::source_store::SourceStore;
 use super::tasks::Tasks;
 use super::{AppKey, LookAgain, Reconcile, ReconcileError, Report, Reporter, ResourceError, Resources, events};
+use crate::app::plan::Turn;
 use crate::app::status::{Outlook, Telling, status};
 use crate::app::{Action, Block, Instance};
 use crate::build::ContextReader;
@@ -88,6 +89,16 @@ pub(super) enum Round {
     Again,
     /// Nothing more to do now.
     Rest(Duration),
+}
+
+impl Round {
+    /// The same, with another round after this time at the latest.
+    fn within(self, latest: Duration) -> Self {
+        match self {
+            Self::Again => Self::Again,
+            Self::Rest(duration) => Self::Rest(duration.min(latest)),
+        }
+    }
 }
 
 #[async_trait]
@@ -168,7 +179,7 @@ impl Reconciler {
         };
         let uid = app.uid().unwrap_or_default();
         // Before anything is looked at: what ends from here on may have been seen as it was before its end.
-        let was_running = self.tasks.action(&uid).is_some();
+        let before = self.tasks.actions(&uid);
         let known = self.known.get(key, &uid);
         if app.metadata.deletion_timestamp.is_some() {
             return self.removal_round(key, &app, &known).await;
@@ -188,11 +199,11 @@ impl Reconciler {
             known.engine.clone_from(&app.spec.engine);
             known.is_waiting = !planned.plan.blocks.is_empty();
         });
-        let running = self.tasks.action(&uid);
-        if was_running && running.is_none() {
+        let running = self.tasks.actions(&uid);
+        if before.iter().any(|action| !running.contains(action)) {
             return Ok(Round::Again);
         }
-        Box::pin(self.follow_plan(key, &app, &uid, *planned, running)).await
+        Box::pin(self.follow_plan(key, &app, &uid, *planned, &running)).await
     }
 
     async fn follow_plan(
@@ -201,37 +212,36 @@ impl Reconciler {
         app: &ContainerApp,
         uid: &str,
         planned: Planned,
-        running: Option<Action>,
+        running: &[Action],
     ) -> Result<Round, ReconcileError> {
-        let first = planned.plan.steps.first().cloned();
-        if let Some(running) = &running
-            && planned.plan.work().next().is_none_or(|step| !step.action.is_same_work(running))
-        {
-            if planned.desired.awaits_the_end_of(running) {
-                return Ok(Round::Rest(AT_REST));
+        let next = match planned.plan.turn(&planned.desired, running) {
+            Turn::Cancel(useless) => {
+                debug!(%key, "what is being done is not what is wanted any more: {useless:?}");
+                self.tasks.cancel_only(uid, &useless).await;
+                return Ok(Round::Again);
             }
-            debug!(%key, "what is being done is not what is wanted any more: {running}");
-            self.tasks.cancel(uid).await;
-            return Ok(Round::Again);
-        }
+            Turn::Await => return Ok(Round::Rest(AT_REST)),
+            Turn::Begin(steps) => steps,
+        };
         let outlook = Outlook::Planned { desired: &planned.desired, observed: &planned.observed, plan: &planned.plan };
         let old = app.status.clone().unwrap_or_default();
         let new = status(&old, &planned.telling, outlook, (self.clock)());
         let registries = planned.desired.next_look_at_registries().map(|interval| interval.min(AT_REST));
         let looks = [planned.plan.next_look(), planned.source_interval, registries];
         let rest = looks.into_iter().flatten().fold(AT_REST, Duration::min);
-        let must_be_told = first.as_ref().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
+        let must_be_told = next.first().is_none_or(|step| step.action.is_long() || intends_more(&old, &new));
         if must_be_told && let Round::Again = self.tell(key, app, &new).await? {
             return Ok(Round::Again);
         }
-        match first {
-            None => Ok(Round::Rest(rest)),
-            Some(step) if step.action.is_bookkeeping() => {
-                Ok(self.keep_records(key, app, &planned.desired.owner, &step).await)
-            }
-            Some(_) if running.is_some() => Ok(Round::Rest(AT_REST)),
-            Some(step) => self.take(key, app, uid, step, planned).await,
+        let mut round = Round::Rest(rest);
+        for step in next {
+            round = if step.action.is_bookkeeping() {
+                self.keep_records(key, app, &planned.desired.owner, &step).await
+            } else {
+                self.take(key, app, uid, step, &planned).await.within(rest)
+            };
         }
+        Ok(round)
     }
 
     /// Writes the status when it says something new, and reports it in any case: who listens may not have been there

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, Remote};
 use crate::registry::Registry;
 
-/// How old an answer may be. What was refused is asked for as rarely, unless other credentials are there.
-const INTERVAL: Duration = Duration::from_secs(300);
+/// How rarely is asked for what was refused, unless other credentials are there.
+const RARELY: Duration = Duration::from_secs(300);
 
 /// How soon a registry that could not be asked is asked again.
 const RETRY: Duration = Duration::from_secs(30);
@@ -37,10 +37,11 @@ impl RemoteStore {
         &self,
         reference: &ImageReference,
         credentials: Option<&Credentials>,
+        interval: Duration,
         now: Timestamp,
     ) -> Remote {
         let asked_with = CredentialsMark::of([credentials]);
-        if let Some(remote) = self.fresh(reference, &asked_with, now) {
+        if let Some(remote) = self.fresh(reference, &asked_with, interval, now) {
             return remote;
         }
         let remote = match self.registry.look_up(reference, credentials).await {
@@ -62,19 +63,30 @@ impl RemoteStore {
         self.registry.objection(reference, credentials).await
     }
 
+    /// Why an engine must not be given these credentials for a registry.
+    pub(super) async fn leak(&self, reference: &ImageReference, credentials: &Credentials) -> Option<RegistryError> {
+        self.registry.leak(reference, credentials).await
+    }
+
     /// Forgets an answer, so that the next look asks.
     pub(super) fn forget(&self, reference: &ImageReference) {
         self.lock().remove(reference);
     }
 
-    fn fresh(&self, reference: &ImageReference, asked_with: &CredentialsMark, now: Timestamp) -> Option<Remote> {
+    fn fresh(
+        &self,
+        reference: &ImageReference,
+        asked_with: &CredentialsMark,
+        interval: Duration,
+        now: Timestamp,
+    ) -> Option<Remote> {
         let known = self.lock();
         let answer = known.get(reference)?;
         let age = Duration::try_from(now.duration_since(answer.when)).ok()?;
         let limit = match &answer.remote {
             Remote::Unknown(_) if answer.asked_with != *asked_with => return None,
-            Remote::Unknown(error) => asked_again_after(error, RETRY, INTERVAL),
-            Remote::Holds(_) | Remote::Nothing => INTERVAL,
+            Remote::Unknown(error) => asked_again_after(error, RETRY.min(interval), RARELY),
+            Remote::Holds(_) | Remote::Nothing => interval,
         };
         (age < limit).then(|| answer.remote.clone())
     }

@@ -49,15 +49,15 @@ impl Reconciler {
             }
         };
         let steps = plan_removal(&owner, &observed, removal, grace_period(app));
-        let running = self.tasks.action(&owner.uid);
-        match (steps.first(), running) {
-            (first, Some(running)) if first.is_none_or(|step| step.action != running) => {
+        let running = self.tasks.actions(&owner.uid);
+        match (steps.first(), running.as_slice()) {
+            (first, [_, ..]) if first.is_none_or(|step| running != [step.action.clone()]) => {
                 self.tasks.cancel(&owner.uid).await;
                 Ok(Round::Again)
             }
             (None, _) => self.release(key, app).await,
-            (Some(_), Some(_)) => Ok(Round::Rest(Duration::from_secs(300))),
-            (Some(first), None) => {
+            (Some(_), [_, ..]) => Ok(Round::Rest(Duration::from_secs(300))),
+            (Some(first), []) => {
                 let telling = Telling {
                     engine: app.spec.engine.clone(),
                     generation: app.metadata.generation.unwrap_or(0),

@@ -1,4 +1,4 @@
-//! Long steps, done beside the reconciles of their resource: at most one for each resource.
+//! Long steps, done beside the reconciles of their resource.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use crate::app::Action;
 
 /// The long steps that are under way, by the UID of their resource.
 #[derive(Default)]
-pub(super) struct Tasks(Mutex<HashMap<String, Task>>);
+pub(super) struct Tasks(Mutex<HashMap<String, Vec<Task>>>);
 
 struct Task {
     action: Action,
@@ -27,14 +27,15 @@ impl Task {
 
 impl Tasks {
     /// What is being done for this resource.
-    pub(super) fn action(&self, uid: &str) -> Option<Action> {
+    pub(super) fn actions(&self, uid: &str) -> Vec<Action> {
         let tasks = self.lock();
-        tasks.get(uid).filter(|task| task.is_under_way()).map(|task| task.action.clone())
+        let under_way = tasks.get(uid).into_iter().flatten().filter(|task| task.is_under_way());
+        under_way.map(|task| task.action.clone()).collect()
     }
 
     /// How many are under way.
     pub(super) fn len(&self) -> usize {
-        self.lock().values().filter(|task| task.is_under_way()).count()
+        self.lock().values().flatten().filter(|task| task.is_under_way()).count()
     }
 
     /// Does a step beside everything else, and calls back once it is no longer under way: whoever is woken by that
@@ -53,15 +54,36 @@ impl Tasks {
             done.store(true, Ordering::SeqCst);
             call_back();
         });
-        self.lock().insert(uid.to_owned(), Task { action, is_done, handle });
+        let mut tasks = self.lock();
+        let of_this_one = tasks.entry(uid.to_owned()).or_default();
+        of_this_one.retain(Task::is_under_way);
+        of_this_one.push(Task { action, is_done, handle });
     }
 
-    /// Ends what is being done for this resource, and waits until it has ended. Dropping the call ends it at the
-    /// engine as well.
+    /// Ends everything that is being done for this resource, and waits until it has ended. Dropping a call ends it at
+    /// the engine as well.
     pub(super) async fn cancel(&self, uid: &str) {
-        let task = self.lock().remove(uid);
-        if let Some(task) = task {
+        let tasks = self.lock().remove(uid).unwrap_or_default();
+        Self::end(tasks).await;
+    }
+
+    /// The same for some of what is being done.
+    pub(super) async fn cancel_only(&self, uid: &str, actions: &[Action]) {
+        let tasks = {
+            let mut tasks = self.lock();
+            let Some(of_this_one) = tasks.get_mut(uid) else {
+                return;
+            };
+            of_this_one.extract_if(.., |task| actions.contains(&task.action)).collect()
+        };
+        Self::end(tasks).await;
+    }
+
+    async fn end(tasks: Vec<Task>) {
+        for task in &tasks {
             task.handle.abort();
+        }
+        for task in tasks {
             // The only outcomes are that it was cancelled and that it had just ended; both are what is wanted.
             let _ = task.handle.await;
         }
@@ -69,12 +91,12 @@ impl Tasks {
 
     /// Ends everything that is under way.
     pub(super) fn abort_all(&self) {
-        for (_, task) in self.lock().drain() {
+        for task in self.lock().drain().flat_map(|(_, tasks)| tasks) {
             task.handle.abort();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Task>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Task>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,9 +113,9 @@ mod tests {
         for _ in 0..100 {
             let (told, hears) = tokio::sync::oneshot::channel();
             let observer = Arc::clone(&tasks);
-            let call_back = move || told.send(observer.action("uid")).unwrap();
+            let call_back = move || told.send(observer.actions("uid")).unwrap();
             tasks.spawn("uid", Action::PullImage { reference: reference.clone(), platform: None }, async {}, call_back);
-            assert_eq!(hears.await.unwrap(), None);
+            assert_eq!(hears.await.unwrap(), []);
         }
     }
 
@@ -102,8 +124,23 @@ mod tests {
         let tasks = Tasks::default();
         let action = Action::PullImage { reference: "app:1".parse().unwrap(), platform: None };
         tasks.spawn("uid", action.clone(), std::future::pending(), || panic!("it is never done"));
-        assert_eq!((tasks.action("uid"), tasks.len()), (Some(action), 1));
+        assert_eq!((tasks.actions("uid"), tasks.len()), (vec![action], 1));
         tasks.cancel("uid").await;
-        assert_eq!((tasks.action("uid"), tasks.len()), (None, 0));
+        assert_eq!((tasks.actions("uid"), tasks.len()), (Vec::new(), 0));
+    }
+
+    #[tokio::test]
+    async fn one_of_several_steps_is_cancelled_and_the_others_go_on() {
+        let tasks = Tasks::default();
+        let push = |reference: &str| Action::PushImage {
+            reference: reference.parse().unwrap(),
+            image: crate::app::ImageTarget::Pending,
+        };
+        for reference in ["one.example/app", "two.example/app"] {
+            tasks.spawn("uid", push(reference), std::future::pending(), || panic!("it is never done"));
+        }
+        assert_eq!(tasks.len(), 2);
+        tasks.cancel_only("uid", &[push("one.example/app")]).await;
+        assert_eq!(tasks.actions("uid"), [push("two.example/app")]);
     }
 }

@@ -36,6 +36,8 @@ const DIGEST_HEADER: &str = "docker-content-digest";
 struct Manifest {
     config: Option<Descriptor>,
     manifests: Option<IgnoredAny>,
+    #[serde(default)]
+    layers: Vec<Blob>,
 }
 
 /// What a registry holds under a tag.
@@ -50,6 +52,13 @@ enum Content {
 #[derive(Deserialize)]
 struct Descriptor {
     digest: String,
+    size: Option<u64>,
+}
+
+/// A layer, as far as its size goes: sizes are told, and nothing else hangs on them.
+#[derive(Deserialize)]
+struct Blob {
+    size: Option<u64>,
 }
 
 /// The body of an error
@@ -92,7 +101,7 @@ pub(super) async fn image_in(mut response: Response, request: &RegistryRequest) 
         Content::Image(config) => Some(config),
         Content::Index => None,
     };
-    Ok(RemoteImage { manifest, config })
+    Ok(RemoteImage { manifest, config, size: size_of(&body) })
 }
 
 /// What a manifest is of; `None` when it is something else. What claims to be both would be read differently by
@@ -104,6 +113,13 @@ fn content_of(body: &[u8]) -> Option<Content> {
         (None, Some(_)) => Some(Content::Index),
         _ => None,
     }
+}
+
+/// The sum of the sizes of an image's blobs; `None` for anything else, and where one of them has none.
+fn size_of(body: &[u8]) -> Option<u64> {
+    let manifest: Manifest = serde_json::from_slice(body).ok()?;
+    let layers = manifest.layers.iter().map(|layer| layer.size);
+    layers.chain([manifest.config?.size]).try_fold(0_u64, |sum, size| sum.checked_add(size?))
 }
 
 /// Whether it is a manifest of Docker's first schema

@@ -18,10 +18,14 @@ use super::challenge::{Challenge, token_address};
 use super::endpoint::{Endpoint, Way, is_loopback};
 use crate::app::{
     Credentials, ImageReference, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, RemoteImage,
+    is_google_registry,
 };
 
 /// How long one look may take in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a registry may take to say how it wants requests to be authorised.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many references' images are remembered; when there are more, all are forgotten and asked for again.
 const MOST_REMEMBERED: usize = 4096;
@@ -36,13 +40,15 @@ const MOST_REMEMBERED: usize = 4096;
 /// # Guarantees
 /// Credentials are sent to the host that they are for, and to no other:
 /// - Credentials for another host than the reference's are not used at all.
-/// - They are sent only after the registry's own host asked for them, never after a redirect.
+/// - Other registries are sent them only after their own host asked for them, never after a redirect.
 /// - A token server on another host gets them only when it is known to be the registry's: `auth.docker.io` for
 ///   `docker.io`, `gitlab.com` for `registry.gitlab.com`. For any other the look-up is denied.
+/// - Google's registries are shown them at once, by HTTPS, which saves two requests of three.
 /// - A redirect to another host, port or scheme carries no authorisation, and one to plain HTTP is not followed.
 ///
 /// # Caveats
-/// This is about what this client sends. When an engine pulls or pushes, it is the engine that speaks to the registry.
+/// This is about what this client sends. When an engine pulls or pushes, it is the engine that speaks to the registry:
+/// see [`Registry::leak`].
 pub struct OciRegistry {
     secure: Client,
     /// For registries on loopback, and those that are set to be spoken to by plain HTTP.
@@ -132,6 +138,9 @@ impl OciRegistry {
             credentials: credentials.filter(|credentials| credentials.host == reference.host()),
             authorization: None,
         };
+        if way == Way::Secure && is_google_registry(reference.host()) {
+            conversation.authorization = conversation.basic();
+        }
         let name = reference.canonical();
         if let Some(last) = self.last(&name) {
             let response = conversation.send(Method::HEAD).await?;
@@ -198,6 +207,20 @@ impl Registry for OciRegistry {
 
     async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError> {
         self.look_in_time(reference, credentials).await.err()
+    }
+
+    /// A registry that does not answer here, or not at once, may answer the engine, and is not spoken against.
+    async fn leak(&self, reference: &ImageReference, credentials: &Credentials) -> Option<RegistryError> {
+        let (way, client) = self.way_to(reference.host());
+        let endpoint = Endpoint::of(reference, way).ok()?;
+        let response = client.get(endpoint.ping()).timeout(PING_TIMEOUT).send().await.ok()?;
+        match Challenge::of(response.headers())? {
+            Challenge::Bearer { realm, .. } if !endpoint.trusts(&realm) => {
+                let request = RegistryRequest::new(reference, Purpose::LookUp, Some(credentials));
+                Some(foreign_realm(&realm, reference, request))
+            }
+            Challenge::Bearer { .. } | Challenge::Basic => None,
+        }
     }
 
     fn with_settings(&self, settings: &[RegistrySettings]) -> Result<Option<Arc<dyn Registry>>, String> {
@@ -296,13 +319,7 @@ impl Conversation<'_> {
         let mut request = self.client.get(token_address(realm, service, self.reference));
         if let Some(credentials) = self.credentials {
             if !self.endpoint.trusts(realm) {
-                let message = format!(
-                    "{host} wants the credentials for {} to be sent to {}, which is another host; they are not sent there",
-                    self.reference,
-                    realm.host_str().unwrap_or("an address without a host"),
-                );
-                let kind = RegistryErrorKind::AuthenticationRequired;
-                return Err(RegistryError::new(kind, message, self.request.clone()));
+                return Err(foreign_realm(realm, self.reference, self.request.clone()));
             }
             request = request.basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
         }
@@ -322,6 +339,16 @@ impl Conversation<'_> {
             .basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
         request.build().ok()?.headers().get(AUTHORIZATION).cloned()
     }
+}
+
+/// The credentials are for the registry's host, and it wants them sent elsewhere.
+fn foreign_realm(realm: &Url, reference: &ImageReference, request: RegistryRequest) -> RegistryError {
+    let message = format!(
+        "{} wants the credentials for {reference} to be sent to {}, which is another host; they are not sent there",
+        reference.host(),
+        realm.host_str().unwrap_or("an address without a host"),
+    );
+    RegistryError::new(RegistryErrorKind::AuthenticationRequired, message, request)
 }
 
 fn bearer_in(body: &[u8]) -> Option<HeaderValue> {

@@ -58,6 +58,13 @@ impl Endpoint {
         url
     }
 
+    /// The address at which a registry says how it wants requests to be authorised.
+    pub(super) fn ping(&self) -> Url {
+        let mut url = self.base.clone();
+        url.set_path("/v2/");
+        url
+    }
+
     /// Whether an answer from this address is the registry's own, and not one from a host that it redirected to.
     pub(super) fn is_same_origin(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()

@@ -3,21 +3,22 @@
 //!
 //! # Guarantees
 //! A token is shown to Google's registries alone. None is written anywhere, and one that is about to end is never
-//! given: the library fetches a new one before.
+//! given where another can be had.
 //!
 //! # Caveats
 //! The library gives up for good on an error that it holds for permanent. Whoever fails is asked anew from the
-//! beginning, so that a permission which is granted later is found.
+//! beginning, half a minute later, so that a permission which is granted later is found.
 
 use std::env;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use google_cloud_auth::credentials::{AccessTokenCredentials, Builder, mds};
+use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use tokio::sync::Mutex;
 
 use super::ambient::AmbientCredentials;
+use super::metadata_server::{MetadataServer, Token};
 use crate::app::{Credentials, is_google_registry};
 
 /// The user name beside which Google's registries take an access token for a password
@@ -29,10 +30,10 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 const METADATA_HOST: &str = "metadata.google.internal";
 
-/// How long the metadata server may take to say that it is there: it is on the machine itself, or nowhere.
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
-/// How long a token may take.
-const TOKEN_LIMIT: Duration = Duration::from_secs(10);
+/// How long a token may take, with waiting for the end of one that is nearly dead.
+const TOKEN_LIMIT: Duration = Duration::from_secs(45);
+/// How long it is believed that there is no token to be had: every look at every resource asks.
+const REFUSED: Duration = Duration::from_secs(30);
 /// How long it is believed that there is no identity here.
 const ABSENT: Duration = Duration::from_secs(300);
 
@@ -48,7 +49,9 @@ pub struct GoogleIdentity {
 enum Known {
     Nothing,
     NobodySince(Instant),
-    Somebody(AccessTokenCredentials),
+    RefusedSince(Instant, String),
+    InFile(AccessTokenCredentials),
+    Machine(MetadataServer, Option<Token>),
 }
 
 impl GoogleIdentity {
@@ -70,25 +73,36 @@ impl GoogleIdentity {
         Self { file, metadata_host, known: Mutex::new(Known::Nothing) }
     }
 
-    /// Whoever it is, asked for once and then remembered.
-    async fn identity(&self, known: &mut Known) -> Result<Option<AccessTokenCredentials>, String> {
+    /// Finds out who it is, once.
+    async fn find_out(&self, known: &mut Known) -> Result<(), String> {
         match known {
-            Known::Somebody(identity) => return Ok(Some(identity.clone())),
-            Known::NobodySince(when) if when.elapsed() < ABSENT => return Ok(None),
-            Known::NobodySince(_) | Known::Nothing => {}
+            Known::InFile(_) | Known::Machine(..) => return Ok(()),
+            Known::NobodySince(when) if when.elapsed() < ABSENT => return Ok(()),
+            Known::RefusedSince(when, why) if when.elapsed() < REFUSED => return Err(why.clone()),
+            Known::NobodySince(_) | Known::RefusedSince(..) | Known::Nothing => {}
         }
-        let built = if self.file.is_some() {
-            Builder::default().with_scopes([SCOPE]).build_access_token_credentials()
-        } else if is_metadata_server(&self.metadata_host).await {
-            let server = format!("http://{}", self.metadata_host);
-            mds::Builder::default().with_endpoint(server).with_scopes([SCOPE]).build_access_token_credentials()
+        *known = if self.file.is_some() {
+            let built = Builder::default().with_scopes([SCOPE]).build_access_token_credentials();
+            Known::InFile(built.map_err(|error| innermost(&error))?)
         } else {
-            *known = Known::NobodySince(Instant::now());
-            return Ok(None);
+            let server = MetadataServer::found_at(&self.metadata_host, SCOPE).await;
+            server.map_or_else(|| Known::NobodySince(Instant::now()), |server| Known::Machine(server, None))
         };
-        let identity = built.map_err(|error| self.problem(&innermost(&error)))?;
-        *known = Known::Somebody(identity.clone());
-        Ok(Some(identity))
+        Ok(())
+    }
+
+    /// A token, if there is anybody to have one.
+    async fn token(&self, known: &mut Known) -> Result<Option<String>, String> {
+        self.find_out(known).await?;
+        match known {
+            Known::InFile(identity) => {
+                let access = identity.access_token().await.map_err(|error| innermost(&error))?;
+                Ok(Some(access.token))
+            }
+            Known::Machine(_, Some(held)) if held.is_fresh() => Ok(Some(held.word.clone())),
+            Known::Machine(server, held) => Ok(Some(held.insert(server.token().await?).word.clone())),
+            Known::NobodySince(_) | Known::RefusedSince(..) | Known::Nothing => Ok(None),
+        }
     }
 
     fn problem(&self, why: &str) -> String {
@@ -110,19 +124,21 @@ impl AmbientCredentials for GoogleIdentity {
             return Ok(None);
         }
         let mut known = self.known.lock().await;
-        let Some(identity) = self.identity(&mut known).await? else {
-            return Ok(None);
-        };
-        let problem = match tokio::time::timeout(TOKEN_LIMIT, identity.access_token()).await {
-            Ok(Ok(access)) => {
-                let (host, username) = (host.to_owned(), USER.to_owned());
-                return Ok(Some(Credentials { host, username, password: access.token.into() }));
+        let asked = tokio::time::timeout(TOKEN_LIMIT, self.token(&mut known)).await;
+        let seconds = TOKEN_LIMIT.as_secs();
+        match asked.unwrap_or_else(|_| Err(format!("there was none within {seconds} seconds"))) {
+            Ok(token) => Ok(token.map(|token| Credentials {
+                host: host.to_owned(),
+                username: USER.to_owned(),
+                password: token.into(),
+            })),
+            Err(why) => {
+                if !matches!(*known, Known::RefusedSince(..)) {
+                    *known = Known::RefusedSince(Instant::now(), why.clone());
+                }
+                Err(self.problem(&why))
             }
-            Ok(Err(error)) => innermost(&error),
-            Err(_) => format!("there was none within {} seconds", TOKEN_LIMIT.as_secs()),
-        };
-        *known = Known::Nothing;
-        Err(self.problem(&problem))
+        }
     }
 
     async fn forget(&self, host: &str) {
@@ -130,17 +146,6 @@ impl AmbientCredentials for GoogleIdentity {
             *self.known.lock().await = Known::Nothing;
         }
     }
-}
-
-/// Whether Google's metadata server answers there. It says so itself
-/// (<https://cloud.google.com/compute/docs/instances/detect-compute-engine>).
-async fn is_metadata_server(host: &str) -> bool {
-    const FLAVOR: &str = "Metadata-Flavor";
-    let Ok(client) = reqwest::Client::builder().no_proxy().timeout(PROBE_LIMIT).build() else {
-        return false;
-    };
-    let asked = client.get(format!("http://{host}/")).header(FLAVOR, "Google").send().await;
-    asked.is_ok_and(|answer| answer.headers().get(FLAVOR).is_some_and(|flavor| flavor == "Google"))
 }
 
 /// What was wrong in the end.

@@ -26,6 +26,8 @@ struct MetadataServer {
 #[derive(Default)]
 struct State {
     tokens: AtomicUsize,
+    /// For how many requests it gives the first token, which has but a second.
+    dying: AtomicUsize,
     /// While it is not zero, this is the answer.
     refusal: AtomicUsize,
 }
@@ -69,11 +71,18 @@ impl Drop for MetadataServer {
 impl State {
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         assert_eq!(request.headers().get("Metadata-Flavor").unwrap(), "Google");
+        let answer = |text: String| {
+            let answer = Response::builder().header("Metadata-Flavor", "Google");
+            answer.body(Full::from(text)).unwrap()
+        };
         let refusal = u16::try_from(self.refusal.load(Ordering::SeqCst)).unwrap();
         let status = StatusCode::from_u16(refusal).unwrap_or(StatusCode::OK);
         let text = match (request.uri().path(), status) {
             ("/computeMetadata/v1/instance/service-accounts/default/token", StatusCode::OK) => {
                 let number = self.tokens.fetch_add(1, Ordering::SeqCst);
+                if number < self.dying.load(Ordering::SeqCst) {
+                    return answer(r#"{"access_token": "dying", "expires_in": 1, "token_type": "Bearer"}"#.to_owned());
+                }
                 format!(r#"{{"access_token": "token-{number}", "expires_in": 3600, "token_type": "Bearer"}}"#)
             }
             _ => "computeMetadata/".to_owned(),
@@ -119,7 +128,7 @@ async fn a_machine_without_a_metadata_server_has_no_identity() {
 }
 
 #[tokio::test]
-async fn a_machine_without_a_service_account_says_so_and_is_asked_again() {
+async fn a_machine_without_a_service_account_says_so_and_is_asked_again_after_a_while() {
     let server = MetadataServer::start().await;
     server.state.refusal.store(404, Ordering::SeqCst);
     let identity = server.identity();
@@ -127,6 +136,10 @@ async fn a_machine_without_a_service_account_says_so_and_is_asked_again() {
     assert!(problem.contains(&server.host) && problem.contains("service account"), "{problem}");
 
     server.state.refusal.store(0, Ordering::SeqCst);
+    assert_eq!(login(&identity, "gcr.io").await.unwrap_err(), problem);
+    if let Known::RefusedSince(when, _) = &mut *identity.known.lock().await {
+        *when -= REFUSED;
+    }
     assert!(login(&identity, "gcr.io").await.is_ok_and(|found| found.is_some()));
 }
 
@@ -139,4 +152,12 @@ async fn a_token_that_a_registry_calls_expired_is_fetched_anew() {
     assert_eq!(login(&identity, "gcr.io").await.unwrap().unwrap().1, "token-0");
     identity.forget("gcr.io").await;
     assert_eq!(login(&identity, "gcr.io").await.unwrap().unwrap().1, "token-1");
+}
+
+#[tokio::test]
+async fn a_token_that_is_nearly_dead_is_waited_out() {
+    let server = MetadataServer::start().await;
+    server.state.dying.store(2, Ordering::SeqCst);
+    let found = login(&server.identity(), "gcr.io").await.unwrap().unwrap();
+    assert_eq!(found.1, "token-2");
 }

@@ -9,6 +9,7 @@ mod endpoint;
 mod google_identity;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+mod metadata_server;
 #[cfg(test)]
 mod tests;
 mod user_config;
@@ -50,4 +51,10 @@ pub trait Registry: Send + Sync {
     /// What the registry has against giving out a reference, asked once more because somebody was refused in words that
     /// do not tell enough; `None` when it gives it out.
     async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError>;
+
+    /// Why an engine must not be given these credentials for the registry: it wants them sent to another host, and
+    /// engines send them wherever it says. `None` where nothing is known against it.
+    async fn leak(&self, _reference: &ImageReference, _credentials: &Credentials) -> Option<RegistryError> {
+        None
+    }
 }

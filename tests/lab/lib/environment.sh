@@ -21,6 +21,8 @@ lab_variables() {
     echo "LONGSHORE_LAB_KUBECTL=$(kubernetes_command kubectl)"
     echo "LONGSHORE_LAB_HELM=$helm"
     echo "LONGSHORE_LAB_KUBECONFORM=$kubeconform"
+    echo "LONGSHORE_LAB_SKOPEO=$skopeo"
+    echo "LONGSHORE_LAB_DEBIAN=$debian"
     echo "LONGSHORE_LAB_SSH=$ssh"
     echo "LONGSHORE_LAB_SSHD=$lab/sshd"
     [[ ! -x $compose ]] || echo "LONGSHORE_LAB_COMPOSE=$compose"

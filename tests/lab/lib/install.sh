@@ -11,12 +11,14 @@ readonly tools=(
     pkg-config:pkg-config node:nodejs
 )
 # Libraries have no command to look for.
-readonly libraries=(ca-certificates libc6-dev libseccomp-dev libdevmapper1.02.1 libsystemd0)
+readonly libraries=(ca-certificates libc6-dev libseccomp-dev libdevmapper1.02.1 libsystemd0
+    libgpg-error0)
 
 # Unpacked into the cache.
 readonly unpacked=(
     docker.io containerd runc tini docker-registry etcd-server busybox-static
     openssh-server openssh-client libwrap0 libnsl2 libtirpc3
+    skopeo libgpgme11 libassuan0
 )
 
 install_tools() {

@@ -20,6 +20,7 @@ mod retention;
 mod revisions;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use container::RunState;
 pub use pull::candidates;
 pub use push::PushState;
 pub use removal::{Removal, plan_removal};
+pub use turn::Turn;
 
 /// What was found: everything on the engine, what the registries hold, and what is remembered.
 #[derive(Clone, Debug, Default)]

@@ -3,6 +3,7 @@
 mod images;
 mod inputs;
 mod pulls;
+mod pushes;
 mod revisions;
 
 use std::time::Duration;
@@ -14,8 +15,8 @@ use super::*;
 use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
-    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Pull, Reason,
-    RunSpec, labels,
+    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Pull,
+    PushRules, Reason, RunSpec, labels,
 };
 
 fn now() -> Timestamp {

@@ -3,7 +3,7 @@
 use longshore_crds::{BaseImageStatus, ContainerAppStatus, ContainerStatus, ImageStatus, PushStatus};
 
 use super::{Telling, time};
-use crate::app::plan::{PushState, RunState};
+use crate::app::plan::{Observed, PushState, Remote, RunState};
 use crate::app::{Container, ContainerState, Desired, Image, ImageSource, Plan, labels};
 
 pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option<ImageStatus> {
@@ -35,7 +35,7 @@ fn base_images(desired: &Desired) -> Vec<BaseImageStatus> {
 fn manifest_digest(desired: &Desired, plan: &Plan, image: &Image) -> Option<String> {
     let pushed = plan.pushes.iter().find_map(|(_, state)| match state {
         PushState::Held(digest) | PushState::HeldWhenLastAsked(digest, _) => Some(digest),
-        PushState::Missing => None,
+        PushState::Moved { .. } | PushState::Missing => None,
     });
     let pulled = || {
         let here = image.manifests.iter().find(|(repository, _)| *repository == desired.repository);
@@ -44,7 +44,13 @@ fn manifest_digest(desired: &Desired, plan: &Plan, image: &Image) -> Option<Stri
     pushed.or_else(pulled).or(image.target.as_ref()).map(ToString::to_string)
 }
 
-pub(super) fn pushes(desired: &Desired, plan: &Plan, telling: &Telling, old: &ContainerAppStatus) -> Vec<PushStatus> {
+pub(super) fn pushes(
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    telling: &Telling,
+    old: &ContainerAppStatus,
+) -> Vec<PushStatus> {
     let wanted = |push: &PushStatus| {
         desired.destinations.iter().any(|destination| destination.reference.to_string() == push.reference)
     };
@@ -53,9 +59,16 @@ pub(super) fn pushes(desired: &Desired, plan: &Plan, telling: &Telling, old: &Co
         return old.push.iter().filter(|push| wanted(push)).cloned().collect();
     }
     let held = plan.pushes.iter().filter_map(|(reference, state)| {
-        let digest = match state {
-            PushState::Held(digest) | PushState::HeldWhenLastAsked(digest, _) => digest.to_string(),
+        let (digest, drifted_to) = match state {
+            PushState::Held(digest) | PushState::HeldWhenLastAsked(digest, _) => (digest.to_string(), None),
+            PushState::Moved { from, to } => {
+                (from.to_string(), Some(to.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)))
+            }
             PushState::Missing => return None,
+        };
+        let found = match observed.remotes.get(reference) {
+            Some(Remote::Holds(remote)) if drifted_to.is_none() => remote.size,
+            _ => None,
         };
         let reference_text = reference.to_string();
         let before = old
@@ -66,7 +79,9 @@ pub(super) fn pushes(desired: &Desired, plan: &Plan, telling: &Telling, old: &Co
         Some(PushStatus {
             reference: reference_text,
             pushed_at: now_pushed.or_else(|| before.and_then(|push| push.pushed_at.clone())),
+            size: found.and_then(|size| size.try_into().ok()).or_else(|| before.and_then(|push| push.size)),
             digest: Some(digest),
+            drifted_to,
         })
     });
     held.collect()

@@ -67,7 +67,7 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
     if let Outlook::Planned { desired, observed, plan } = outlook {
         status.engine = Some(EngineReference { name: telling.engine.clone(), id: observed.engine_id.clone() });
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
-        status.push = facts::pushes(desired, plan, telling, old);
+        status.push = facts::pushes(desired, observed, plan, telling, old);
         status.container = facts::container(desired, plan, telling, old);
         status.current_revision = plan.current_revision.or(old.current_revision);
         status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());

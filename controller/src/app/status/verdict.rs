@@ -218,7 +218,7 @@ fn pushed(plan: &Plan, telling: &Telling) -> (&'static str, Reason, String) {
     }
     let unknown = plan.pushes.iter().find_map(|(reference, state)| match state {
         PushState::HeldWhenLastAsked(_, why) => Some((why.kind.reason(), format!("{reference}: {why}"))),
-        PushState::Held(_) | PushState::Missing => None,
+        PushState::Held(_) | PushState::Moved { .. } | PushState::Missing => None,
     });
     if let Some((reason, why)) = unknown {
         ("Unknown", reason, why)

@@ -129,7 +129,7 @@ fn step_done(step: &Step, took: &str) -> Option<Line> {
         return None;
     }
     let text = if step.action.is_long() {
-        format!("done  {took}")
+        format!("{}done  {took}", destination(&step.action))
     } else {
         format!("{}, because {}  {took}", subject(&step.action), step.cause)
     };
@@ -153,11 +153,19 @@ fn advanced(step: &Step, progress: &Progress) -> Option<Line> {
             format!("=> [{number}/{total}] {name}  {end}")
         }
         Progress::BuildLog { line } => format!("   {line}"),
-        Progress::Layer { id, state } => format!("{id}  {}", layer(step, state)?),
-        Progress::Message { line } => line.clone(),
+        Progress::Layer { id, state } => format!("{}{id}  {}", destination(&step.action), layer(step, state)?),
+        Progress::Message { line } => format!("{}{line}", destination(&step.action)),
         Progress::ContextSent { .. } => return None,
     };
     Some(Line::new(word(&step.action), text))
+}
+
+/// Several pushes go on side by side, so each of their lines says of which it tells.
+fn destination(action: &Action) -> String {
+    match action {
+        Action::PushImage { reference, .. } => format!("{reference}  "),
+        _ => String::new(),
+    }
 }
 
 fn layer(step: &Step, state: &LayerState) -> Option<String> {

@@ -107,7 +107,10 @@ fn layers_are_told_when_they_have_arrived_or_were_there() {
     let reports: Vec<Report<'_>> = reports.iter().map(|progress| Report::Progress(&step, progress)).collect();
     assert_eq!(
         printed(&reports),
-        ["my-app  push    5f70bf18a086  already there", "my-app  push    5f70bf18a086  pushed"]
+        [
+            "my-app  push    gcr.io/my-project/node-app:0.2  5f70bf18a086  already there",
+            "my-app  push    gcr.io/my-project/node-app:0.2  5f70bf18a086  pushed"
+        ]
     );
 }
 

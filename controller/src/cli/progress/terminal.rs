@@ -1,4 +1,4 @@
-//! On a terminal: lines that stay, and below them one that moves for each app at work and for each layer on its way.
+//! On a terminal: lines that stay, and below them one that moves for each step and for each layer on its way.
 //! `NO_COLOR` is honoured: nothing here has a colour.
 
 use std::collections::BTreeMap;
@@ -25,10 +25,17 @@ pub struct TerminalReporter {
     moving: Mutex<Moving>,
 }
 
+/// A step of an app. Only pushes go on side by side, and what they are about tells them apart.
+type Work = (AppKey, String);
+
+fn work(key: &AppKey, step: &Step) -> Work {
+    (key.clone(), step.action.to_string())
+}
+
 #[derive(Default)]
 struct Moving {
-    apps: BTreeMap<AppKey, ProgressBar>,
-    layers: BTreeMap<(AppKey, String), ProgressBar>,
+    steps: BTreeMap<Work, ProgressBar>,
+    layers: BTreeMap<(Work, String), ProgressBar>,
 }
 
 impl TerminalReporter {
@@ -40,7 +47,7 @@ impl TerminalReporter {
     /// Takes away what moves.
     pub(super) fn finish(&self) {
         let moving = std::mem::take(&mut *self.moving());
-        for bar in moving.apps.into_values().chain(moving.layers.into_values()) {
+        for bar in moving.steps.into_values().chain(moving.layers.into_values()) {
             bar.finish_and_clear();
         }
     }
@@ -54,16 +61,17 @@ impl TerminalReporter {
         let bar = self.screen.add(ProgressBar::new_spinner().with_style(spinner()));
         bar.set_message(format!("{name}  {:<7} {}", word(&step.action), subject(&step.action)));
         bar.enable_steady_tick(TICK);
-        if let Some(old) = self.moving().apps.insert(key.clone(), bar) {
+        if let Some(old) = self.moving().steps.insert(work(key, step), bar) {
             old.finish_and_clear();
         }
     }
 
-    fn end(&self, key: &AppKey) {
+    fn end(&self, key: &AppKey, step: &Step) {
+        let work = work(key, step);
         let mut moving = self.moving();
-        let layers: Vec<_> = moving.layers.keys().filter(|(owner, _)| owner == key).cloned().collect();
+        let layers: Vec<_> = moving.layers.keys().filter(|(owner, _)| *owner == work).cloned().collect();
         let layers = layers.iter().filter_map(|layer| moving.layers.remove(layer)).collect::<Vec<_>>();
-        for bar in layers.into_iter().chain(moving.apps.remove(key)) {
+        for bar in layers.into_iter().chain(moving.steps.remove(&work)) {
             bar.finish_and_clear();
         }
     }
@@ -71,19 +79,19 @@ impl TerminalReporter {
     fn advance(&self, key: &AppKey, step: &Step, progress: &Progress) {
         match progress {
             Progress::BuildStep { number, total, name, state: StepState::Started } => {
-                if let Some(bar) = self.moving().apps.get(key) {
+                if let Some(bar) = self.moving().steps.get(&work(key, step)) {
                     let name_of_app = self.names.get(key);
                     bar.set_message(format!("{name_of_app}  {:<7} => [{number}/{total}] {name}", word(&step.action)));
                 }
             }
-            Progress::Layer { id, state } => self.advance_layer(key, id, state),
+            Progress::Layer { id, state } => self.advance_layer(key, step, id, state),
             _ => {}
         }
     }
 
-    fn advance_layer(&self, key: &AppKey, id: &str, state: &LayerState) {
+    fn advance_layer(&self, key: &AppKey, step: &Step, id: &str, state: &LayerState) {
         let mut moving = self.moving();
-        let layer = (key.clone(), id.to_owned());
+        let layer = (work(key, step), id.to_owned());
         match state {
             LayerState::Transferring { current, total } => {
                 let bar = moving.layers.entry(layer).or_insert_with(|| {
@@ -109,7 +117,7 @@ impl Reporter for TerminalReporter {
     fn report(&self, key: &AppKey, report: Report<'_>) {
         match report {
             Report::StepStarted(step) if step.action.is_long() => self.begin(key, step),
-            Report::StepDone(..) | Report::StepFailed(..) => self.end(key),
+            Report::StepDone(step, _) | Report::StepFailed(step, _) => self.end(key, step),
             Report::Progress(step, progress) => self.advance(key, step, progress),
             Report::StepStarted(_) | Report::Status(_) | Report::Event(_) | Report::DriftFound => {}
         }

@@ -121,7 +121,8 @@ impl Images {
         };
         let is_index = manifest == content.index();
         let config = (!is_index).then(|| content.config());
-        Some((content, RemoteImage { manifest, config }))
+        let size = (!is_index).then(|| content.size());
+        Some((content, RemoteImage { manifest, config, size }))
     }
 
     /// Removes a reference, and with the last one the image.

@@ -38,7 +38,11 @@ impl MemoryRegistry {
         self.publish(
             reference,
             Published {
-                remote: RemoteImage { manifest: image.manifest(ManifestFormat::Oci), config: Some(image.config()) },
+                remote: RemoteImage {
+                    manifest: image.manifest(ManifestFormat::Oci),
+                    config: Some(image.config()),
+                    size: Some(image.size()),
+                },
                 image: image.clone(),
                 others: Vec::new(),
             },
@@ -57,7 +61,7 @@ impl MemoryRegistry {
         image: &MemoryImage,
         others: &[MemoryImage],
     ) -> RemoteImage {
-        let remote = RemoteImage { manifest: image.index(), config: None };
+        let remote = RemoteImage { manifest: image.index(), config: None, size: None };
         self.publish(reference, Published { remote, image: image.clone(), others: others.to_vec() })
     }
 

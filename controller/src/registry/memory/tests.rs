@@ -17,7 +17,11 @@ fn published(image: &MemoryImage) -> Published {
     Published {
         image: image.clone(),
         others: Vec::new(),
-        remote: RemoteImage { manifest: image.manifest(ManifestFormat::Docker), config: Some(image.config()) },
+        remote: RemoteImage {
+            manifest: image.manifest(ManifestFormat::Docker),
+            config: Some(image.config()),
+            size: Some(image.size()),
+        },
     }
 }
 

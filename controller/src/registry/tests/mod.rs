@@ -36,6 +36,7 @@ fn image() -> RemoteImage {
     RemoteImage {
         manifest: ManifestDigest(Digest::of(image_manifest())),
         config: Some(CONFIG.parse::<ConfigDigest>().unwrap()),
+        size: None,
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 fn pushing() -> (Desired, ImageReference) {
     let reference: ImageReference = "gcr.io/my-project/node-app:0.1".parse().unwrap();
-    let destination = Destination { reference: reference.clone(), credentials: Ok(None) };
+    let destination = Destination { reference: reference.clone(), credentials: Ok(None), rules: PushRules::default() };
     (Desired { destinations: vec![destination], ..wanted() }, reference)
 }
 
@@ -23,7 +23,7 @@ fn a_destination_that_holds_the_image_is_left_alone() {
     let (desired, reference) = pushing();
     let mut observed = everything_well(&desired);
     let manifest = ManifestDigest(Digest::of("manifest"));
-    let held = RemoteImage { manifest, config: observed.images[0].config.clone() };
+    let held = RemoteImage { manifest, config: observed.images[0].config.clone(), size: None };
     observed.remotes.insert(reference, Remote::Holds(held));
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.steps, Vec::new());

@@ -17,7 +17,7 @@ fn digest(name: &str) -> ManifestDigest {
 }
 
 fn holds(name: &str) -> Remote {
-    Remote::Holds(RemoteImage { manifest: digest(name), config: None })
+    Remote::Holds(RemoteImage { manifest: digest(name), config: None, size: None })
 }
 
 /// The resource of the other tests, built on node:6.

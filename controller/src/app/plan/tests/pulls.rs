@@ -33,7 +33,7 @@ fn pinned(name: &str) -> Desired {
 }
 
 fn holds(name: &str) -> Remote {
-    Remote::Holds(RemoteImage { manifest: digest(name), config: None })
+    Remote::Holds(RemoteImage { manifest: digest(name), config: None, size: None })
 }
 
 /// An image that was pulled by this digest, for the resource when it is kept.

@@ -5,10 +5,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use longshore_tests::{LabEngine, MetadataServer, StandaloneProject, digest_in_registry, lab_variable};
 use serde_json::{Value, json};
+
+mod google;
+mod leaks;
+mod passwords;
+mod unchanged;
 
 const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 
@@ -69,6 +74,70 @@ fn helper(project: &StandaloneProject, script: &str) {
 fn up_with_helpers(project: &StandaloneProject, arguments: &[&str]) -> Output {
     let path = format!("{}:{}", project.folder().join("programs").display(), std::env::var("PATH").unwrap());
     project.command(arguments).env("PATH", path).output().unwrap()
+}
+
+/// Where a project's image goes, without the host.
+fn repository_of(project: &StandaloneProject) -> String {
+    format!("longshore-pushes/{}", project.name)
+}
+
+/// An app that is built and pushed here, with this beside `to`.
+fn pushed_with(host: &str, project: &StandaloneProject, beside: &Value, others: &[Value]) -> String {
+    let mut push = json!({"to": format!("{host}/{}", repository_of(project))});
+    push.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+    let dockerfile = format!("FROM busybox\nLABEL made-for={}\n", project.name);
+    let build = json!({"context": {"inline": {"Dockerfile": dockerfile}}});
+    project.app("pushed", &json!({"image": {"name": project.name, "build": build}, "push": [push]}), others)
+}
+
+/// An app `pulled` that runs what was pushed here, with these Secrets.
+fn pulling_app(host: &str, project: &StandaloneProject, secrets: &[Value]) -> String {
+    let names: Vec<Value> = secrets.iter().map(|secret| json!({"name": secret["metadata"]["name"]})).collect();
+    let image = json!({
+        "name": format!("{host}/{}", repository_of(project)), "pullPolicy": "Always", "pullSecrets": names,
+    });
+    let run = json!({"containerName": project.name, "command": ["sleep", "600"]});
+    project.app("pulled", &json!({"image": image, "run": run}), secrets)
+}
+
+/// The digest by which the running container's image is known in the registry's repository, as the engine has it.
+fn digest_that_runs(project: &StandaloneProject) -> String {
+    let container = ["inspect", "--format", "{{.Image}}", &project.name];
+    let image = project.engine.docker(&container).unwrap();
+    let digests = ["image", "inspect", "--format", "{{join .RepoDigests \"\\n\"}}", image.trim()];
+    let digests = project.engine.docker(&digests).unwrap();
+    let prefix = format!("gcr.io/{}@", repository_of(project));
+    let own = digests.lines().find_map(|line| line.strip_prefix(&prefix));
+    own.unwrap_or_else(|| panic!("{prefix} is not in {digests}")).to_owned()
+}
+
+/// The digest that another client reads at the registry.
+fn digest_for_skopeo(project: &StandaloneProject) -> String {
+    let (username, password) = login();
+    let image = format!("docker://gcr.io/{}:latest", repository_of(project));
+    let mut skopeo = Command::new(lab_variable("LONGSHORE_LAB_SKOPEO"));
+    skopeo.args(["inspect", "--format", "{{.Digest}}", "--creds", &format!("{username}:{password}"), &image]);
+    let output = skopeo.env("SSL_CERT_FILE", lab_variable("LONGSHORE_LAB_CA_BUNDLE")).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The image goes to `gcr.io` and comes back from there, each time with what its Secret has, and it is one image all
+/// the way: in the status, at the registry, and in the container that runs.
+fn goes_and_comes_back(project: &StandaloneProject, secret: &Value, up: impl Fn(&str) -> Output) {
+    let of_a_push = json!({"secretRef": {"name": secret["metadata"]["name"]}});
+    let (beside, secrets) = if secret.is_null() { (json!({}), vec![]) } else { (of_a_push, vec![secret.clone()]) };
+    let output = up(&pushed_with("gcr.io", project, &beside, &secrets));
+    assert!(output.status.success(), "{}", text(&output));
+    assert_is_pushed(project, &text(&output));
+    let digest = project.status("pushed")["push"][0]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(digest_for_skopeo(project), digest);
+
+    // Not what was built, but what comes from the registry.
+    project.run(&["down", "--all", "--images"]).well();
+    let output = up(&pulling_app("gcr.io", project, &secrets));
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(digest_that_runs(project), digest);
 }
 
 fn text(output: &Output) -> String {
