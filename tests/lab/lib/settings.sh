@@ -18,7 +18,7 @@ readonly compose_version=v5.6.0
 readonly buildx_version=v0.38.2
 
 # --- folders ----------------------------------------------------------------
-repository=$(cd "$lab/../.." && pwd)
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 readonly repository
 # The cache outlives `lab down`: it holds only what can be made again. HOME may
 # be unset (under systemd, in a bare `env -i`).
