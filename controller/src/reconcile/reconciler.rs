@@ -235,9 +235,10 @@ impl Reconciler {
         }
         let mut round = Round::Rest(rest);
         for step in next {
-            round = match step.action.is_bookkeeping() {
-                true => self.keep_records(key, app, &planned.desired.owner, &step).await,
-                false => self.take(key, app, uid, step, &planned).await.within(rest),
+            round = if step.action.is_bookkeeping() {
+                self.keep_records(key, app, &planned.desired.owner, &step).await
+            } else {
+                self.take(key, app, uid, step, &planned).await.within(rest)
             };
         }
         Ok(round)
