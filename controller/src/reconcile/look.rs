@@ -197,7 +197,7 @@ impl Reconciler {
         };
         if let Some(reference) = desired.followed(pull) {
             let now = (self.clock)();
-            let credentials = pull.credentials.as_ref();
+            let credentials = store.remotes.to_look_with(reference, pull.credentials.as_ref(), now).await;
             let look = store.base_images.look_up_one(&*store.engine, reference, credentials, pull.interval, now);
             observed.followed = Some(look.await);
         }

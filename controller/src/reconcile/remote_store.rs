@@ -19,6 +19,8 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(super) struct RemoteStore {
     registry: Arc<dyn Registry>,
     known: Mutex<HashMap<ImageReference, Answer>>,
+    /// Whether a host wants credentials sent elsewhere, and since when that is known.
+    leaks: Mutex<HashMap<String, (Timestamp, bool)>>,
 }
 
 struct Answer {
@@ -29,7 +31,7 @@ struct Answer {
 
 impl RemoteStore {
     pub(super) fn new(registry: Arc<dyn Registry>) -> Self {
-        Self { registry, known: Mutex::default() }
+        Self { registry, known: Mutex::default(), leaks: Mutex::default() }
     }
 
     /// What the registry holds, as of at most an interval ago.
@@ -66,6 +68,28 @@ impl RemoteStore {
     /// Why an engine must not be given these credentials for a registry.
     pub(super) async fn leak(&self, reference: &ImageReference, credentials: &Credentials) -> Option<RegistryError> {
         self.registry.leak(reference, credentials).await
+    }
+
+    /// The credentials with which an engine may be asked to look: none where the registry wants them sent elsewhere.
+    pub(super) async fn to_look_with<'a>(
+        &self,
+        reference: &ImageReference,
+        credentials: Option<&'a Credentials>,
+        now: Timestamp,
+    ) -> Option<&'a Credentials> {
+        let shown = credentials?;
+        let leaks = || self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = leaks().get(reference.host()).copied();
+        let is_fresh = |when| Duration::try_from(now.duration_since(when)).is_ok_and(|age| age < INTERVAL);
+        let is_leak = match known {
+            Some((when, is_leak)) if is_fresh(when) => is_leak,
+            _ => {
+                let is_leak = self.leak(reference, shown).await.is_some();
+                leaks().insert(reference.host().to_owned(), (now, is_leak));
+                is_leak
+            }
+        };
+        credentials.filter(|_| !is_leak)
     }
 
     /// Forgets an answer, so that the next look asks.

@@ -1,6 +1,7 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
 mod pulls;
+mod pushes;
 mod registries;
 mod revisions;
 

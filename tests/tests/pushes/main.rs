@@ -96,7 +96,7 @@ fn pulling_app(host: &str, project: &StandaloneProject, secrets: &[Value]) -> St
     let image = json!({
         "name": format!("{host}/{}", repository_of(project)), "pullPolicy": "Always", "pullSecrets": names,
     });
-    let run = json!({"containerName": project.name, "command": ["sleep", "600"]});
+    let run = json!({"containerName": project.name, "command": ["sleep", "600"], "terminationGracePeriodSeconds": 1});
     project.app("pulled", &json!({"image": image, "run": run}), secrets)
 }
 
