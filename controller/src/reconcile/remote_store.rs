@@ -80,7 +80,7 @@ impl RemoteStore {
         let shown = credentials?;
         let leaks = || self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
         let known = leaks().get(reference.host()).copied();
-        let is_fresh = |when| Duration::try_from(now.duration_since(when)).is_ok_and(|age| age < INTERVAL);
+        let is_fresh = |when| Duration::try_from(now.duration_since(when)).is_ok_and(|age| age < RARELY);
         let is_leak = match known {
             Some((when, is_leak)) if is_fresh(when) => is_leak,
             _ => {

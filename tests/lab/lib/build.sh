@@ -56,7 +56,7 @@ registry_front() {
     echo "$cache/registry-front-${sources:0:12}/registry-front"
 }
 
-find_registry_front_sources() { find "$repository/tests/src/registry_front" "$repository/tests/src/bin/registry-front.rs" -name '*.rs' "$@"; }
+find_registry_front_sources() { find "$source_tree/tests/src/registry_front" "$source_tree/tests/src/bin/registry-front.rs" -name '*.rs' "$@"; }
 
 build_registry_front() {
     [[ -e $(registry_front) ]] || timed "build the front of gcr.io" make_registry_front
@@ -65,10 +65,10 @@ build_registry_front() {
 # Where the tests are compiled already, so is the front; cargo may want to
 # compile half of it anew, since fewer crates ask for fewer features.
 make_registry_front() {
-    local folder built=${CARGO_TARGET_DIR:-$repository/target}/debug/registry-front
+    local folder built=${CARGO_TARGET_DIR:-$source_tree/target}/debug/registry-front
     folder=$(dirname "$(registry_front)")
     if [[ ! -x $built || -n $(find_registry_front_sources -newer "$built") ]]; then
-        (cd "$repository" && nice -n 5 cargo build --locked --package longshore-tests --bin registry-front)
+        (cd "$source_tree" && nice -n 5 cargo build --locked --package longshore-tests --bin registry-front)
     fi
     rm -rf "$folder.part"
     mkdir -p "$folder.part"

@@ -18,8 +18,8 @@ readonly compose_version=v5.6.0
 readonly buildx_version=v0.38.2
 
 # --- folders ----------------------------------------------------------------
-repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
-readonly repository
+source_tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+readonly source_tree
 # The cache outlives `lab down`: it holds only what can be made again. HOME may
 # be unset (under systemd, in a bare `env -i`).
 readonly cache=${LONGSHORE_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/longshore-lab}
