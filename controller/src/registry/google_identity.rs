@@ -18,7 +18,7 @@ use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use tokio::sync::Mutex;
 
 use super::ambient::AmbientCredentials;
-use super::metadata_server::{MetadataServer, Token};
+use super::metadata_server::MetadataServer;
 use crate::app::{Credentials, is_google_registry};
 
 /// The user name beside which Google's registries take an access token for a password
@@ -51,7 +51,7 @@ enum Known {
     NobodySince(Instant),
     RefusedSince(Instant, String),
     InFile(AccessTokenCredentials),
-    Machine(MetadataServer, Option<Token>),
+    Machine(MetadataServer),
 }
 
 impl GoogleIdentity {
@@ -76,7 +76,7 @@ impl GoogleIdentity {
     /// Finds out who it is, once.
     async fn find_out(&self, known: &mut Known) -> Result<(), String> {
         match known {
-            Known::InFile(_) | Known::Machine(..) => return Ok(()),
+            Known::InFile(_) | Known::Machine(_) => return Ok(()),
             Known::NobodySince(when) if when.elapsed() < ABSENT => return Ok(()),
             Known::RefusedSince(when, why) if when.elapsed() < REFUSED => return Err(why.clone()),
             Known::NobodySince(_) | Known::RefusedSince(..) | Known::Nothing => {}
@@ -86,7 +86,7 @@ impl GoogleIdentity {
             Known::InFile(built.map_err(|error| innermost(&error))?)
         } else {
             let server = MetadataServer::found_at(&self.metadata_host, SCOPE).await;
-            server.map_or_else(|| Known::NobodySince(Instant::now()), |server| Known::Machine(server, None))
+            server.map_or_else(|| Known::NobodySince(Instant::now()), Known::Machine)
         };
         Ok(())
     }
@@ -99,8 +99,7 @@ impl GoogleIdentity {
                 let access = identity.access_token().await.map_err(|error| innermost(&error))?;
                 Ok(Some(access.token))
             }
-            Known::Machine(_, Some(held)) if held.is_fresh() => Ok(Some(held.word.clone())),
-            Known::Machine(server, held) => Ok(Some(held.insert(server.token().await?).word.clone())),
+            Known::Machine(server) => server.token().await.map(Some),
             Known::NobodySince(_) | Known::RefusedSince(..) | Known::Nothing => Ok(None),
         }
     }

@@ -43,7 +43,7 @@ readonly buildx=$cache/buildx-$buildx_version
 readonly docker=$debian/usr/bin/docker
 readonly ssh=$debian/usr/bin/ssh
 # Another client of registries than those that are tested.
-readonly skopeo=$lab/skopeo
+readonly skopeo=$source_tree/tests/lab/skopeo
 
 # --- components, in the order in which they are shown -----------------------
 readonly all_components=(hub gcr engine20 engine29 kubernetes)
