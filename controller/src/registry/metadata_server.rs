@@ -164,8 +164,8 @@ mod tests {
             assert!(token.left() >= Duration::from_secs(15), "{:?} left", token.left());
             tokio::time::sleep(Duration::from_secs(7)).await;
         }
-        let given = giver.given.borrow().len();
-        assert!((19..=21).contains(&given), "{given} tokens in twenty minutes");
+        let tokens = giver.given.borrow().len();
+        assert!((19..=21).contains(&tokens), "{tokens} tokens in twenty minutes");
     }
 
     #[tokio::test(start_paused = true)]
