@@ -35,23 +35,32 @@ impl Target {
     }
 }
 
-/// The repository of `scope=repository:NAME:pull,push`; the first when there are several.
+/// The repository of `scope=repository:NAME:pull,push`.
 fn repository_in_scope(uri: &Uri) -> Option<String> {
     scope_in(uri.query()?)
 }
 
-/// The same in a form, which has the shape of a query.
+/// The same in a form, which has the shape of a query. Of several, the one that is pushed to: containerd asks for the
+/// repositories from which it would take layers in the same breath, in the order of their names.
 pub(super) fn scope_in(query: &str) -> Option<String> {
-    let scope = parameter(query, "scope")?;
-    let name = scope.strip_prefix("repository:")?.split(' ').next()?;
-    Some(name.rsplit_once(':')?.0.to_owned())
+    let scopes: Vec<String> = parameters(query, "scope").collect();
+    let repositories = || {
+        let scopes = scopes.iter().flat_map(|scope| scope.split(' '));
+        scopes.filter_map(|scope| scope.strip_prefix("repository:")?.rsplit_once(':'))
+    };
+    let pushed_to = repositories().find(|(_, actions)| actions.contains("push"));
+    let (name, _) = pushed_to.or_else(|| repositories().next())?;
+    Some(name.to_owned())
 }
 
 /// The first value of this name.
 pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
-    let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
-    let value = value.replace('+', " ");
-    Some(percent_decode_str(&value).decode_utf8_lossy().into_owned())
+    parameters(query, name).next()
+}
+
+fn parameters(query: &str, name: &str) -> impl Iterator<Item = String> {
+    let values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(move |(key, _)| *key == name);
+    values.map(|(_, value)| percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -69,6 +78,7 @@ mod tests {
             ("/v2/a/tags/list", Kind::Other, "a"),
             ("/v2/token?service=gcr.io&scope=repository%3Aa%2Fb%3Apull%2Cpush", Kind::Token, "a/b"),
             ("/v2/token?scope=repository:a:pull+repository:b:pull", Kind::Token, "a"),
+            ("/v2/token?scope=repository:a:pull&scope=repository:b:pull,push", Kind::Token, "b"),
             ("/v2/token?service=gcr.io", Kind::Token, ""),
         ] {
             let expected = Target { kind, repository: repository.to_owned() };

@@ -54,8 +54,7 @@ const NO_ANSWER: &[&str] = &[
     "broken pipe",
     "tls: ",
 ];
-const OUT_OF_ORDER: &[&str] =
-    &["internal server error", "bad gateway", "service unavailable", "gateway timeout", "unavailable: "];
+const OUT_OF_ORDER: &[&str] = &["internal server error", "bad gateway", "gateway timeout", "unavailable"];
 const EXPIRED: &[&str] = &["invalid_token", "token has expired", "token is expired", "token expired", "expired token"];
 /// Google's, Amazon's and GitLab's among them.
 const NO_REPOSITORY: &[&str] = &[

@@ -85,6 +85,7 @@ fn what_engine_29_says_of_a_push_with_a_password() {
         ("error from registry: Repository \"r\" not found", (Kind::RepositoryNotFound, true)),
         (&format!("error from registry: {RETIRED_GCR}"), (Kind::RegistryRetired, true)),
         ("error from registry: authentication failed", (Kind::AuthenticationRequired, false)),
+        ("error from registry: the service is unavailable", (Kind::Unavailable, false)),
         (
             "push access denied, repository does not exist or may require authorization: server message: \
              invalid_token: authorization failed",
@@ -245,7 +246,6 @@ fn what_is_no_registrys_word_means_nothing() {
         "no space left on device",
         "unsupported",
         "error from registry: Unable to fetch",
-        "error from registry: the service is unavailable",
         "unexpected status from HEAD request to https://gcr.io/v2/a/manifests/b: 413 Request Entity Too Large",
     ] {
         assert_eq!(read(words, GCR, Purpose::Pull, Shown::Password), None, "{words}");
