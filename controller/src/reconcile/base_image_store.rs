@@ -1,4 +1,5 @@
-//! What registries hold of base images and of tags that are followed, asked through one engine, at an interval rather than at every look.
+//! What registries hold of base images and of tags that are followed, asked through one engine, at an interval rather
+//! than at every look.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::join_all;
 use kube::ResourceExt;
 use longshore_crds::{ContainerApp, ContainerEngine, SourceStatus};
 
@@ -47,7 +48,7 @@ pub(super) struct Planned {
 }
 
 impl Reconciler {
-    pub(super) async fn look(&self, key: &AppKey, app: &ContainerApp, known: &Known) -> Result<Look, ReconcileError> {
+    pub(super) async fn look(&self, key: &AppKey, app: &ContainerApp) -> Result<Look, ReconcileError> {
         let engine = match self.engine(&app.spec.engine).await? {
             Ok(engine) => engine,
             Err(block) => return Ok(Look::Blocked(block)),
@@ -94,8 +95,7 @@ impl Reconciler {
         };
         let mark = desired.credentials_mark();
         self.known.update(key, &uid, |known| known.attempts.with_credentials(&mark));
-        let mut known = known.clone();
-        known.attempts.with_credentials(&mark);
+        let known = self.known.get(key, &uid);
         let found = async {
             let store = store?;
             listed?;
@@ -166,14 +166,13 @@ impl Reconciler {
     }
 
     async fn observe_registries(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {
-        for destination in &desired.destinations {
-            let Ok(credentials) = &destination.credentials else {
-                continue;
-            };
-            let Destination { reference, rules, .. } = destination;
-            let look = store.remotes.look_up(reference, credentials.as_ref(), rules.interval, (self.clock)());
-            observed.remotes.insert(reference.clone(), look.await);
-        }
+        // Side by side, so that a registry that does not answer holds up the looks at no other.
+        let looks = desired.destinations.iter().filter_map(|Destination { reference, credentials, rules }| {
+            let credentials = credentials.as_ref().ok()?.as_ref();
+            let look = store.remotes.look_up(reference, credentials, rules.interval, (self.clock)());
+            Some(async move { (reference.clone(), look.await) })
+        });
+        observed.remotes.extend(join_all(looks).await);
     }
 
     async fn observe_base_images(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {

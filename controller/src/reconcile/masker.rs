@@ -50,7 +50,8 @@ impl Masker {
         if patterns.is_empty() {
             return Self { automaton: None, patterns, longest, hides_everything: false };
         }
-        // One is made for every step and searches little. Its quickest kind takes far longer to make, where a value is long.
+        // One is made for every step and searches little. The kind that searches fastest takes far longer to make where
+        // a value is long.
         match AhoCorasick::builder().kind(Some(AhoCorasickKind::NoncontiguousNFA)).build(&patterns) {
             Ok(automaton) => Self { automaton: Some(automaton), patterns, longest, hides_everything: false },
             Err(error) => {

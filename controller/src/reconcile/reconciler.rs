@@ -145,9 +145,8 @@ impl Reconciler {
             return Err(ReconcileError::Failed(format!("there is no ContainerApp {key}")));
         };
         let uid = app.uid().unwrap_or_default();
-        let known = self.known.get(key, &uid);
         loop {
-            match self.look(key, &app, &known).await? {
+            match self.look(key, &app).await? {
                 Look::Planned(planned) if planned.plan.reads_a_source() => self.sources.settled(&uid).await,
                 Look::Planned(planned) => return Ok(Ok(planned.plan)),
                 Look::Blocked(block) => return Ok(Err(block)),
@@ -180,8 +179,8 @@ impl Reconciler {
         let uid = app.uid().unwrap_or_default();
         // Before anything is looked at: what ends from here on may have been seen as it was before its end.
         let before = self.tasks.actions(&uid);
-        let known = self.known.get(key, &uid);
         if app.metadata.deletion_timestamp.is_some() {
+            let known = self.known.get(key, &uid);
             return self.removal_round(key, &app, &known).await;
         }
         if app.spec.suspend {
@@ -191,7 +190,7 @@ impl Reconciler {
         if !super::resources::is_held(&app) {
             return Self::after_write(self.resources.hold(&app).await);
         }
-        let planned = match self.look(key, &app, &known).await? {
+        let planned = match self.look(key, &app).await? {
             Look::Planned(planned) => planned,
             Look::Blocked(block) => return self.tell_block(key, &app, &block).await,
         };

@@ -159,9 +159,10 @@ fn of_limit(error: &RegistryError) -> String {
 fn of_certificate(request: &RegistryRequest) -> String {
     let host = request.host().unwrap_or("HOST");
     match request.purpose {
-        Purpose::LookUp => "put the certificate of its authority among those of the system, or into a file that \
-            SSL_CERT_FILE names"
-            .to_owned(),
+        Purpose::LookUp => format!(
+            "put the certificate of its authority into spec.registries of the ContainerEngine, beside the host {host}, or \
+             into the file that --registry-ca names"
+        ),
         Purpose::Pull | Purpose::Push | Purpose::Build => format!(
             "put the certificate of its authority into /etc/docker/certs.d/{host}/ca.crt on the engine's host, or name \
              {host} in insecure-registries of the engine's daemon.json if it has none"
