@@ -13,6 +13,7 @@ mod dockerfile;
 mod google;
 mod hash;
 mod image_reference;
+mod image_scope;
 mod inputs;
 mod memory;
 mod observed;
@@ -39,6 +40,7 @@ pub use dockerfile::base_images as base_images_of;
 pub use google::is_google_registry;
 pub use hash::{ContextDigest, ImageKey, InputHash, SpecHash};
 pub use image_reference::{ImageReference, ReferenceError, Repository};
+pub use image_scope::{ImageScope, PrivateTags};
 pub use inputs::{ContextInputs, Inputs, Origin, Policy};
 pub use memory::{Memory, Revision};
 pub use observed::{

@@ -173,6 +173,16 @@ impl Image {
         }
     }
 
+    /// The same with one more tag that points at it. A store that knows its manifest knows it in the tag's repository then.
+    #[must_use]
+    pub fn tagged(mut self, reference: &ImageReference) -> Self {
+        self.references.push(reference.clone());
+        self.references.sort_unstable();
+        self.references.dedup();
+        self.manifests.extend(self.target.clone().map(|target| (reference.repository().clone(), target)));
+        self
+    }
+
     /// The digests by which it is known in a repository.
     pub fn digests_in<'a>(&'a self, repository: &'a Repository) -> impl Iterator<Item = &'a ManifestDigest> {
         self.manifests.iter().filter(move |(holder, _)| holder == repository).map(|(_, digest)| digest)

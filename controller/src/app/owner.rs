@@ -105,7 +105,12 @@ impl Owner {
         reference.host() == PRIVATE_HOST
     }
 
-    fn private_path(&self) -> String {
+    /// What a pattern for private tags looks like, from one for the path and one for the tag.
+    pub(super) fn private_pattern(path: &str, tag: &str) -> String {
+        format!("{PRIVATE_HOST}/{path}:{tag}")
+    }
+
+    pub(super) fn private_path(&self) -> String {
         format!("{}/{}", self.instance, self.uid)
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use longshore_crds::{ContainerApp, ContainerPort, Image, Push, Run};
+use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run};
 
 use super::validate_build::build_spec;
 use super::{
@@ -56,7 +56,8 @@ pub(super) fn invalid(part: Part, field: &str, message: impl std::fmt::Display) 
     Block::terminal(part, Reason::InvalidSpec, format!("{field}: {message}"))
 }
 
-fn image_references(image: &Image) -> Result<(Repository, Vec<ImageReference>), Block> {
+/// The repository of the image and the references that it gets there, or by which it is pulled.
+pub(super) fn image_references(image: &Image) -> Result<(Repository, Vec<ImageReference>), Block> {
     let repository: Repository = image.name.parse().map_err(|error| invalid(Part::Image, "spec.image.name", error))?;
     if let Some(digest) = &image.digest {
         refuse_beside_a_digest(image)?;
@@ -117,18 +118,28 @@ fn source_trouble(inputs: &Inputs) -> Option<Block> {
     inputs.context.as_ref()?.as_ref().ok()?.trouble.clone()
 }
 
+/// Every reference in a registry that must hold the image.
+pub(super) fn destination_references(spec: &ContainerAppSpec) -> Result<Vec<ImageReference>, Block> {
+    let entries = spec.push.iter().enumerate();
+    let references = entries.map(|(index, entry)| references_of(index, entry, &spec.image));
+    Ok(references.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn references_of(index: usize, entry: &Push, image: &Image) -> Result<Vec<ImageReference>, Block> {
+    let repository: Repository =
+        entry.to.parse().map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].to"), error))?;
+    if entry.tags.is_empty() && image.digest.is_some() {
+        let message = "are missing: an image that is named by its digest has no tag of its own";
+        return Err(invalid(Part::Push, &format!("spec.push[{index}].tags"), message));
+    }
+    let tags = if entry.tags.is_empty() { &image.tags } else { &entry.tags };
+    tagged(&repository, tags).map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].tags"), error))
+}
+
 fn destinations(push: &[Push], image: &Image, inputs: &Inputs) -> Result<Vec<Destination>, Block> {
     let mut destinations = Vec::new();
     for (index, entry) in push.iter().enumerate() {
-        let repository: Repository =
-            entry.to.parse().map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].to"), error))?;
-        if entry.tags.is_empty() && image.digest.is_some() {
-            let message = "are missing: an image that is named by its digest has no tag of its own";
-            return Err(invalid(Part::Push, &format!("spec.push[{index}].tags"), message));
-        }
-        let tags = if entry.tags.is_empty() { &image.tags } else { &entry.tags };
-        let references = tagged(&repository, tags)
-            .map_err(|error| invalid(Part::Push, &format!("spec.push[{index}].tags"), error))?;
+        let references = references_of(index, entry, image)?;
         let credentials = inputs.push_credentials.get(index).cloned().unwrap_or(Ok(None));
         let interval = super::validate_build::duration(entry.interval.as_deref(), PushRules::default().interval)
             .map_err(|message| invalid(Part::Push, &format!("spec.push[{index}].interval"), message))?;

@@ -17,7 +17,7 @@ mod pool;
 mod progress;
 mod ssh_key;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use longshore_crds::ContainerEngine;
 
 use crate::app::{
     Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ManifestDigest,
+    ManifestDigest, PrivateTags,
 };
 
 pub(crate) use build_request::DEFAULT_SBOM_GENERATOR;
@@ -74,6 +74,9 @@ pub trait Engine: Send + Sync {
 
     /// Every image that a reference points at, or that a container uses.
     async fn list_images(&self) -> Result<Vec<Image>, EngineError>;
+
+    /// The images that any of these private tags points at, each with those of its references alone.
+    async fn list_kept_images(&self, tags: &BTreeSet<PrivateTags>) -> Result<Vec<Image>, EngineError>;
 
     /// The image that a reference points at, as it is listed; `None` when it points at none.
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError>;

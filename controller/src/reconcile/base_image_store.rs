@@ -39,22 +39,6 @@ impl BaseImageStore {
         join_all(looks).await.into_iter().collect()
     }
 
-    /// The same for those whose answer is too old, before the images on the engine are listed: that takes an engine far
-    /// longer than to say what a few references point at. What it finds is for [`Self::look_up`].
-    pub(super) async fn look_ahead(&self, engine: &dyn Engine, build: &BuildSpec, now: Timestamp) {
-        let old = build.base_images_to_look_up(&[]).filter(|reference| self.is_old(reference, build, now));
-        let found = join_all(old.map(|reference| engine.find_image(reference))).await;
-        // Whatever keeps an engine from saying it is told by the list.
-        if let Ok(images) = found.into_iter().collect::<Result<Vec<_>, _>>() {
-            let images: Vec<Image> = images.into_iter().flatten().collect();
-            self.look_up(engine, build, &images, now).await;
-        }
-    }
-
-    fn is_old(&self, reference: &ImageReference, build: &BuildSpec, now: Timestamp) -> bool {
-        self.fresh(reference, build.method.base_image_interval, now).is_none()
-    }
-
     /// What a registry holds under a reference, as of at most this interval ago.
     pub(super) async fn look_up_one(
         &self,

@@ -12,7 +12,7 @@ use super::base_image_store::BaseImageStore;
 use super::build_queue::BuildQueue;
 use super::image_list::ImageList;
 use super::remote_store::RemoteStore;
-use crate::app::{Action, Container, EngineInfo, Image};
+use crate::app::{Action, Container, EngineInfo, Image, ImageScope, ImageTarget};
 use crate::engine::{Engine, EngineError, EngineEvent, EventSubject};
 
 /// One engine and the lists of what it holds.
@@ -48,13 +48,14 @@ impl EngineStore {
         self.containers.read(|| self.engine.list_containers()).await
     }
 
-    pub(super) async fn images(&self) -> Result<Arc<Vec<Image>>, EngineError> {
-        self.images.read(&*self.engine).await
+    /// The images of a scope, and maybe others.
+    pub(super) async fn images(&self, scope: &ImageScope) -> Result<Arc<Vec<Image>>, EngineError> {
+        self.images.read(&*self.engine, scope).await
     }
 
-    /// Lists everything that is not known, all of it at once.
-    pub(super) async fn list(&self) -> Result<(), EngineError> {
-        tokio::try_join!(self.info(), self.containers(), self.images()).map(|_| ())
+    /// Lists what is not known of the engine, its containers and the images of a scope, all at once.
+    pub(super) async fn list(&self, scope: &ImageScope) -> Result<(), EngineError> {
+        tokio::try_join!(self.info(), self.containers(), self.images(scope)).map(|_| ())
     }
 
     /// The containers as they are now, and whether the list that was kept was still held for true and was not: then
@@ -81,6 +82,16 @@ impl EngineStore {
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
             Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
+        }
+    }
+
+    /// Learns what an action has done that the engine calls done, and forgets what else it may have changed.
+    pub(super) fn done_by(&self, action: &Action) {
+        match action {
+            Action::TagImage { image: ImageTarget::Present(image), reference } => {
+                self.images.has_tagged(reference, image)
+            }
+            _ => self.changed_by(action),
         }
     }
 

@@ -17,8 +17,8 @@ use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, candidates, plan};
 use crate::app::status::Telling;
 use crate::app::{
-    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageSource, Memory, Owner, Part, Plan,
-    Reason, validate,
+    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, Memory, Owner,
+    Part, Plan, Reason, validate,
 };
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
@@ -75,14 +75,15 @@ impl Reconciler {
         let wanted = async {
             let Dereferenced { inputs, context } = dereference.read(app, &engine).await?;
             let desired = validate(app, &inputs);
-            if let (Ok(store), Ok(Desired { source: Ok(ImageSource::Build(build)), .. })) = (&store, &desired) {
-                store.base_images.look_ahead(&*store.engine, build, (self.clock)()).await;
+            if let (Ok(store), Ok(desired)) = (&store, &desired) {
+                self.look_ahead(desired, store).await;
             }
             Ok::<_, ResourceError>((desired, context))
         };
+        let scope = ImageScope::of_app(app, &self.owner_of(app));
         let listed = async {
             match &store {
-                Ok(store) => store.list().await,
+                Ok(store) => store.list(&scope).await,
                 Err(error) => Err(error.clone()),
             }
         };
@@ -99,19 +100,22 @@ impl Reconciler {
         let found = async {
             let store = store?;
             listed?;
-            let mut observed = self.observe_engine(&store, &desired.owner, app, &known).await?;
+            let scope = scope.with(&ImageScope::of_base_images(&desired));
+            let mut observed = self.observe_engine(&store, &desired.owner, app, &known, &scope).await?;
             self.observe_registries(&desired, &store, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
             self.observe_pull(&desired, &store, &mut observed).await?;
+            let desired = desired.on_base_images(&observed).on_followed_tag(&observed);
+            let same = ImageScope::of_the_same_image(&desired, &observed);
+            observed.images.clone_from(store.images(&same).await?.as_ref());
             observed.revisions = self.revisions(key, app, &known).await;
             observed.context = context.as_ref().map(content_of);
-            Ok::<_, EngineError>((store, observed))
+            Ok::<_, EngineError>((store, desired, observed))
         };
-        let (store, observed) = match found.await {
+        let (store, desired, observed) = match found.await {
             Ok(found) => found,
             Err(error) => return Ok(Look::Blocked(engine_block(&app.spec.engine, &error))),
         };
-        let desired = desired.on_base_images(&observed).on_followed_tag(&observed);
         let plan = plan(&desired, &observed, (self.clock)());
         let telling = Telling {
             engine: app.spec.engine.clone(),
@@ -138,13 +142,14 @@ impl Reconciler {
         }))
     }
 
-    /// Everything on the engine; a single inspection for each container of the resource.
+    /// The containers on the engine, with a single inspection for each of the resource, and the images of a scope.
     pub(super) async fn observe_engine(
         &self,
         store: &EngineStore,
         owner: &Owner,
         app: &ContainerApp,
         known: &Known,
+        scope: &ImageScope,
     ) -> Result<Observed, EngineError> {
         let mut containers = Vec::new();
         for container in store.containers().await?.iter() {
@@ -157,7 +162,7 @@ impl Reconciler {
         Ok(Observed {
             engine_id: store.info().await?.id.clone(),
             containers,
-            images: store.images().await?.as_ref().clone(),
+            images: store.images(scope).await?.as_ref().clone(),
             attempts: known.attempts.clone(),
             making: known.making.clone(),
             memory: Memory::of(&app.status.clone().unwrap_or_default()),
@@ -173,6 +178,15 @@ impl Reconciler {
             Some(async move { (reference.clone(), look.await) })
         });
         observed.remotes.extend(join_all(looks).await);
+    }
+
+    /// Asks for base images as soon as they are known. Whatever keeps an engine from answering is told by the list.
+    async fn look_ahead(&self, desired: &Desired, store: &EngineStore) {
+        if let (Ok(ImageSource::Build(build)), Ok(images)) =
+            (&desired.source, store.images(&ImageScope::of_base_images(desired)).await)
+        {
+            store.base_images.look_up(&*store.engine, build, &images, (self.clock)()).await;
+        }
     }
 
     async fn observe_base_images(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {

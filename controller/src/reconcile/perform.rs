@@ -16,7 +16,7 @@ use super::look::Planned;
 use super::making::{Made, masker_of, masking};
 use super::reconciler::{AT_REST, Round};
 use super::{AppKey, Reconciler, Report, events, failure};
-use crate::app::{Action, BuildStage, RegistryErrorKind, Step};
+use crate::app::{Action, BuildStage, ImageScope, RegistryErrorKind, Step};
 use crate::engine::EngineError;
 
 impl Reconciler {
@@ -106,7 +106,10 @@ impl Reconciler {
             Ok(outcome) => Ok(outcome),
             Err(error) => Err(failure::masked(explanation.of_error(error).await, &transcript)),
         };
-        store.changed_by(&step.action);
+        match &result {
+            Ok(_) => store.done_by(&step.action),
+            Err(_) => store.changed_by(&step.action),
+        }
         let finished = (self.clock)();
         self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
         match result {
@@ -151,7 +154,7 @@ impl Reconciler {
         });
         let pulled = match &step.action {
             Action::PullImage { reference, .. } => {
-                let images = store.images().await.ok();
+                let images = store.images(&ImageScope::of_references([reference.clone()])).await.ok();
                 images.and_then(|images| images.iter().find(|image| image.has(reference)).cloned())
             }
             _ => None,

@@ -15,7 +15,7 @@ use super::reconciler::Round;
 use super::{AppKey, ReconcileError, Reconciler, resources};
 use crate::app::plan::{Removal, plan_removal};
 use crate::app::status::{Outlook, Telling, status};
-use crate::app::{Owner, Step};
+use crate::app::{ImageScope, Owner, Step};
 
 impl Reconciler {
     pub(super) async fn removal_round(
@@ -39,7 +39,7 @@ impl Reconciler {
         let owner = self.owner_of(app);
         let found = async {
             let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
-            let observed = self.observe_engine(&store, &owner, app, known).await?;
+            let observed = self.observe_engine(&store, &owner, app, known, &ImageScope::All).await?;
             Ok((store, observed))
         };
         let (store, observed) = match found.await {
@@ -118,7 +118,7 @@ impl Reconciler {
         }
     }
 
-    fn owner_of(&self, app: &ContainerApp) -> Owner {
+    pub(super) fn owner_of(&self, app: &ContainerApp) -> Owner {
         Owner {
             instance: self.instance.clone(),
             uid: app.uid().unwrap_or_default(),

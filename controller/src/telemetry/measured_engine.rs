@@ -1,5 +1,6 @@
 //! Engines whose calls are counted and timed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use longshore_crds::ContainerEngine;
 
 use super::metrics::{Metrics, Outcome};
 use crate::app::{
-    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest, PrivateTags,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -100,6 +101,10 @@ impl Engine for MeasuredEngine {
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
         self.measured("list_images", self.inner.list_images()).await
+    }
+
+    async fn list_kept_images(&self, tags: &BTreeSet<PrivateTags>) -> Result<Vec<Image>, EngineError> {
+        self.measured("list_kept_images", self.inner.list_kept_images(tags)).await
     }
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {

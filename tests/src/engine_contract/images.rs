@@ -1,8 +1,11 @@
 //! What an engine does with images.
 
+use std::collections::BTreeSet;
+
+use longshore::app::{EngineImageId, Image, ImageKey, ImageReference, Instance, Owner, PrivateTags};
 use longshore::engine::EngineError;
 
-use super::scene::{Fixture, play, server};
+use super::scene::{Fixture, Scene, play, server};
 
 /// Each reference that was given leads to the same image.
 pub async fn an_image_is_found_by_every_tag(fixture: Fixture) {
@@ -34,6 +37,51 @@ pub async fn a_reference_is_found_as_it_is_listed(fixture: Fixture) {
         assert_eq!(scene.engine().find_image(&nothing).await, Ok(None));
     })
     .await;
+}
+
+/// Private tags are listed by their owner, and by what they keep, whoever keeps it: each image with those tags alone.
+pub async fn private_tags_are_listed_by_owner_and_by_key(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let base = scene.base_image().await;
+        let dockerfile = scene.dockerfile("WORKDIR /kept");
+        scene.build("built", &[("Dockerfile", &dockerfile)]).await;
+        let built = scene.image(&scene.reference("built")).await.expect("what was built");
+        let (one, two) = (owner(&scene, "one"), owner(&scene, "two"));
+        let keys = ["first", "second"].map(|tag| ImageKey::pulled(&scene.reference(tag), None));
+        let tags = [(&one, &keys[0], &base), (&one, &keys[1], &built), (&two, &keys[1], &built)];
+        for (owner, key, image) in tags {
+            assert_eq!(scene.engine().tag_image(&image.id, &owner.private_reference(key)).await, Ok(()));
+        }
+
+        let of_one = BTreeSet::from([PrivateTags::OfOwner(one.clone())]);
+        let of_both = BTreeSet::from([(&one, &base, &keys[0]), (&one, &built, &keys[1])].map(listed));
+        assert_eq!(kept(&scene, &of_one).await, of_both);
+        let of_key = BTreeSet::from([PrivateTags::OfKey(keys[1].clone())]);
+        let of_all = BTreeSet::from([(&one, &built, &keys[1]), (&two, &built, &keys[1])].map(listed));
+        assert_eq!(kept(&scene, &of_key).await, of_all);
+        let either = BTreeSet::from([PrivateTags::OfOwner(two), PrivateTags::OfKey(keys[0].clone())]);
+        assert_eq!(kept(&scene, &either).await.len(), 2);
+        assert_eq!(kept(&scene, &BTreeSet::from([PrivateTags::OfOwner(owner(&scene, "three"))])).await.len(), 0);
+    })
+    .await;
+}
+
+fn owner(scene: &Scene, name: &str) -> Owner {
+    let name = scene.name(name);
+    Owner { instance: Instance::new("contract"), uid: name.clone(), namespace: "default".to_owned(), name }
+}
+
+fn listed((owner, image, key): (&Owner, &Image, &ImageKey)) -> (EngineImageId, ImageReference) {
+    (image.id.clone(), owner.private_reference(key))
+}
+
+async fn kept(scene: &Scene, tags: &BTreeSet<PrivateTags>) -> BTreeSet<(EngineImageId, ImageReference)> {
+    let images = scene.engine().list_kept_images(tags).await.expect("the images");
+    let pairs = images.into_iter().flat_map(|image| {
+        let id = image.id;
+        image.references.into_iter().map(move |reference| (id.clone(), reference))
+    });
+    pairs.collect()
 }
 
 /// A reference leads to one image: the last that it was given to.

@@ -44,6 +44,7 @@ macro_rules! engine_contract {
             a_container_that_is_gone_is_not_inspected
 
             a_reference_is_found_as_it_is_listed
+            private_tags_are_listed_by_owner_and_by_key
             an_image_is_found_by_every_tag
             a_reference_moves_to_the_image_that_it_is_given_to
             the_last_reference_takes_the_image_with_it

@@ -30,6 +30,16 @@ pub(super) async fn list(connection: &Connection) -> Result<Vec<ImageSummary>, E
     connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))
 }
 
+/// The images that a reference of these patterns points at, each with those references alone (seen with 20.10 and 29).
+pub(super) async fn list_by_reference(
+    connection: &Connection,
+    patterns: &[String],
+) -> Result<Vec<ImageSummary>, EngineError> {
+    let filters = HashMap::from([("reference", patterns.iter().map(String::as_str).collect())]);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    connection.docker().list_images(Some(options)).await.map_err(|error| connection.error(error))
+}
+
 /// What an inspection says of the platform.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -105,8 +115,22 @@ pub(super) async fn inspect(connection: &Connection, name: &str) -> Result<Optio
     }
 }
 
-/// Whether it is an index. Of that 29 lists the bytes of all platforms, and tells of one only when it is inspected.
-pub(super) fn is_index(image: &ImageSummary) -> bool {
+/// The same as a list tells it. Of an index 29 lists the bytes of all platforms, and tells of one only when it is
+/// inspected; under a pattern in turn it lists those references alone that match.
+pub(super) async fn as_listed_alone(
+    connection: &Connection,
+    inspected: ImageSummary,
+    reference: &ImageReference,
+) -> Result<ImageSummary, EngineError> {
+    if !is_index(&inspected) {
+        return Ok(inspected);
+    }
+    let listed = list_by_reference(connection, &[reference.to_string()]).await?;
+    let listed = listed.into_iter().find(|listed| listed.id == inspected.id).unwrap_or_else(|| inspected.clone());
+    Ok(ImageSummary { repo_tags: inspected.repo_tags, repo_digests: inspected.repo_digests, ..listed })
+}
+
+fn is_index(image: &ImageSummary) -> bool {
     let media_type = image.descriptor.as_ref().and_then(|descriptor| descriptor.media_type.as_deref());
     media_type.is_some_and(|media_type| INDEX_TYPES.contains(&media_type))
 }

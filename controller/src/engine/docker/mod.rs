@@ -28,6 +28,7 @@ use super::{
 };
 use crate::app::{
     BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+    PrivateTags,
 };
 use connection::Connection;
 use endpoint::Endpoint;
@@ -134,15 +135,24 @@ impl Engine for DockerEngine {
         Ok(images.filter(|image| is_named(image) || used.contains(&image.id.to_string())).collect())
     }
 
+    async fn list_kept_images(&self, tags: &BTreeSet<PrivateTags>) -> Result<Vec<Image>, EngineError> {
+        let patterns: Vec<String> = tags.iter().map(PrivateTags::pattern).collect();
+        if patterns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (info, listed) =
+            futures::try_join!(self.known_info(), images::list_by_reference(&self.connection, &patterns))?;
+        Ok(listed.into_iter().filter_map(|image| images::from_summary(image, info.image_store)).collect())
+    }
+
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
         let name = reference.for_engine();
         let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, &name))?;
         match found {
-            Some(image) if images::is_index(&image) => {
-                let images = self.list_images().await?;
-                Ok(images.into_iter().find(|image| image.has(reference)))
+            Some(image) => {
+                let listed = images::as_listed_alone(&self.connection, image, reference).await?;
+                Ok(images::from_summary(listed, info.image_store))
             }
-            Some(image) => Ok(images::from_summary(image, info.image_store)),
             None => Ok(None),
         }
     }

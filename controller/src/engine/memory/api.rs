@@ -1,5 +1,6 @@
 //! The engine's contract, kept by the engine in memory.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use super::{MemoryEngine, Operation, container, logs};
 use crate::app::{
     BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
-    ManifestDigest,
+    ManifestDigest, PrivateTags,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
@@ -82,6 +83,16 @@ impl Engine for MemoryEngine {
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
         self.enter(Operation::ListImages, "").await?;
         Ok(self.look(super::state::State::listed_images))
+    }
+
+    async fn list_kept_images(&self, tags: &BTreeSet<PrivateTags>) -> Result<Vec<Image>, EngineError> {
+        self.enter(Operation::ListKeptImages, "").await?;
+        let mut images = self.look(super::state::State::listed_images);
+        for image in &mut images {
+            image.references.retain(|reference| tags.iter().any(|tags| tags.contain(reference)));
+        }
+        images.retain(|image| !image.references.is_empty());
+        Ok(images)
     }
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {

@@ -30,6 +30,8 @@ pub enum Operation {
     Logs,
     /// [`Engine::list_images`](crate::engine::Engine::list_images).
     ListImages,
+    /// [`Engine::list_kept_images`](crate::engine::Engine::list_kept_images).
+    ListKeptImages,
     /// [`Engine::find_image`](crate::engine::Engine::find_image).
     FindImage,
     /// [`Engine::look_up_image`](crate::engine::Engine::look_up_image).
@@ -57,6 +59,7 @@ impl Operation {
             | Self::InspectContainer
             | Self::Logs
             | Self::ListImages
+            | Self::ListKeptImages
             | Self::FindImage
             | Self::LookUpImage
             | Self::Events => None,

@@ -1,5 +1,6 @@
 //! An engine as a process sees it that may die.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use longshore_crds::ContainerEngine;
 
 use super::CrashPlan;
 use crate::app::{
-    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest, PrivateTags,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -81,6 +82,10 @@ impl Engine for CrashingEngine {
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
         self.plan.read(self.engine.list_images()).await
+    }
+
+    async fn list_kept_images(&self, tags: &BTreeSet<PrivateTags>) -> Result<Vec<Image>, EngineError> {
+        self.plan.read(self.engine.list_kept_images(tags)).await
     }
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
