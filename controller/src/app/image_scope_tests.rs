@@ -18,7 +18,7 @@ fn reference(text: &str) -> ImageReference {
     text.parse().unwrap()
 }
 
-fn app(image: Value, push: Value, local_references: &[&str]) -> ContainerApp {
+fn app(image: &Value, push: &Value, local_references: &[&str]) -> ContainerApp {
     serde_json::from_value(json!({
         "apiVersion": "longshore.dev/v1alpha1",
         "kind": "ContainerApp",
@@ -40,7 +40,7 @@ fn references_of(scope: &ImageScope) -> Vec<String> {
 
 #[test]
 fn of_an_image_that_is_built_every_name_matters_and_what_its_owner_keeps() {
-    let app = app(built(), json!([{"to": "gcr.io/my-project/node-app"}]), &["old-name:0.1"]);
+    let app = app(&built(), &json!([{"to": "gcr.io/my-project/node-app"}]), &["old-name:0.1"]);
     let ImageScope::Of { references, private_tags } = ImageScope::of_app(&app, &owner()) else {
         panic!("everything matters")
     };
@@ -58,7 +58,7 @@ fn of_an_image_that_is_built_every_name_matters_and_what_its_owner_keeps() {
 #[test]
 fn of_an_image_that_is_or_was_pulled_everything_matters() {
     let pulled = format!("node@sha256:{}", "0".repeat(64));
-    for app in [app(built(), json!([]), &[&pulled]), app(json!({"name": "node"}), json!([]), &[])] {
+    for app in [app(&built(), &json!([]), &[&pulled]), app(&json!({"name": "node"}), &json!([]), &[])] {
         assert_eq!(ImageScope::of_app(&app, &owner()), ImageScope::All);
     }
 }

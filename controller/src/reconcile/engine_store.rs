@@ -89,7 +89,7 @@ impl EngineStore {
     pub(super) fn done_by(&self, action: &Action) {
         match action {
             Action::TagImage { image: ImageTarget::Present(image), reference } => {
-                self.images.has_tagged(reference, image)
+                self.images.has_tagged(reference, image);
             }
             _ => self.changed_by(action),
         }
