@@ -18,6 +18,9 @@ use crate::app::{
 /// How long a new container stays up until the old one is removed.
 const SETTLING: Duration = Duration::from_secs(1);
 
+/// A container that is being removed is looked at this often, should its end not be told.
+const REMOVAL_LOOK: Duration = Duration::from_secs(1);
+
 /// The grace of a container whose spec is not known any more; it is Docker's own default.
 pub(super) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
@@ -55,19 +58,26 @@ impl<'a> Situation<'a> {
         self.others.iter().chain(&self.current).copied().filter(|container| container.id != one.id).collect()
     }
 
-    /// The block that names the foreign holder of our name; `None` when the name is free or ours.
+    /// The block that names the holder of our name which keeps it from us; `None` when the name is free or ours.
     pub(super) fn name_conflict(&self) -> Option<Block> {
-        let holder = self.observed.containers.iter().find(|container| {
-            let is_a_name_of_ours = [&self.run.name, &self.names.next, &self.names.previous].contains(&&container.name);
-            is_a_name_of_ours && !self.desired.owner.made(&container.labels)
-        })?;
+        let is_a_name_of_ours = |container: &&Container| {
+            [&self.run.name, &self.names.next, &self.names.previous].contains(&&container.name)
+        };
+        let holders = self.observed.containers.iter().filter(is_a_name_of_ours);
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            holders.partition(|container| self.desired.owner.made(&container.labels));
+        let leaving = ours.into_iter().find(|container| container.state == ContainerState::Removing);
+        foreign.first().map(|holder| self.held_by(holder)).or_else(|| leaving.map(being_removed))
+    }
+
+    fn held_by(&self, holder: &Container) -> Block {
         let message = format!(
             "the name {} is held by {}: choose another run.containerName, or remove that container with docker rm {}",
             holder.name,
             port::name_of(holder, &self.desired.owner),
             holder.name
         );
-        Some(Block::waiting(Part::Container, Reason::NameConflict, message))
+        Block::waiting(Part::Container, Reason::NameConflict, message)
     }
 
     /// Why a container is made.
@@ -119,6 +129,14 @@ impl<'a> Situation<'a> {
         steps.push(rename(Some(container), &container.name, &self.run.name, &cause));
         Some(ContainerPlan::working(Some(container), steps))
     }
+}
+
+/// An engine keeps the name of a container until it has removed it, and tells of that.
+fn being_removed(container: &Container) -> Block {
+    let message = format!("the engine is removing the container {}, whose name the next one gets", container.name);
+    let mut block = Block::waiting(Part::Container, Reason::Starting, message);
+    block.look_again = REMOVAL_LOOK;
+    block
 }
 
 fn has_to_be_stopped(container: &Container) -> bool {

@@ -2,6 +2,7 @@
 
 mod images;
 mod inputs;
+mod names;
 mod pulls;
 mod pushes;
 mod revisions;
@@ -274,34 +275,6 @@ fn a_container_that_was_made_and_not_started_is_started() {
     observed.containers[0].state = ContainerState::Created;
     let plan = plan(&desired, &observed, now());
     assert_eq!(actions(&plan), ["start container my-app"]);
-}
-
-#[test]
-fn a_foreign_container_of_our_name_is_named_and_left_alone() {
-    let desired = wanted();
-    let mut observed = everything_well(&desired);
-    observed.containers = vec![foreign_container("my-app", &[])];
-    let plan = plan(&desired, &observed, now());
-    assert_eq!(plan.steps, Vec::new());
-    assert_eq!(plan.blocks[0].reason, Reason::NameConflict);
-    assert!(plan.blocks[0].message.contains("my-app, which is not Longshore's"), "{}", plan.blocks[0].message);
-}
-
-#[test]
-fn the_holder_of_our_name_is_named_with_its_project_where_that_is_another() {
-    let desired = wanted();
-    let mut observed = everything_well(&desired);
-    let mut message_when_held_by = |owner: &Owner| {
-        observed.containers = vec![Container { labels: owner.labels(), ..foreign_container("my-app", &[]) }];
-        plan(&desired, &observed, now()).blocks[0].message.clone()
-    };
-    let elsewhere = Owner { instance: Instance::new("shop"), ..owner() };
-    let message = message_when_held_by(&elsewhere);
-    let named = "the container my-app of the ContainerApp default/my-app of another project or installation, shop:";
-    assert!(message.contains(named), "{message}");
-    let neighbour = Owner { uid: "uid-2".to_owned(), name: "web".to_owned(), ..owner() };
-    let message = message_when_held_by(&neighbour);
-    assert!(message.contains("the container my-app of the ContainerApp default/web:"), "{message}");
 }
 
 #[test]
