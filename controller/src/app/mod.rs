@@ -52,5 +52,5 @@ pub use pull::Pull;
 pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
-pub use step::{Action, ImageTarget, Step};
+pub use step::{Action, ImageTarget, Step, TagDeletion};
 pub use validate::{owner_of, validate};

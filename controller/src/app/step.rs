@@ -1,9 +1,12 @@
 //! The steps of a plan: one side effect each, with its cause in words that a person understands.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, RevisionRecord, SpecHash};
+use super::{
+    ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord, SpecHash,
+};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,25 @@ pub enum ImageTarget {
     /// The one that an earlier step of the same plan brings. Such a step is only shown; by the time that it is
     /// its turn, the plan has been made anew and knows the ID.
     Pending,
+}
+
+/// A tag that is to be deleted at its registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagDeletion {
+    /// The tag.
+    pub reference: ImageReference,
+    /// What it holds.
+    pub digest: ManifestDigest,
+    /// The tags of the same repository that may go along with it, where a registry deletes only whole manifests.
+    pub along: BTreeSet<ImageReference>,
+}
+
+impl TagDeletion {
+    /// Whether the tag of this name in the repository is deleted, or may be.
+    pub fn takes_along(&self, name: &str) -> bool {
+        let tags = [&self.reference].into_iter().chain(&self.along);
+        tags.into_iter().any(|reference| reference.tag() == Some(name))
+    }
 }
 
 /// One side effect on an engine, through it on a registry, or on the records of revisions. Every action may be repeated after an unknown outcome.
