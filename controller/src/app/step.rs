@@ -129,6 +129,11 @@ pub enum Action {
         /// The reference.
         reference: ImageReference,
     },
+    /// Delete a superseded tag at its registry.
+    DeleteTag {
+        /// The tag.
+        tag: TagDeletion,
+    },
     /// Write the record of a revision, or replace what came out of it.
     RecordRevision {
         /// The record.
@@ -144,8 +149,13 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether it only keeps the records: nothing that was asked for waits for it.
+    /// Whether nothing that was asked for waits for it.
     pub fn is_bookkeeping(&self) -> bool {
+        self.keeps_records() || matches!(self, Self::DeleteTag { .. })
+    }
+
+    /// Whether it only keeps the records of revisions.
+    pub fn keeps_records(&self) -> bool {
         matches!(self, Self::RecordRevision { .. } | Self::RemoveRevision { .. })
     }
 
@@ -189,6 +199,7 @@ impl fmt::Display for Action {
             Self::RenameContainer { from, to, .. } => write!(formatter, "rename container {from} to {to}"),
             Self::RemoveContainer { name, .. } => write!(formatter, "remove container {name}"),
             Self::RemoveImage { reference } => write!(formatter, "remove image {reference}"),
+            Self::DeleteTag { tag } => write!(formatter, "delete tag {}", tag.reference),
             Self::RecordRevision { record } => write!(formatter, "record revision {}", record.number()),
             Self::RemoveRevision { number, .. } => write!(formatter, "remove the record of revision {number}"),
         }

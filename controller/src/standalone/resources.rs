@@ -227,6 +227,15 @@ impl Resources for FileResources {
         Ok(self.current(key))
     }
 
+    /// Those of this project's files, and those that any project remembers.
+    async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError> {
+        let in_files = self.manifests.apps.values().map(|loaded| loaded.app.clone());
+        let this = key_of(app);
+        let remembered = self.state.remembered_everywhere().map_err(|error| unavailable(&error))?;
+        let others = in_files.filter(|other| key_of(other) != this);
+        Ok(others.chain(remembered.into_iter().filter(|other| other.uid() != app.uid())).collect())
+    }
+
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
         Ok(self.engine_named(name))
     }

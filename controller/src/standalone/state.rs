@@ -91,6 +91,18 @@ impl StateFolder {
         Ok(apps)
     }
 
+    /// What is remembered of all apps of every project beside this one, and of its own.
+    pub fn remembered_everywhere(&self) -> Result<Vec<ContainerApp>, StateError> {
+        let Some(base) = self.folder.parent() else {
+            return self.read_all();
+        };
+        let mut apps = Vec::new();
+        for (_, project) in Self::of_every_project(Some(base))? {
+            apps.extend(project.read_all()?);
+        }
+        Ok(apps)
+    }
+
     /// Remembers an app. The file is replaced as a whole: a process that dies leaves the old one or the new one.
     pub fn write(&self, key: &AppKey, app: &ContainerApp) -> Result<(), StateError> {
         self.make_folder()?;

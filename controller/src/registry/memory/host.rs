@@ -63,6 +63,8 @@ pub(super) struct Host {
     /// Whether it takes what it gives to nobody.
     pub(super) only_takes: bool,
     pub(super) deletes: Deletes,
+    /// What it says to the next who want something deleted.
+    pub(super) failing_deletions: Vec<String>,
     pub(super) requests: usize,
     pub(super) layers_sent: usize,
     pub(super) misdirected: usize,
@@ -80,6 +82,7 @@ impl Host {
             refusal: None,
             only_takes: false,
             deletes: Deletes::default(),
+            failing_deletions: Vec::new(),
             requests: 0,
             layers_sent: 0,
             misdirected: 0,

@@ -95,6 +95,20 @@ impl MemoryRegistry {
         self.with_host(host, |host| host.only_takes = only_takes);
     }
 
+    /// Lets a tag point at what another one points at, as if someone had moved it.
+    pub fn copy(&self, from: &ImageReference, to: &ImageReference) {
+        self.with_host(from.host(), |host| {
+            if let Some(published) = host.published(from).cloned() {
+                host.put(to, published);
+            }
+        });
+    }
+
+    /// Lets a host say this to the next so many who want something deleted.
+    pub fn fail_deletions(&self, host: &str, times: usize, words: &str) {
+        self.with_host(host, |host| host.failing_deletions = vec![words.to_owned(); times]);
+    }
+
     /// How a host deletes tags.
     pub fn set_deletes(&self, host: &str, deletes: Deletes) {
         self.with_host(host, |host| host.deletes = deletes);
@@ -187,6 +201,9 @@ impl Registry for MemoryRegistry {
         let reference = &tag.reference;
         self.with_host(reference.host(), |host| {
             host.admit(credentials).map_err(|refusal| refusal.into_error(reference, Purpose::Delete, credentials))?;
+            if let Some(words) = host.failing_deletions.pop() {
+                return Err(Refusal::Said(words, None).into_error(reference, Purpose::Delete, credentials));
+            }
             host.delete(tag).map_err(|kind| {
                 let request = RegistryRequest::new(reference, Purpose::Delete, credentials);
                 RegistryError::new(kind, format!("{reference} was not deleted"), request)
