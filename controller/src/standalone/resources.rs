@@ -231,7 +231,7 @@ impl Resources for FileResources {
     async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError> {
         let in_files = self.manifests.apps.values().map(|loaded| loaded.app.clone());
         let this = key_of(app);
-        let remembered = self.state.remembered_everywhere().map_err(|error| unavailable(&error))?;
+        let remembered = self.state.apps_of_every_project().map_err(|error| unavailable(&error))?;
         let others = in_files.filter(|other| key_of(other) != this);
         Ok(others.chain(remembered.into_iter().filter(|other| other.uid() != app.uid())).collect())
     }

@@ -273,3 +273,24 @@ async fn looking_at_an_app_reads_its_records() {
     let seen = looking.current(&key()).unwrap();
     assert_eq!(looking.revisions(&seen).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn other_apps_are_those_of_the_files_and_those_that_any_project_looks_after() {
+    let base = tempfile::tempdir().unwrap();
+    let (resources, app) = taken(base.path(), "0.1");
+    let beside = async |app: &ContainerApp| {
+        let others = resources.others(app).await.unwrap();
+        others.iter().map(ResourceExt::name_any).collect::<Vec<String>>()
+    };
+    let named = |name: &str| AppKey { namespace: "default".to_owned(), name: name.to_owned() };
+    assert_eq!(beside(&app).await, [""; 0], "it is no other");
+    assert_eq!(beside(&tombstone(&named("other"))).await, ["web"]);
+    let blog = StateFolder::of_project("blog", Some(&base.path().join("state"))).unwrap();
+    let mut remembered = tombstone(&named("blog"));
+    blog.write(&named("blog"), &remembered).unwrap();
+    assert_eq!(beside(&app).await, [""; 0], "only its images are left");
+    remembered.metadata.uid = Some("uid of the blog".to_owned());
+    remembered.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    blog.write(&named("blog"), &remembered).unwrap();
+    assert_eq!(beside(&app).await, ["blog"]);
+}

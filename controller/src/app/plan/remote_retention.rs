@@ -166,6 +166,14 @@ fn forget_the_oldest(tags: Vec<PushedTag>) -> Vec<PushedTag> {
     by_age
 }
 
+/// A superseded image.
+#[derive(Default)]
+struct Image<'a> {
+    tags: Vec<&'a PushedTag>,
+    /// Since when no tag of it is asked for. Within a second the place in the record tells what came later.
+    superseded_at: Option<(Timestamp, usize)>,
+}
+
 /// The tags of a repository whose images are superseded beyond those that are kept, the newest first. None while it is
 /// not known what is held by the tags that are asked for there: one may need the same image.
 fn beyond<'a>(
@@ -183,16 +191,18 @@ fn beyond<'a>(
     let Some(held) = held.collect::<Option<BTreeSet<&ManifestDigest>>>() else {
         return Vec::new();
     };
-    let mut images: BTreeMap<&ManifestDigest, Vec<&PushedTag>> = BTreeMap::new();
-    for tag in tags.iter().filter(|tag| tag.reference.repository() == repository) {
+    let mut images: BTreeMap<&ManifestDigest, Image<'_>> = BTreeMap::new();
+    for (position, tag) in tags.iter().enumerate().filter(|(_, tag)| tag.reference.repository() == repository) {
         if let Some(digest) = tag.digest.as_ref().filter(|digest| !held.contains(digest)) {
-            images.entry(digest).or_default().push(tag);
+            let image = images.entry(digest).or_default();
+            let age = (tag.superseded_at.unwrap_or(Timestamp::MAX), position);
+            image.superseded_at = image.superseded_at.max(Some(age));
+            image.tags.push(tag);
         }
     }
-    let mut images: Vec<Vec<&PushedTag>> = images.into_values().collect();
-    let superseded_at = |tag: &&PushedTag| tag.superseded_at.unwrap_or(Timestamp::MAX);
-    images.sort_by_key(|tags| Reverse(tags.iter().map(superseded_at).max()));
-    let beyond = images.into_iter().skip(keep).flatten();
+    let mut images: Vec<Image<'_>> = images.into_values().collect();
+    images.sort_by_key(|image| Reverse(image.superseded_at));
+    let beyond = images.into_iter().skip(keep).flat_map(|image| image.tags);
     beyond.filter(|tag| !is_wanted(desired, &tag.reference)).collect()
 }
 

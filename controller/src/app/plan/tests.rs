@@ -4,6 +4,7 @@ mod images;
 mod inputs;
 mod pulls;
 mod pushes;
+mod remote_retention;
 mod revisions;
 
 use std::time::Duration;

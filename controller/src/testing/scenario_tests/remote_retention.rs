@@ -80,6 +80,19 @@ async fn as_many_superseded_images_as_asked_for_stay_and_the_tags_of_older_ones_
 }
 
 #[tokio::test]
+async fn within_a_second_too_the_last_that_was_asked_for_is_the_last_to_go() {
+    for deletes in BOTH_WAYS {
+        let world = world(deletes);
+        let versions = ["4", "1", "3", "2", "4", "1"];
+        for version in versions {
+            world.resources.apply(&pushed(version, &[version], Some(1)));
+            world.live(&CrashPlan::none()).await;
+        }
+        assert_eq!(tags(&world), ["1", "4"], "{deletes:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_deleted_where_nothing_is_asked_for() {
     let world = world(Deletes::Tags);
     deploy_versions(&world, &["1", "2", "3"], None).await;
