@@ -58,7 +58,7 @@ impl<'a> Conversation<'a> {
 
     /// Asks, and again with an authorisation when the registry's own host wants one.
     pub(super) async fn send(&mut self, method: Method, url: &Url) -> Result<Response, RegistryError> {
-        let response = self.send_once(method.clone(), url).await?;
+        let response = self.send_again(method.clone(), url).await?;
         let wants_authorization =
             response.status() == StatusCode::UNAUTHORIZED && self.endpoint.is_same_origin(response.url());
         if self.authorization.is_some() || !wants_authorization {
@@ -71,10 +71,11 @@ impl<'a> Conversation<'a> {
             Some(Challenge::Basic) if self.credentials.is_some() => self.authorization = self.basic(),
             _ => return Ok(response),
         }
-        self.send_once(method, url).await
+        self.send_again(method, url).await
     }
 
-    async fn send_once(&self, method: Method, url: &Url) -> Result<Response, RegistryError> {
+    /// Asks with the authorisation that the registry has wanted before.
+    pub(super) async fn send_again(&self, method: Method, url: &Url) -> Result<Response, RegistryError> {
         let client = self.clients.for_method(&method);
         let mut request = client.request(method, url.clone()).header(ACCEPT, MEDIA_TYPES);
         if let Some(authorization) = &self.authorization {

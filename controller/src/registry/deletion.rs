@@ -6,15 +6,21 @@
 //! manifest can be deleted, by its digest, and every tag that points at it goes with it, whoever made it. So all tags of
 //! the repository are looked at before.
 
+use std::future::ready;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::answer;
 use super::conversation::Conversation;
-use crate::app::{RegistryError, RegistryErrorKind, Repository, TagDeletion};
+use crate::app::{ImageReference, RegistryError, RegistryErrorKind, Repository, TagDeletion};
 
 /// How many tags of a repository are looked at before a manifest is deleted.
 const MOST_TAGS: usize = 100;
+
+/// How many of them are looked at at once.
+const LOOKS_AT_ONCE: usize = 8;
 
 /// A repository's tags, as registries list them.
 #[derive(Deserialize)]
@@ -28,38 +34,50 @@ pub(super) async fn delete(mut registry: Conversation<'_>, tag: &TagDeletion) ->
     let response = registry.send(Method::DELETE, &address).await?;
     match response.status() {
         status if status.is_success() => Ok(()),
-        // It is gone, or this registry deletes no tags: which of the two, the list of tags tells.
+        // Some registries that delete no tags say that there is none.
+        StatusCode::NOT_FOUND if body_of(&registry, &tag.reference).await?.is_none() => Ok(()),
         StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => {
-            delete_manifest(registry, tag).await
+            delete_manifest(&registry, tag).await
         }
         _ => Err(answer::refusal(response, &registry.request).await),
     }
 }
 
 /// Deletes the manifest, unless a tag that is to stay points at it.
-async fn delete_manifest(mut registry: Conversation<'_>, tag: &TagDeletion) -> Result<(), RegistryError> {
-    let tags = tags(&mut registry, tag).await?;
+async fn delete_manifest(registry: &Conversation<'_>, tag: &TagDeletion) -> Result<(), RegistryError> {
+    let tags = tags(registry, tag).await?;
     if !tags.iter().any(|name| tag.reference.tag() == Some(name)) {
         return Ok(());
     }
-    for name in tags.iter().filter(|name| !tag.takes_along(name)) {
-        if names(&mut registry, tag, name).await? {
-            return Err(shared(&registry, tag, name));
-        }
+    if let Some(name) = who_needs_it(registry, tag, tags).await? {
+        return Err(shared(registry, tag, &name));
     }
     let pinned = tag.reference.repository().pinned(&tag.digest);
     let address = registry.endpoint.manifest(&pinned);
-    let response = registry.send(Method::DELETE, &address).await?;
+    let response = registry.send_again(Method::DELETE, &address).await?;
     match response.status() {
         status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
         _ => Err(answer::refusal(response, &registry.request).await),
     }
 }
 
+/// A tag that is to stay and needs the manifest.
+async fn who_needs_it(
+    registry: &Conversation<'_>,
+    tag: &TagDeletion,
+    tags: Vec<String>,
+) -> Result<Option<String>, RegistryError> {
+    let others = tags.into_iter().filter(|name| !tag.takes_along(name));
+    let looks = others.map(|name| async move { Ok(needs(registry, tag, &name).await?.then_some(name)) });
+    let looks: Vec<_> = looks.collect();
+    let mut found = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_filter_map(|found| ready(Ok(found)));
+    found.try_next().await
+}
+
 /// The tags of the repository; none when it is gone.
-async fn tags(registry: &mut Conversation<'_>, tag: &TagDeletion) -> Result<Vec<String>, RegistryError> {
+async fn tags(registry: &Conversation<'_>, tag: &TagDeletion) -> Result<Vec<String>, RegistryError> {
     let address = registry.endpoint.tags(&tag.reference, MOST_TAGS + 1);
-    let mut response = registry.send(Method::GET, &address).await?;
+    let mut response = registry.send_again(Method::GET, &address).await?;
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => return Ok(Vec::new()),
@@ -79,22 +97,25 @@ async fn tags(registry: &mut Conversation<'_>, tag: &TagDeletion) -> Result<Vec<
 }
 
 /// Whether a tag holds the manifest, or an index in which it is.
-async fn names(registry: &mut Conversation<'_>, tag: &TagDeletion, name: &str) -> Result<bool, RegistryError> {
+async fn needs(registry: &Conversation<'_>, tag: &TagDeletion, name: &str) -> Result<bool, RegistryError> {
     let Ok(other) = tag.reference.repository().tagged(name) else {
         return Ok(false);
     };
-    let address = registry.endpoint.manifest(&other);
-    let mut response = registry.send(Method::GET, &address).await?;
+    let body = body_of(registry, &other).await?;
+    Ok(body.is_some_and(|body| answer::is_or_names(&body, &tag.digest)))
+}
+
+/// The manifest under a tag; nothing where the tag is gone.
+async fn body_of(registry: &Conversation<'_>, reference: &ImageReference) -> Result<Option<Vec<u8>>, RegistryError> {
+    let address = registry.endpoint.manifest(reference);
+    let mut response = registry.send_again(Method::GET, &address).await?;
     match response.status() {
         StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Ok(false),
+        StatusCode::NOT_FOUND => return Ok(None),
         _ => return Err(answer::refusal(response, &registry.request).await),
     }
-    if answer::digest_of(response.headers()).as_ref() == Some(&tag.digest) {
-        return Ok(true);
-    }
-    let body = answer::body_of(&mut response, other.host()).await.map_err(|why| registry.unavailable(why))?;
-    Ok(answer::is_or_names(&body, &tag.digest))
+    let body = answer::body_of(&mut response, reference.host()).await;
+    body.map(Some).map_err(|why| registry.unavailable(why))
 }
 
 fn shared(registry: &Conversation<'_>, tag: &TagDeletion, other: &str) -> RegistryError {
