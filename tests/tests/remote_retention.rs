@@ -90,6 +90,17 @@ fn as_many_superseded_images_as_asked_for_stay_at_the_registry() {
 }
 
 #[test]
+fn what_was_pushed_before_a_down_is_still_known_after_it() {
+    for engine in ENGINES {
+        let project = begin(engine);
+        deploy(&project, &["1"], Some(0));
+        project.run(&["down", "-f", &app(&project, "1", &["1"], Some(0))]).well();
+        deploy(&project, &["2"], Some(0));
+        assert_eq!(held(&project.name, &["1", "2"]), ["2"]);
+    }
+}
+
+#[test]
 fn a_plan_shows_what_would_be_deleted_and_why_and_deletes_nothing() {
     for engine in ENGINES {
         let project = begin(engine);

@@ -349,18 +349,22 @@ fn tombstone(key: &AppKey) -> ContainerApp {
     app
 }
 
-/// What has to be remembered of an app whose images stay: which they are, and nothing of its containers. `None` when
-/// there are none.
+/// What has to be remembered of an app whose images stay: which they are, which ones it has pushed, and nothing of its
+/// containers. `None` when there are none.
 fn claims(entry: &Entry) -> Option<ContainerApp> {
-    let local_references = entry.app.status.clone()?.local_references;
+    let ContainerAppStatus { local_references, remote_references, .. } = entry.app.status.clone()?;
     if local_references.is_empty() {
         return None;
     }
     let mut app = entry.app.clone();
     app.metadata.deletion_timestamp = None;
     app.metadata.finalizers = None;
-    app.status =
-        Some(ContainerAppStatus { observed_generation: -1, local_references, ..ContainerAppStatus::default() });
+    app.status = Some(ContainerAppStatus {
+        observed_generation: -1,
+        local_references,
+        remote_references,
+        ..ContainerAppStatus::default()
+    });
     Some(app)
 }
 

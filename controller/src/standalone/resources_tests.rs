@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use longshore_crds::RemoteReference;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -123,6 +125,8 @@ async fn when_images_stay_it_stays_remembered_which_they_are_and_nothing_else() 
     let (resources, app) = taken(base.path(), "0.1");
     let mut told = status(1);
     told.local_references = vec!["a:0.1".to_owned()];
+    let pushed = RemoteReference { reference: "gcr.io/p/a:0.1".to_owned(), digest: None, superseded_at: None };
+    told.remote_references = vec![pushed.clone()];
     told.rolled_back = Some("something".to_owned());
     resources.write_status(&app, &told).await.unwrap();
     drop(resources);
@@ -134,7 +138,7 @@ async fn when_images_stay_it_stays_remembered_which_they_are_and_nothing_else() 
 
     let (_resources, again) = taken(base.path(), "0.1");
     let status = again.status.unwrap();
-    assert_eq!(status.local_references, ["a:0.1"]);
+    assert_eq!((status.local_references, status.remote_references), (vec!["a:0.1".to_owned()], vec![pushed]));
     assert_eq!(status.rolled_back, None);
     assert_eq!(again.metadata.deletion_timestamp, None);
 }
