@@ -176,6 +176,12 @@ pub struct Push {
     /// resource is stalled instead. Every image then needs a tag of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub immutable_tags: bool,
+    /// How many superseded images are kept in the repository, of those that this resource has pushed there under tags
+    /// that it asks for no longer; the tags of older ones are deleted. Never deleted is a tag that somebody has moved, or
+    /// that another resource names. Without `keep` nothing is ever deleted at a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub keep: Option<i32>,
 }
 
 /// What is done about a tag that somebody has moved in a registry.

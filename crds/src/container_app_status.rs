@@ -45,6 +45,25 @@ pub struct ContainerAppStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub local_references: Vec<String>,
+    /// The tags in registries that this resource has pushed, or is about to, where the push's `keep` is set: those that
+    /// are asked for, and the superseded ones that are not deleted yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reference"]))]
+    pub remote_references: Vec<RemoteReference>,
+}
+
+/// A tag in a registry that this resource has pushed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteReference {
+    /// The reference in the registry, with its tag.
+    pub reference: String,
+    /// The digest of the manifest that was pushed; absent from before the push until it is read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Since when the tag is not asked for any more; absent while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_at: Option<Time>,
 }
 
 /// Which engine it was.

@@ -27,7 +27,7 @@ pub use container_app_revision::{
 };
 pub use container_app_status::{
     BaseImageStatus, BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus,
-    PushStatus, SourceStatus,
+    PushStatus, RemoteReference, SourceStatus,
 };
 pub use container_engine::{
     ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange, RegistrySettings,

@@ -270,6 +270,25 @@ async fn an_image_that_is_pulled_is_named_by_a_tag_or_by_a_digest() {
 }
 
 #[tokio::test]
+async fn of_superseded_images_a_number_is_kept_that_can_be() {
+    let client = administrator().await;
+    install_crds(&client).await;
+    with_temp_namespace(async |_, namespace| {
+        let keeping = |keep: Value| {
+            let push = json!([{"to": "gcr.io/my-project/web", "keep": keep}]);
+            json!({"image": {"name": "web", "build": {"context": {"inline": {"Dockerfile": "FROM x"}}}}, "push": push})
+        };
+        for keep in [json!(0), json!(100)] {
+            accepts(&client, &namespace, keeping(keep)).await;
+        }
+        for keep in [json!(-1), json!(101), json!("two")] {
+            rejects(&client, &namespace, "spec.push[0].keep", keeping(keep)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_registry_of_an_engine_is_reached_by_plain_http_or_with_an_authority() {
     let client = administrator().await;
     install_crds(&client).await;

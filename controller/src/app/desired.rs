@@ -74,6 +74,18 @@ impl Desired {
         self.destination(reference).is_some_and(|destination| destination.rules.immutable_tags)
     }
 
+    /// The destination with whose credentials superseded tags of a repository are looked at and deleted. Where none
+    /// keeps a number of them, or its credentials are not there, they are not.
+    pub fn destination_to_delete_in(&self, repository: &Repository) -> Option<&Destination> {
+        let here = self.destinations.iter().filter(|destination| destination.reference.repository() == repository);
+        here.into_iter().find(|destination| destination.rules.keep.is_some() && destination.credentials.is_ok())
+    }
+
+    /// Whether what is pushed under this reference is deleted once it is superseded long enough.
+    pub fn keeps_superseded(&self, reference: &ImageReference) -> bool {
+        self.destination(reference).is_some_and(|destination| destination.rules.keep.is_some())
+    }
+
     fn destination(&self, reference: &ImageReference) -> Option<&Destination> {
         self.destinations.iter().find(|destination| destination.reference == *reference)
     }
@@ -162,11 +174,13 @@ pub struct PushRules {
     pub drift: Drift,
     /// Whether a tag that holds another image is never overwritten.
     pub immutable_tags: bool,
+    /// How many superseded images stay in the repository; without a number all do.
+    pub keep: Option<usize>,
 }
 
 impl Default for PushRules {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(300), drift: Drift::default(), immutable_tags: false }
+        Self { interval: Duration::from_secs(300), drift: Drift::default(), immutable_tags: false, keep: None }
     }
 }
 

@@ -6,16 +6,18 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use longshore_crds::{ContainerAppStatus, PushStatus};
 
-use super::{EngineImageId, ImageReference, SpecHash};
+use super::{EngineImageId, ImageReference, PushedTag, SpecHash};
 
 /// What a resource remembers through its status. Losing it costs at most a one-shot that runs again, a broken
-/// revision that is tried again, and public tags that are left on the engine.
+/// revision that is tried again, and public tags that are left on the engine and in registries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// The references on the engine that this resource made, or is about to make.
     pub claims: BTreeSet<ImageReference>,
     /// What the destinations held when they were last asked, and of which image that was.
     pub pushed: BTreeMap<ImageReference, PushStatus>,
+    /// The tags in registries that this resource has pushed, or is about to, where superseded ones are deleted.
+    pub pushed_tags: Vec<PushedTag>,
     /// The image that the status speaks of.
     pub image: Option<EngineImageId>,
     /// The reference by which that image is wanted.
@@ -59,6 +61,7 @@ impl Memory {
         Self {
             claims: status.local_references.iter().filter_map(|text| text.parse().ok()).collect(),
             pushed: status.push.iter().filter_map(|push| Some((push.reference.parse().ok()?, push.clone()))).collect(),
+            pushed_tags: status.remote_references.iter().filter_map(PushedTag::of).collect(),
             image_reference: status.image.as_ref().and_then(|image| image.reference.parse().ok()),
             base_images: base_images(status),
             container: status.container.as_ref().map(|container| container.name.clone()),

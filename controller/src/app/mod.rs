@@ -20,11 +20,13 @@ mod observed;
 mod owner;
 pub mod plan;
 mod pull;
+mod pushed_tag;
 mod reason;
 mod registry_error;
 mod revision;
 pub mod status;
 mod step;
+mod uses;
 mod validate;
 mod validate_build;
 
@@ -49,8 +51,10 @@ pub use observed::{
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
 pub use pull::Pull;
+pub use pushed_tag::PushedTag;
 pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
-pub use step::{Action, ImageTarget, Step};
+pub use step::{Action, ImageTarget, Step, TagDeletion};
+pub use uses::Uses;
 pub use validate::{owner_of, validate};

@@ -111,6 +111,10 @@ pub enum Reason {
     RolledBack,
     /// The engine did not do what was asked.
     EngineError,
+    /// A registry deletes no tags. It is the reason of an Event only.
+    DeletionUnsupported,
+    /// A superseded tag in a registry cannot be deleted without another one. It is the reason of an Event only.
+    TagShared,
     /// The record of a revision could not be written or removed. It is the reason of an Event only.
     RevisionNotRecorded,
 }
@@ -173,6 +177,8 @@ impl Reason {
             Self::RunFailed => "RunFailed",
             Self::RolledBack => "RolledBack",
             Self::EngineError => "EngineError",
+            Self::DeletionUnsupported => "DeletionUnsupported",
+            Self::TagShared => "TagShared",
             Self::RevisionNotRecorded => "RevisionNotRecorded",
         }
     }

@@ -1,9 +1,12 @@
 //! The steps of a plan: one side effect each, with its cause in words that a person understands.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::{ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, RevisionRecord, SpecHash};
+use super::{
+    ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord, SpecHash,
+};
 
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,25 @@ pub enum ImageTarget {
     /// The one that an earlier step of the same plan brings. Such a step is only shown; by the time that it is
     /// its turn, the plan has been made anew and knows the ID.
     Pending,
+}
+
+/// A tag that is to be deleted at its registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagDeletion {
+    /// The tag.
+    pub reference: ImageReference,
+    /// What it holds.
+    pub digest: ManifestDigest,
+    /// The tags of the same repository that may go along with it, where a registry deletes only whole manifests.
+    pub along: BTreeSet<ImageReference>,
+}
+
+impl TagDeletion {
+    /// Whether the tag of this name in the repository is deleted, or may be.
+    pub fn takes_along(&self, name: &str) -> bool {
+        let tags = [&self.reference].into_iter().chain(&self.along);
+        tags.into_iter().any(|reference| reference.tag() == Some(name))
+    }
 }
 
 /// One side effect on an engine, through it on a registry, or on the records of revisions. Every action may be repeated after an unknown outcome.
@@ -107,6 +129,11 @@ pub enum Action {
         /// The reference.
         reference: ImageReference,
     },
+    /// Delete a superseded tag at its registry.
+    DeleteTag {
+        /// The tag.
+        tag: TagDeletion,
+    },
     /// Write the record of a revision, or replace what came out of it.
     RecordRevision {
         /// The record.
@@ -122,8 +149,13 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether it only keeps the records: nothing that was asked for waits for it.
+    /// Whether nothing that was asked for waits for it.
     pub fn is_bookkeeping(&self) -> bool {
+        self.keeps_records() || matches!(self, Self::DeleteTag { .. })
+    }
+
+    /// Whether it only keeps the records of revisions.
+    pub fn keeps_records(&self) -> bool {
         matches!(self, Self::RecordRevision { .. } | Self::RemoveRevision { .. })
     }
 
@@ -167,6 +199,7 @@ impl fmt::Display for Action {
             Self::RenameContainer { from, to, .. } => write!(formatter, "rename container {from} to {to}"),
             Self::RemoveContainer { name, .. } => write!(formatter, "remove container {name}"),
             Self::RemoveImage { reference } => write!(formatter, "remove image {reference}"),
+            Self::DeleteTag { tag } => write!(formatter, "delete tag {}", tag.reference),
             Self::RecordRevision { record } => write!(formatter, "record revision {}", record.number()),
             Self::RemoveRevision { number, .. } => write!(formatter, "remove the record of revision {number}"),
         }

@@ -13,6 +13,9 @@ use super::{
 
 const DEFAULT_TAG: &str = "latest";
 
+/// How many superseded images a destination keeps at most.
+const MOST_KEPT: usize = 100;
+
 /// What the resource asks for, or the one sentence that says which field cannot be so.
 ///
 /// A part whose inputs could not be had (a Secret that is not there yet) is not an error: it is a part that is
@@ -143,7 +146,8 @@ fn destinations(push: &[Push], image: &Image, inputs: &Inputs) -> Result<Vec<Des
         let credentials = inputs.push_credentials.get(index).cloned().unwrap_or(Ok(None));
         let interval = super::validate_build::duration(entry.interval.as_deref(), PushRules::default().interval)
             .map_err(|message| invalid(Part::Push, &format!("spec.push[{index}].interval"), message))?;
-        let rules = PushRules { interval, drift: entry.drift, immutable_tags: entry.immutable_tags };
+        let keep = entry.keep.map(|keep| kept(index, keep)).transpose()?;
+        let rules = PushRules { interval, drift: entry.drift, immutable_tags: entry.immutable_tags, keep };
         destinations.extend(references.into_iter().map(|reference| Destination {
             reference,
             credentials: credentials.clone(),
@@ -151,6 +155,14 @@ fn destinations(push: &[Push], image: &Image, inputs: &Inputs) -> Result<Vec<Des
         }));
     }
     Ok(destinations)
+}
+
+fn kept(index: usize, keep: i32) -> Result<usize, Block> {
+    let number = usize::try_from(keep).ok().filter(|keep| *keep <= MOST_KEPT);
+    number.ok_or_else(|| {
+        let message = format!("{keep} is not a number of images; write one from 0 to {MOST_KEPT}");
+        invalid(Part::Push, &format!("spec.push[{index}].keep"), message)
+    })
 }
 
 fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block> {

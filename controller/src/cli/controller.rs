@@ -48,7 +48,8 @@ impl ControllerCommand {
             .map_err(|error| format!("the API server cannot be reached: {error}; check KUBECONFIG"))?;
         let instance = cluster::instance(&client, &self.options.release).await.map_err(|error| error.to_string())?;
         let metrics = Arc::new(Metrics::new().map_err(|error| error.to_string())?);
-        let resources: Arc<dyn Resources> = Arc::new(KubeResources::new(client.clone()));
+        let resources = KubeResources::new(client.clone()).within(self.options.namespace.clone());
+        let resources: Arc<dyn Resources> = Arc::new(resources);
         let pool = EnginePool::new(Arc::clone(&resources), self.engine_secrets_namespace);
         let engines: Arc<dyn Engines> = Arc::new(MeasuredEngines::new(Arc::new(pool), Arc::clone(&metrics)));
         let (reconciler, wakes) = Reconciler::new(ReconcilerParts {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
 use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
@@ -30,12 +30,21 @@ use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceErro
 pub struct KubeResources {
     client: Client,
     publisher: Publisher,
+    /// The only namespace that is looked at, where it is not every one.
+    namespace: Option<String>,
 }
 
 impl KubeResources {
     /// The resources that this client may see.
     pub fn new(client: Client) -> Self {
-        Self { publisher: Publisher::new(client.clone()), client }
+        Self { publisher: Publisher::new(client.clone()), client, namespace: None }
+    }
+
+    /// Those of one namespace only, where one is named.
+    #[must_use]
+    pub fn within(mut self, namespace: Option<String>) -> Self {
+        self.namespace = namespace;
+        self
     }
 
     /// Untyped, so that an object that the types refuse can be read, held, released and written to as well.
@@ -63,6 +72,23 @@ impl Resources for KubeResources {
             Guarded::Broken { remains, .. } if remains.metadata.deletion_timestamp.is_some() => Ok(Some(*remains)),
             Guarded::Broken { message, remains } => Err(ResourceError::Invalid { message, app: remains }),
         }
+    }
+
+    async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError> {
+        let resource = ApiResource::erase::<ContainerApp>(&());
+        let apps: Api<DynamicObject> = match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let listed = apps.list(&ListParams::default()).await;
+        let listed = listed.map_err(|error| resource_error("list the ContainerApps", &error))?;
+        let others = listed.items.into_iter().filter(|other| other.metadata.uid != app.metadata.uid);
+        others
+            .map(|object| match read_app(as_value(object)?) {
+                Guarded::Understood(other) => Ok(*other),
+                Guarded::Broken { remains, .. } => Ok(*remains),
+            })
+            .collect()
     }
 
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {

@@ -81,7 +81,7 @@ impl EngineStore {
             | Action::StopContainer { .. }
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
-            Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
+            Action::DeleteTag { .. } | Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
         }
     }
 

@@ -30,6 +30,9 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::RemoveContainer { name, .. } => ("Removed", format!("removed the container {name}: {cause}")),
         Action::RemoveImage { reference } if Owner::is_private(reference) => return None,
         Action::RemoveImage { reference } => ("ImageRemoved", format!("removed {reference}: {cause}")),
+        Action::DeleteTag { tag } => {
+            ("TagDeleted", format!("deleted {}, which held {}: {cause}", tag.reference, tag.digest))
+        }
         Action::RecordRevision { .. } | Action::RemoveRevision { .. } => return None,
     };
     Some(Event { kind: EventKind::Normal, reason: reason.to_owned(), note })

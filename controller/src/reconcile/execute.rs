@@ -9,7 +9,7 @@ use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
     Action, BuildMethod, ContainerId, Credentials, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose,
-    RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, labels,
+    RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, TagDeletion, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -71,6 +71,7 @@ impl Executor {
             Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
             Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
             Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
+            Action::DeleteTag { tag } => self.delete(tag).await?,
             Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {
                 unreachable!("records are not kept on an engine")
             }
@@ -120,6 +121,21 @@ impl Executor {
                 Err(self.mismatch(reference, &format!("after the push the registry holds nothing under {reference}")))
             }
         }
+    }
+
+    /// Deletes a tag, if it still holds what it is deleted for.
+    async fn delete(&self, tag: &TagDeletion) -> Result<(), EngineError> {
+        let desired = self.desired.as_ref();
+        let destination = desired.and_then(|desired| desired.destination_to_delete_in(tag.reference.repository()));
+        let credentials = destination.and_then(|destination| destination.credentials.as_ref().ok()?.as_ref());
+        self.remotes.forget(&tag.reference);
+        let deleted = match self.remotes.look_up(&tag.reference, credentials, Duration::ZERO, self.now).await {
+            Remote::Holds(held) if held.manifest == tag.digest => self.remotes.delete(tag, credentials, self.now).await,
+            Remote::Holds(_) | Remote::Nothing => Ok(()),
+            Remote::Unknown(why) => Err(why),
+        };
+        // The registry itself was asked: nobody knows more.
+        deleted.map_err(|error| EngineError::Registry(RegistryError { is_clear: true, ..error }))
     }
 
     /// What the registry holds at this moment, compared with an image on the engine.

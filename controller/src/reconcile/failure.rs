@@ -75,7 +75,7 @@ fn part_of(action: &Action) -> Part {
             Part::Image
         }
         Action::RecordRevision { .. } | Action::RemoveRevision { .. } => Part::Image,
-        Action::PushImage { .. } => Part::Push,
+        Action::PushImage { .. } | Action::DeleteTag { .. } => Part::Push,
         Action::CreateContainer { .. }
         | Action::StartContainer { .. }
         | Action::StopContainer { .. }

@@ -108,6 +108,7 @@ impl Reconciler {
             let desired = desired.on_base_images(&observed).on_followed_tag(&observed);
             let same = ImageScope::of_the_same_image(&desired, &observed);
             observed.images.clone_from(store.images(&same).await?.as_ref());
+            self.observe_superseded_tags(&desired, app, &store, &mut observed).await;
             observed.revisions = self.revisions(key, app, &known).await;
             observed.context = context.as_ref().map(content_of);
             Ok::<_, EngineError>((store, desired, observed))

@@ -32,6 +32,7 @@ mod resources;
 mod revisions;
 mod source_files;
 mod source_store;
+mod superseded_tags;
 mod tasks;
 mod wakes;
 mod watch;

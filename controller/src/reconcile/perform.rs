@@ -127,8 +127,13 @@ impl Reconciler {
                 self.forget_expired(&error).await;
                 let failure = failure::failure_of(&step.action, &error, finished);
                 self.reporter.report(key, Report::StepFailed(step, &failure.message));
-                self.publish(key, app, events::of_failure(&failure)).await;
                 let uid = app.uid().unwrap_or_default();
+                let known = self.known.get(key, &uid);
+                let before = known.attempts.failure(&step.action);
+                // What nothing waits for is told once.
+                if !step.action.is_bookkeeping() || before.is_none_or(|before| before.reason != failure.reason) {
+                    self.publish(key, app, events::of_failure(&failure)).await;
+                }
                 self.known.update(key, &uid, |known| known.attempts.failed(&step.action, failure));
                 Round::Again
             }

@@ -234,7 +234,7 @@ impl Reconciler {
         }
         let mut round = Round::Rest(rest);
         for step in next {
-            round = if step.action.is_bookkeeping() {
+            round = if step.action.keeps_records() {
                 self.keep_records(key, app, &planned.desired.owner, &step).await
             } else {
                 self.take(key, app, uid, step, &planned).await.within(rest)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, Remote};
+use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, Remote, TagDeletion};
 use crate::registry::Registry;
 
 /// How rarely is asked for what was refused, unless other credentials are there.
@@ -54,6 +54,21 @@ impl RemoteStore {
         let answer = Answer { remote: remote.clone(), when: now, asked_with };
         self.lock().insert(reference.clone(), answer);
         remote
+    }
+
+    /// Deletes a tag. From then on it is known to hold nothing, and what went along with it is looked at anew.
+    pub(super) async fn delete(
+        &self,
+        tag: &TagDeletion,
+        credentials: Option<&Credentials>,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
+        self.registry.delete_tag(tag, credentials).await?;
+        let answer = Answer { remote: Remote::Nothing, when: now, asked_with: CredentialsMark::of([credentials]) };
+        let mut known = self.lock();
+        known.retain(|reference, _| !tag.along.contains(reference));
+        known.insert(tag.reference.clone(), answer);
+        Ok(())
     }
 
     /// What the registry itself has against giving out a reference.

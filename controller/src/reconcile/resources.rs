@@ -120,6 +120,9 @@ pub trait Resources: Send + Sync {
     /// timestamp, as in a cluster.
     async fn app(&self, key: &AppKey) -> Result<Option<ContainerApp>, ResourceError>;
 
+    /// All other resources that are known. Of one that cannot be understood, what can be.
+    async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError>;
+
     /// The engine of this name; `None` when there is none.
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError>;
 

@@ -122,6 +122,12 @@ fn size_of(body: &[u8]) -> Option<u64> {
     layers.chain([manifest.config?.size]).try_fold(0_u64, |sum, size| sum.checked_add(size?))
 }
 
+/// Whether a body is the manifest with this digest, or speaks of it, as an index does.
+pub(super) fn is_or_names(body: &[u8], digest: &ManifestDigest) -> bool {
+    let name = digest.to_string();
+    ManifestDigest(Digest::of(body)) == *digest || body.windows(name.len()).any(|words| words == name.as_bytes())
+}
+
 /// Whether it is a manifest of Docker's first schema
 /// (<https://distribution.github.io/distribution/spec/deprecated-schema-v1/>).
 fn is_of_2015(body: &[u8]) -> bool {

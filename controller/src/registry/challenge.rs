@@ -57,14 +57,27 @@ fn parameter(challenge: &http_auth::ChallengeRef<'_>, name: &str) -> Option<Stri
     found.map(|(_, value)| value.to_unescaped())
 }
 
-/// The address of a token that allows to pull a repository and nothing else, whatever scope the registry asked for.
-pub(super) fn token_address(realm: &Url, service: Option<&str>, reference: &ImageReference) -> Url {
+/// What a token is to allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// To pull.
+    Pull,
+    /// To delete, and to look before.
+    Delete,
+}
+
+/// The address of a token that allows this in a repository and nothing else, whatever scope the registry asked for.
+pub(super) fn token_address(realm: &Url, service: Option<&str>, reference: &ImageReference, scope: Scope) -> Url {
     let mut url = realm.clone();
     let mut query = url.query_pairs_mut();
     if let Some(service) = service {
         query.append_pair("service", service);
     }
-    query.append_pair("scope", &format!("repository:{}:pull", reference.path()));
+    let actions = match scope {
+        Scope::Pull => "pull",
+        Scope::Delete => "pull,delete",
+    };
+    query.append_pair("scope", &format!("repository:{}:{actions}", reference.path()));
     drop(query);
     url
 }
@@ -104,12 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_asked_for_one_repository_to_pull() {
+    fn a_token_is_asked_for_one_repository_and_for_what_is_to_be_done_there() {
         let realm = "https://auth.example/token?account=a".parse().unwrap();
         let reference = "gcr.io/my-project/node-app".parse().unwrap();
-        assert_eq!(
-            token_address(&realm, Some("a service"), &reference).as_str(),
-            "https://auth.example/token?account=a&service=a+service&scope=repository%3Amy-project%2Fnode-app%3Apull"
-        );
+        for (scope, actions) in [(Scope::Pull, "pull"), (Scope::Delete, "pull%2Cdelete")] {
+            let expected = format!(
+                "https://auth.example/token?account=a&service=a+service\
+                 &scope=repository%3Amy-project%2Fnode-app%3A{actions}"
+            );
+            assert_eq!(token_address(&realm, Some("a service"), &reference, scope).as_str(), expected);
+        }
     }
 }

@@ -7,19 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use longshore_crds::RegistrySettings;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
-use secrecy::ExposeSecret as _;
-use serde::Deserialize;
+use reqwest::{Certificate, Method, StatusCode};
 
-use super::Registry;
-use super::answer::{self, MEDIA_TYPES};
-use super::challenge::{Challenge, token_address};
+use super::answer;
+use super::challenge::Challenge;
+use super::clients::{Clients, certificates_in};
+use super::conversation::{Conversation, foreign_realm};
 use super::endpoint::{Endpoint, Way, is_loopback};
-use crate::app::{
-    Credentials, ImageReference, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, RemoteImage,
-    is_google_registry,
-};
+use super::{Registry, deletion};
+use crate::app::{Credentials, ImageReference, Purpose, RegistryError, RegistryRequest, RemoteImage, TagDeletion};
 
 /// How long one look may take in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,15 +40,16 @@ const MOST_REMEMBERED: usize = 4096;
 /// - A token server on another host gets them only when it is known to be the registry's: `auth.docker.io` for
 ///   `docker.io`, `gitlab.com` for `registry.gitlab.com`. For any other the look-up is denied.
 /// - Google's registries are shown them at once, by HTTPS, which saves two requests of three.
-/// - A redirect to another host, port or scheme carries no authorisation, and one to plain HTTP is not followed.
+/// - A redirect to another host, port or scheme carries no authorisation, and one to plain HTTP is not followed. What
+///   deletes follows no redirect at all.
 ///
 /// # Caveats
 /// This is about what this client sends. When an engine pulls or pushes, it is the engine that speaks to the registry:
 /// see [`Registry::leak`].
 pub struct OciRegistry {
-    secure: Client,
+    secure: Clients,
     /// For registries on loopback, and those that are set to be spoken to by plain HTTP.
-    plain: Client,
+    plain: Clients,
     /// The authorities that every registry may have a certificate of, beside the system's.
     authorities: Vec<Certificate>,
     /// The registries that are reached in another way than usual, by their hosts.
@@ -67,14 +64,7 @@ pub struct OciRegistry {
 enum Unusual {
     Plain,
     /// With a client that trusts its authorities as well.
-    Private(Client),
-}
-
-/// A token server's answer. Servers send one name, or both with the same token.
-#[derive(Deserialize)]
-struct Token {
-    token: Option<String>,
-    access_token: Option<String>,
+    Private(Clients),
 }
 
 impl OciRegistry {
@@ -87,8 +77,8 @@ impl OciRegistry {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let certificates = file.map_or_else(|| Ok(Vec::new()), certificates_in)?;
         Ok(Self {
-            secure: secure_client(certificates.clone())?,
-            plain: client_builder().no_proxy().build().map_err(|error| no_tls(&error))?,
+            secure: Clients::secure(&certificates)?,
+            plain: Clients::plain()?,
             authorities: certificates,
             unusual: HashMap::new(),
             last_found: Mutex::default(),
@@ -96,7 +86,7 @@ impl OciRegistry {
     }
 
     /// The way to a registry, and the client that goes it.
-    fn way_to(&self, host: &str) -> (Way, &Client) {
+    fn way_to(&self, host: &str) -> (Way, &Clients) {
         match self.unusual.get(host) {
             Some(Unusual::Plain) => (Way::Plain, &self.plain),
             Some(Unusual::Private(client)) => (Way::Secure, client),
@@ -111,8 +101,8 @@ impl OciRegistry {
         };
         match Certificate::from_pem_bundle(pem.as_bytes()) {
             Ok(certificates) if !certificates.is_empty() => {
-                let trusted = self.authorities.iter().cloned().chain(certificates).collect();
-                secure_client(trusted).map(Unusual::Private)
+                let trusted: Vec<_> = self.authorities.iter().cloned().chain(certificates).collect();
+                Clients::secure(&trusted).map(Unusual::Private)
             }
             _ => Err(format!(
                 "spec.registries: the certificateAuthority of {} holds no certificate in PEM",
@@ -126,31 +116,19 @@ impl OciRegistry {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<RemoteImage, RegistryError> {
-        let request = RegistryRequest::new(reference, Purpose::LookUp, credentials);
-        let (way, client) = self.way_to(reference.host());
-        let endpoint = Endpoint::of(reference, way).map_err(|why| RegistryError::unavailable(why, request.clone()))?;
-        let mut conversation = Conversation {
-            client,
-            manifest: endpoint.manifest(reference),
-            endpoint,
-            reference,
-            request,
-            credentials: credentials.filter(|credentials| credentials.host == reference.host()),
-            authorization: None,
-        };
-        if way == Way::Secure && is_google_registry(reference.host()) {
-            conversation.authorization = conversation.basic();
-        }
+        let way = self.way_to(reference.host());
+        let mut conversation = Conversation::begin(way, reference, Purpose::LookUp, credentials)?;
+        let manifest = conversation.manifest();
         let name = reference.canonical();
         if let Some(last) = self.last(&name) {
-            let response = conversation.send(Method::HEAD).await?;
+            let response = conversation.send(Method::HEAD, &manifest).await?;
             let is_unchanged = response.status() == StatusCode::OK
                 && answer::digest_of(response.headers()).as_ref() == Some(&last.manifest);
             if is_unchanged {
                 return Ok(last);
             }
         }
-        let response = conversation.send(Method::GET).await?;
+        let response = conversation.send(Method::GET, &manifest).await?;
         if response.status() != StatusCode::OK {
             return Err(answer::refusal(response, &conversation.request).await);
         }
@@ -165,12 +143,8 @@ impl OciRegistry {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<RemoteImage, RegistryError> {
-        let looking = tokio::time::timeout(TIMEOUT, self.look(reference, credentials));
-        looking.await.unwrap_or_else(|_| {
-            let (host, limit) = (reference.host(), TIMEOUT.as_secs());
-            let message = format!("the registry {host} did not answer within {limit} seconds");
-            Err(RegistryError::unavailable(message, RegistryRequest::new(reference, Purpose::LookUp, credentials)))
-        })
+        let request = || RegistryRequest::new(reference, Purpose::LookUp, credentials);
+        in_time(reference.host(), self.look(reference, credentials), request).await
     }
 
     fn last(&self, name: &str) -> Option<RemoteImage> {
@@ -209,11 +183,19 @@ impl Registry for OciRegistry {
         self.look_in_time(reference, credentials).await.err()
     }
 
+    async fn delete_tag(&self, tag: &TagDeletion, credentials: Option<&Credentials>) -> Result<(), RegistryError> {
+        let reference = &tag.reference;
+        let way = self.way_to(reference.host());
+        let conversation = Conversation::begin(way, reference, Purpose::Delete, credentials)?;
+        let request = || RegistryRequest::new(reference, Purpose::Delete, credentials);
+        in_time(reference.host(), deletion::delete(conversation, tag), request).await
+    }
+
     /// A registry that does not answer here, or not at once, may answer the engine, and is not spoken against.
     async fn leak(&self, reference: &ImageReference, credentials: &Credentials) -> Option<RegistryError> {
-        let (way, client) = self.way_to(reference.host());
+        let (way, clients) = self.way_to(reference.host());
         let endpoint = Endpoint::of(reference, way).ok()?;
-        let response = client.get(endpoint.ping()).timeout(PING_TIMEOUT).send().await.ok()?;
+        let response = clients.asking.get(endpoint.ping()).timeout(PING_TIMEOUT).send().await.ok()?;
         match Challenge::of(response.headers())? {
             Challenge::Bearer { realm, .. } if !endpoint.trusts(&realm) => {
                 let request = RegistryRequest::new(reference, Purpose::LookUp, Some(credentials));
@@ -238,123 +220,14 @@ impl Registry for OciRegistry {
     }
 }
 
-fn client_builder() -> ClientBuilder {
-    Client::builder().user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION"))).connect_timeout(TIMEOUT)
-}
-
-/// A client that speaks HTTPS only and trusts these authorities beside the system's.
-fn secure_client(authorities: Vec<Certificate>) -> Result<Client, String> {
-    let client = client_builder().https_only(true).tls_certs_merge(authorities);
-    client.build().map_err(|error| no_tls(&error))
-}
-
-fn no_tls(error: &reqwest::Error) -> String {
-    let cause = answer::innermost(error);
-    format!("registries cannot be asked by HTTPS: {cause}; are the system's certificates installed?")
-}
-
-fn certificates_in(file: &Path) -> Result<Vec<Certificate>, String> {
-    let path = file.display();
-    let pem = std::fs::read(file).map_err(|error| format!("{path} cannot be read: {error}"))?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(format!("{path} holds no certificate in PEM")),
-    }
-}
-
-/// What is said to one registry about one reference.
-struct Conversation<'a> {
-    client: &'a Client,
-    endpoint: Endpoint,
-    manifest: Url,
-    reference: &'a ImageReference,
-    request: RegistryRequest,
-    credentials: Option<&'a Credentials>,
-    /// What the registry asked for, once it has.
-    authorization: Option<HeaderValue>,
-}
-
-impl Conversation<'_> {
-    /// Asks for the manifest, and again with an authorisation when the registry's own host wants one.
-    async fn send(&mut self, method: Method) -> Result<Response, RegistryError> {
-        let response = self.send_once(method.clone()).await?;
-        let wants_authorization =
-            response.status() == StatusCode::UNAUTHORIZED && self.endpoint.is_same_origin(response.url());
-        if self.authorization.is_some() || !wants_authorization {
-            return Ok(response);
-        }
-        match Challenge::of(response.headers()) {
-            Some(Challenge::Bearer { realm, service }) => {
-                self.authorization = Some(self.token(&realm, service.as_deref()).await?);
-            }
-            Some(Challenge::Basic) if self.credentials.is_some() => self.authorization = self.basic(),
-            _ => return Ok(response),
-        }
-        self.send_once(method).await
-    }
-
-    async fn send_once(&self, method: Method) -> Result<Response, RegistryError> {
-        let mut request = self.client.request(method, self.manifest.clone()).header(ACCEPT, MEDIA_TYPES);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
-        }
-        self.answer_to(request).await
-    }
-
-    async fn answer_to(&self, request: RequestBuilder) -> Result<Response, RegistryError> {
-        request.send().await.map_err(|error| {
-            let message = answer::no_answer(self.reference.host(), &error);
-            let read = RegistryError::read(&message, None, &*message, self.request.clone());
-            read.unwrap_or_else(|| self.unavailable(message))
-        })
-    }
-
-    fn unavailable(&self, message: String) -> RegistryError {
-        RegistryError::unavailable(message, self.request.clone())
-    }
-
-    /// A token for the repository, for the user whose credentials there are, else for anyone.
-    async fn token(&self, realm: &Url, service: Option<&str>) -> Result<HeaderValue, RegistryError> {
-        let host = self.reference.host();
-        let mut request = self.client.get(token_address(realm, service, self.reference));
-        if let Some(credentials) = self.credentials {
-            if !self.endpoint.trusts(realm) {
-                return Err(foreign_realm(realm, self.reference, self.request.clone()));
-            }
-            request = request.basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
-        }
-        let mut response = self.answer_to(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(answer::refusal(response, &self.request).await);
-        }
-        let body = answer::body_of(&mut response, host).await.map_err(|why| self.unavailable(why))?;
-        bearer_in(&body).ok_or_else(|| self.unavailable(format!("the token server of {host} answered without a token")))
-    }
-
-    fn basic(&self) -> Option<HeaderValue> {
-        let credentials = self.credentials?;
-        let request = self
-            .client
-            .get(self.manifest.clone())
-            .basic_auth(&credentials.username, Some(credentials.password.expose_secret()));
-        request.build().ok()?.headers().get(AUTHORIZATION).cloned()
-    }
-}
-
-/// The credentials are for the registry's host, and it wants them sent elsewhere.
-fn foreign_realm(realm: &Url, reference: &ImageReference, request: RegistryRequest) -> RegistryError {
-    let message = format!(
-        "{} wants the credentials for {reference} to be sent to {}, which is another host; they are not sent there",
-        reference.host(),
-        realm.host_str().unwrap_or("an address without a host"),
-    );
-    RegistryError::new(RegistryErrorKind::AuthenticationRequired, message, request)
-}
-
-fn bearer_in(body: &[u8]) -> Option<HeaderValue> {
-    let answer: Token = serde_json::from_slice(body).ok()?;
-    let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty())?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+/// What comes of something that has to end in time.
+async fn in_time<T>(
+    host: &str,
+    work: impl Future<Output = Result<T, RegistryError>>,
+    request: impl FnOnce() -> RegistryRequest,
+) -> Result<T, RegistryError> {
+    tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| {
+        let message = format!("the registry {host} did not answer within {} seconds", TIMEOUT.as_secs());
+        Err(RegistryError::unavailable(message, request()))
+    })
 }

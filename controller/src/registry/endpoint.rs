@@ -51,6 +51,14 @@ impl Endpoint {
         Ok(Self { base, token_server: known.map(|known| known.token_server), is_plain })
     }
 
+    /// The address of the list of a repository's tags, of this many at most.
+    pub(super) fn tags(&self, reference: &ImageReference, most: usize) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("/v2/{}/tags/list", reference.path()));
+        url.set_query(Some(&format!("n={most}")));
+        url
+    }
+
     /// The address of a tag's manifest. A path and a tag are made of characters that need no escape.
     pub(super) fn manifest(&self, reference: &ImageReference) -> Url {
         let mut url = self.base.clone();

@@ -4,7 +4,10 @@ mod ambient;
 mod answer;
 mod challenge;
 mod client;
+mod clients;
+mod conversation;
 mod credentials;
+mod deletion;
 mod endpoint;
 mod google_identity;
 #[cfg(any(test, feature = "testing"))]
@@ -19,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use longshore_crds::RegistrySettings;
 
-use crate::app::{Credentials, ImageReference, RegistryError, RemoteImage};
+use crate::app::{Credentials, ImageReference, RegistryError, RemoteImage, TagDeletion};
 
 #[cfg(test)]
 pub use ambient::NoAmbientCredentials;
@@ -51,6 +54,13 @@ pub trait Registry: Send + Sync {
     /// What the registry has against giving out a reference, asked once more because somebody was refused in words that
     /// do not tell enough; `None` when it gives it out.
     async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError>;
+
+    /// Takes a tag away, and no other one but those that may go along with it. One that is gone is well.
+    ///
+    /// # Assumptions
+    /// Whoever asks has just seen that the tag holds the digest. Registries know no deletion on a condition, so one that
+    /// somebody moves in that moment goes as well.
+    async fn delete_tag(&self, tag: &TagDeletion, credentials: Option<&Credentials>) -> Result<(), RegistryError>;
 
     /// Why an engine must not be given these credentials for the registry: it wants them sent to another host, and
     /// engines send them wherever it says. `None` where nothing is known against it.

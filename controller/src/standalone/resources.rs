@@ -227,6 +227,15 @@ impl Resources for FileResources {
         Ok(self.current(key))
     }
 
+    /// Those of this project's files, and those that any project remembers.
+    async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError> {
+        let in_files = self.manifests.apps.values().map(|loaded| loaded.app.clone());
+        let this = key_of(app);
+        let remembered = self.state.apps_of_every_project().map_err(|error| unavailable(&error))?;
+        let others = in_files.filter(|other| key_of(other) != this);
+        Ok(others.chain(remembered.into_iter().filter(|other| other.uid() != app.uid())).collect())
+    }
+
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
         Ok(self.engine_named(name))
     }
@@ -340,18 +349,22 @@ fn tombstone(key: &AppKey) -> ContainerApp {
     app
 }
 
-/// What has to be remembered of an app whose images stay: which they are, and nothing of its containers. `None` when
-/// there are none.
+/// What has to be remembered of an app whose images stay: which they are, which ones it has pushed, and nothing of its
+/// containers. `None` when there are none.
 fn claims(entry: &Entry) -> Option<ContainerApp> {
-    let local_references = entry.app.status.clone()?.local_references;
+    let ContainerAppStatus { local_references, remote_references, .. } = entry.app.status.clone()?;
     if local_references.is_empty() {
         return None;
     }
     let mut app = entry.app.clone();
     app.metadata.deletion_timestamp = None;
     app.metadata.finalizers = None;
-    app.status =
-        Some(ContainerAppStatus { observed_generation: -1, local_references, ..ContainerAppStatus::default() });
+    app.status = Some(ContainerAppStatus {
+        observed_generation: -1,
+        local_references,
+        remote_references,
+        ..ContainerAppStatus::default()
+    });
     Some(app)
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use longshore_crds::RemoteReference;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -123,6 +125,8 @@ async fn when_images_stay_it_stays_remembered_which_they_are_and_nothing_else() 
     let (resources, app) = taken(base.path(), "0.1");
     let mut told = status(1);
     told.local_references = vec!["a:0.1".to_owned()];
+    let pushed = RemoteReference { reference: "gcr.io/p/a:0.1".to_owned(), digest: None, superseded_at: None };
+    told.remote_references = vec![pushed.clone()];
     told.rolled_back = Some("something".to_owned());
     resources.write_status(&app, &told).await.unwrap();
     drop(resources);
@@ -134,7 +138,7 @@ async fn when_images_stay_it_stays_remembered_which_they_are_and_nothing_else() 
 
     let (_resources, again) = taken(base.path(), "0.1");
     let status = again.status.unwrap();
-    assert_eq!(status.local_references, ["a:0.1"]);
+    assert_eq!((status.local_references, status.remote_references), (vec!["a:0.1".to_owned()], vec![pushed]));
     assert_eq!(status.rolled_back, None);
     assert_eq!(again.metadata.deletion_timestamp, None);
 }
@@ -272,4 +276,25 @@ async fn looking_at_an_app_reads_its_records() {
     looking.look_at(&[key()], NOW).unwrap();
     let seen = looking.current(&key()).unwrap();
     assert_eq!(looking.revisions(&seen).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn other_apps_are_those_of_the_files_and_those_that_any_project_looks_after() {
+    let base = tempfile::tempdir().unwrap();
+    let (resources, app) = taken(base.path(), "0.1");
+    let beside = async |app: &ContainerApp| {
+        let others = resources.others(app).await.unwrap();
+        others.iter().map(ResourceExt::name_any).collect::<Vec<String>>()
+    };
+    let named = |name: &str| AppKey { namespace: "default".to_owned(), name: name.to_owned() };
+    assert_eq!(beside(&app).await, [""; 0], "it is no other");
+    assert_eq!(beside(&tombstone(&named("other"))).await, ["web"]);
+    let blog = StateFolder::of_project("blog", Some(&base.path().join("state"))).unwrap();
+    let mut remembered = tombstone(&named("blog"));
+    blog.write(&named("blog"), &remembered).unwrap();
+    assert_eq!(beside(&app).await, [""; 0], "only its images are left");
+    remembered.metadata.uid = Some("uid of the blog".to_owned());
+    remembered.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    blog.write(&named("blog"), &remembered).unwrap();
+    assert_eq!(beside(&app).await, ["blog"]);
 }

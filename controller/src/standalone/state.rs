@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use kube::ResourceExt;
 use longshore_crds::ContainerApp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,6 +88,18 @@ impl StateFolder {
             if path.extension().is_some_and(|extension| extension == "json") {
                 apps.extend(read(&path)?);
             }
+        }
+        Ok(apps)
+    }
+
+    /// The apps of every project beside this one, and of its own. Those of which only images are left are none.
+    pub fn apps_of_every_project(&self) -> Result<Vec<ContainerApp>, StateError> {
+        let Some(base) = self.folder.parent() else {
+            return self.read_all();
+        };
+        let mut apps = Vec::new();
+        for (_, project) in Self::of_every_project(Some(base))? {
+            apps.extend(project.read_all()?.into_iter().filter(|app| !app.finalizers().is_empty()));
         }
         Ok(apps)
     }

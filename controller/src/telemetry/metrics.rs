@@ -179,6 +179,7 @@ fn label_of(action: &Action) -> &'static str {
         Action::RenameContainer { .. } => "rename_container",
         Action::RemoveContainer { .. } => "remove_container",
         Action::RemoveImage { .. } => "remove_image",
+        Action::DeleteTag { .. } => "delete_tag",
         Action::RecordRevision { .. } => "record_revision",
         Action::RemoveRevision { .. } => "remove_revision",
     }

@@ -6,7 +6,7 @@ mod engines;
 mod resources;
 
 pub use crate::engine::memory::{Gate, MemoryEngine, Operation, TestClock};
-pub use crate::registry::memory::{ManifestFormat, MemoryImage, MemoryLayer, MemoryRegistry};
+pub use crate::registry::memory::{Deletes, ManifestFormat, MemoryImage, MemoryLayer, MemoryRegistry};
 pub use engines::MemoryEngines;
 pub use resources::{MemoryResources, ResourceOperation};
 

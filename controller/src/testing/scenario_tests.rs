@@ -3,6 +3,7 @@
 mod pulls;
 mod pushes;
 mod registries;
+mod remote_retention;
 mod revisions;
 
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl World {
         let parts = ReconcilerParts {
             resources: plan.resources(Arc::new(self.resources.clone())),
             engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine]))),
-            registry: Arc::new(self.registry.clone()),
+            registry: plan.registry(Arc::new(self.registry.clone())),
             ambient: Arc::new(NoAmbientCredentials),
             contexts: ContextReader::default(),
             sources: SourceOptions { folder: "/nowhere".into(), authorities: None },

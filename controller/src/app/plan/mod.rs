@@ -14,6 +14,7 @@ mod image;
 mod port;
 mod pull;
 mod push;
+mod remote_retention;
 mod removal;
 mod replacement;
 mod retention;
@@ -29,13 +30,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory, Reason,
-    RegistryError, RemoteImage, Revision, RevisionRecord, Step,
+    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory,
+    PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses,
 };
 
 pub use container::RunState;
 pub use pull::candidates;
 pub use push::PushState;
+pub use remote_retention::superseded;
 pub use removal::{Removal, plan_removal};
 pub use turn::Turn;
 
@@ -48,8 +50,10 @@ pub struct Observed {
     pub containers: Vec<Container>,
     /// Every image on the engine.
     pub images: Vec<Image>,
-    /// What the destinations hold.
+    /// What the destinations hold, and superseded tags that may have to go.
     pub remotes: BTreeMap<ImageReference, Remote>,
+    /// What other resources name in registries; `None` while that is not known.
+    pub uses: Option<Uses>,
     /// What registries hold of the base images of a build.
     pub base_images: BTreeMap<ImageReference, Remote>,
     /// What the registry holds under the tag that is followed, where one is.
@@ -105,6 +109,8 @@ pub struct Plan {
     pub run: RunState,
     /// The references on the engine that are this resource's, or will be with the next step.
     pub claims: BTreeSet<ImageReference>,
+    /// The tags in registries that were pushed or are about to be, where superseded ones are deleted.
+    pub pushed_tags: Vec<PushedTag>,
     /// The number of the revision that serves, when its record is there.
     pub current_revision: Option<i64>,
     /// The revision that failed and must not be tried again.
@@ -126,7 +132,7 @@ impl Plan {
         self.blocks.iter().any(|block| block.reason == Reason::ReadingSource)
     }
 
-    /// The steps towards what is asked, those left out that only keep the records.
+    /// The steps towards what is asked, those left out for which nothing of it waits.
     pub fn work(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| !step.action.is_bookkeeping())
     }
@@ -151,6 +157,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         container: container.container.cloned(),
         current_revision: revisions::current(desired, observed, image.finished(), container.container),
         run: container.state,
+        pushed_tags: remote_retention::record(desired, observed, &push, now),
         pushes: push.states,
         rolled_back: container.rolled_back,
         look_again: container.look_again.into_iter().chain(records.look_again).min(),
@@ -161,6 +168,11 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     plan.blocks.extend([image.blocks, container.blocks, push.blocks].into_iter().flatten());
     if plan.steps.is_empty() && plan.is_fulfilled(desired) {
         plan.steps = retention::plan(desired, observed);
+    }
+    if plan.steps.is_empty() && plan.is_fulfilled(desired) {
+        let retention = remote_retention::plan(desired, observed, &plan.pushed_tags, now);
+        plan.look_again = plan.look_again.into_iter().chain(retention.look_again).min();
+        plan.steps = retention.steps;
     }
     plan
 }

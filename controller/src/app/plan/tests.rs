@@ -5,6 +5,7 @@ mod inputs;
 mod names;
 mod pulls;
 mod pushes;
+mod remote_retention;
 mod revisions;
 
 use std::time::Duration;

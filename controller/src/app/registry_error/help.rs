@@ -42,13 +42,19 @@ pub(super) fn of(error: &RegistryError) -> String {
         RegistryErrorKind::DigestMismatch => "find out who else pushes to that tag, or what between here and the \
             registry changes what is sent"
             .to_owned(),
+        RegistryErrorKind::DeletionUnsupported => {
+            "let the registry delete, as storage.delete.enabled does it in that of \
+            Docker, or leave keep out of the push; it is tried again after a day"
+                .to_owned()
+        }
+        RegistryErrorKind::TagShared => "it is left there and not looked at again".to_owned(),
     }
 }
 
 /// Where credentials for it are named.
 fn field(request: &RegistryRequest) -> &'static str {
     match request.purpose {
-        Purpose::Push => "the secretRef beside spec.push[].to",
+        Purpose::Push | Purpose::Delete => "the secretRef beside spec.push[].to",
         Purpose::Pull | Purpose::Build => "spec.image.pullSecrets",
         Purpose::LookUp => "secretRef or pullSecrets",
     }
@@ -71,6 +77,7 @@ fn of_authentication(request: &RegistryRequest) -> String {
 fn role(request: &RegistryRequest) -> &'static str {
     match request.purpose {
         Purpose::Push => "roles/artifactregistry.writer",
+        Purpose::Delete => "roles/artifactregistry.repoAdmin",
         Purpose::Pull | Purpose::Build | Purpose::LookUp => "roles/artifactregistry.reader",
     }
 }
@@ -89,7 +96,11 @@ fn of_permission(request: &RegistryRequest) -> String {
     if request.host().is_some_and(is_google_registry) {
         return format!("whoever these credentials are of needs {role}");
     }
-    let may = if request.purpose == Purpose::Push { "push to" } else { "pull from" };
+    let may = match request.purpose {
+        Purpose::Push => "push to",
+        Purpose::Delete => "delete tags in",
+        Purpose::Pull | Purpose::Build | Purpose::LookUp => "pull from",
+    };
     format!("let whoever these credentials are of {may} that repository, and see that it exists")
 }
 
@@ -140,7 +151,7 @@ fn of_manifest(request: &RegistryRequest) -> String {
     let correct = match request.purpose {
         Purpose::Pull => "correct spec.image.name and tags",
         Purpose::Build => "correct the Dockerfile",
-        Purpose::Push | Purpose::LookUp => "correct the name and the tag",
+        Purpose::Push | Purpose::LookUp | Purpose::Delete => "correct the name and the tag",
     };
     format!("{correct}, or push that image")
 }
@@ -159,7 +170,7 @@ fn of_limit(error: &RegistryError) -> String {
 fn of_certificate(request: &RegistryRequest) -> String {
     let host = request.host().unwrap_or("HOST");
     match request.purpose {
-        Purpose::LookUp => format!(
+        Purpose::LookUp | Purpose::Delete => format!(
             "put the certificate of its authority into spec.registries of the ContainerEngine, beside the host {host}, or \
              into the file that --registry-ca names"
         ),

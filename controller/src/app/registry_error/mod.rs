@@ -15,6 +15,9 @@ use super::{Credentials, ImageReference, Reason, Retry};
 
 pub use retry_after::retry_after;
 
+/// How rarely is tried what a registry's administrators have to allow first, and nobody waits for.
+const A_DAY: Duration = Duration::from_hours(24);
+
 /// Why a registry did not give or take an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryError {
@@ -53,6 +56,10 @@ pub enum RegistryErrorKind {
     CertificateUnknown,
     /// What it holds, gives or has taken does not have the digest that it should.
     DigestMismatch,
+    /// It deletes nothing, or not in a way that takes nothing else along.
+    DeletionUnsupported,
+    /// It cannot delete the tag without another one that is to stay.
+    TagShared,
 }
 
 /// What is asked of a registry.
@@ -77,6 +84,8 @@ pub enum Purpose {
     Build,
     /// What it holds; asked by Longshore itself.
     LookUp,
+    /// To take a tag away; asked by Longshore itself.
+    Delete,
 }
 
 /// What a registry was shown of who asks.
@@ -127,6 +136,8 @@ impl RegistryErrorKind {
             Self::Unavailable => Reason::RegistryUnavailable,
             Self::CertificateUnknown => Reason::CertificateUnknown,
             Self::DigestMismatch => Reason::DigestMismatch,
+            Self::DeletionUnsupported => Reason::DeletionUnsupported,
+            Self::TagShared => Reason::TagShared,
         }
     }
 
@@ -160,6 +171,8 @@ impl RegistryError {
             | RegistryErrorKind::ManifestUnknown
             | RegistryErrorKind::CertificateUnknown => Retry::Rarely,
             RegistryErrorKind::TokenExpired | RegistryErrorKind::DigestMismatch => growing(seconds(1), seconds(300)),
+            RegistryErrorKind::DeletionUnsupported => growing(A_DAY, A_DAY),
+            RegistryErrorKind::TagShared => Retry::Never,
             RegistryErrorKind::RateLimited => growing(seconds(10), seconds(300)),
             RegistryErrorKind::Unavailable => growing(seconds(1), seconds(60)),
         }

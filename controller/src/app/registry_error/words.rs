@@ -106,6 +106,10 @@ impl RegistryError {
 
 fn reading(words: &str, status: Option<u16>, request: &RegistryRequest) -> Option<Reading> {
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+    let refuses_to_delete = || matches!(status, Some(400 | 405 | 409)) || words.contains("unsupported");
+    if request.purpose == Purpose::Delete && refuses_to_delete() {
+        return Some((RegistryErrorKind::DeletionUnsupported, true));
+    }
     trouble(words, status, request).or_else(|| refusal(words, status, request)).or_else(|| {
         let is_push = request.purpose == Purpose::Push;
         match status {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
 
-use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, Step};
+use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, PushedTag, Step};
 
 /// What a pass over a resource has found out.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,7 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
         status.container = facts::container(desired, plan, telling, old);
         status.current_revision = plan.current_revision.or(old.current_revision);
         status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());
+        status.remote_references = plan.pushed_tags.iter().map(PushedTag::to_status).collect();
         status.local_references = plan.claims.iter().map(ToString::to_string).collect();
     }
     status.conditions = conditions::conditions(old, telling, &verdict, outlook, now);

@@ -127,6 +127,7 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::TagImage { .. }
         | Action::RemoveContainer { .. }
         | Action::RemoveImage { .. }
+        | Action::DeleteTag { .. }
         | Action::RecordRevision { .. }
         | Action::RemoveRevision { .. } => Reason::Progressing,
     }

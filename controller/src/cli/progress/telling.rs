@@ -100,6 +100,7 @@ pub fn word(action: &Action) -> &'static str {
         Action::StopContainer { .. } => "stop",
         Action::RenameContainer { .. } => "rename",
         Action::RemoveContainer { .. } | Action::RemoveImage { .. } | Action::RemoveRevision { .. } => "remove",
+        Action::DeleteTag { .. } => "delete",
         Action::RecordRevision { .. } => "record",
     }
 }
@@ -114,7 +115,7 @@ pub fn subject(action: &Action) -> String {
 fn is_noise(action: &Action) -> bool {
     match action {
         Action::TagImage { reference, .. } | Action::RemoveImage { reference } => Owner::is_private(reference),
-        action => action.is_bookkeeping(),
+        action => action.keeps_records(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{MemoryImage, MemoryLayer, Refusal, belong_to};
-use crate::app::{Credentials, Digest, ImageReference, RemoteImage};
+use crate::app::{Credentials, Digest, ImageReference, RegistryErrorKind, RemoteImage, TagDeletion};
 
 /// The host of private tags: no such host exists.
 const NOWHERE: &str = "longshore.local";
@@ -36,6 +36,18 @@ pub(crate) enum LayerFate {
     Sent(MemoryLayer),
 }
 
+/// How a host deletes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deletes {
+    /// A tag, and nothing else.
+    #[default]
+    Tags,
+    /// A manifest, with every tag that points at it, as distribution 2 does.
+    Manifests,
+    /// Nothing.
+    Nothing,
+}
+
 /// One host.
 pub(super) struct Host {
     name: String,
@@ -50,6 +62,9 @@ pub(super) struct Host {
     pub(super) refusal: Option<(String, Option<Duration>)>,
     /// Whether it takes what it gives to nobody.
     pub(super) only_takes: bool,
+    pub(super) deletes: Deletes,
+    /// What it says to the next who want something deleted.
+    pub(super) failing_deletions: Vec<String>,
     pub(super) requests: usize,
     pub(super) layers_sent: usize,
     pub(super) misdirected: usize,
@@ -66,6 +81,8 @@ impl Host {
             is_away: name == NOWHERE,
             refusal: None,
             only_takes: false,
+            deletes: Deletes::default(),
+            failing_deletions: Vec::new(),
             requests: 0,
             layers_sent: 0,
             misdirected: 0,
@@ -117,6 +134,32 @@ impl Host {
 
     pub(super) fn remove(&mut self, reference: &ImageReference) {
         self.tags.remove(reference);
+    }
+
+    pub(super) fn tags(&self) -> Vec<ImageReference> {
+        self.tags.keys().cloned().collect()
+    }
+
+    /// Takes a tag away, and those that may go along with it where only manifests are deleted.
+    pub(super) fn delete(&mut self, tag: &TagDeletion) -> Result<(), RegistryErrorKind> {
+        let repository = tag.reference.repository();
+        let holders = self.tags.iter().filter(|(reference, published)| {
+            reference.repository() == repository && published.remote.manifest == tag.digest
+        });
+        let holders: Vec<ImageReference> = holders.map(|(reference, _)| reference.clone()).collect();
+        match self.deletes {
+            Deletes::Nothing => Err(RegistryErrorKind::DeletionUnsupported),
+            Deletes::Tags => {
+                self.tags.remove(&tag.reference);
+                Ok(())
+            }
+            Deletes::Manifests if holders.iter().all(|held| held.tag().is_some_and(|name| tag.takes_along(name))) => {
+                self.manifests.remove(&repository.pinned(&tag.digest));
+                self.tags.retain(|reference, _| !holders.contains(reference));
+                Ok(())
+            }
+            Deletes::Manifests => Err(RegistryErrorKind::TagShared),
+        }
     }
 
     pub(super) fn publish(&mut self, reference: &ImageReference, published: Published) -> Vec<LayerFate> {

@@ -17,9 +17,10 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
 use super::Registry;
-use crate::app::{Credentials, ImageReference, Purpose, RegistryError, RemoteImage};
+use crate::app::{Credentials, ImageReference, Purpose, RegistryError, RegistryRequest, RemoteImage, TagDeletion};
 
 pub(crate) use error::Refusal;
+pub use host::Deletes;
 pub(crate) use host::{LayerFate, Published};
 pub use image::{ManifestFormat, MemoryImage, MemoryLayer};
 
@@ -92,6 +93,30 @@ impl MemoryRegistry {
     /// Lets a host take whatever is pushed, and show it to nobody; or to everyone again.
     pub fn set_only_takes(&self, host: &str, only_takes: bool) {
         self.with_host(host, |host| host.only_takes = only_takes);
+    }
+
+    /// Lets a tag point at what another one points at, as if someone had moved it.
+    pub fn copy(&self, from: &ImageReference, to: &ImageReference) {
+        self.with_host(from.host(), |host| {
+            if let Some(published) = host.published(from).cloned() {
+                host.put(to, published);
+            }
+        });
+    }
+
+    /// Lets a host say this to the next so many who want something deleted.
+    pub fn fail_deletions(&self, host: &str, times: usize, words: &str) {
+        self.with_host(host, |host| host.failing_deletions = vec![words.to_owned(); times]);
+    }
+
+    /// How a host deletes tags.
+    pub fn set_deletes(&self, host: &str, deletes: Deletes) {
+        self.with_host(host, |host| host.deletes = deletes);
+    }
+
+    /// The tags of a repository's host that hold something, as references, without a request.
+    pub fn tags(&self, host: &str) -> Vec<ImageReference> {
+        self.with_host(host, |host| host.tags())
     }
 
     /// What a tag holds, without a request.
@@ -170,6 +195,20 @@ impl Registry for MemoryRegistry {
             Err(Refusal::Missing) => Ok(None),
             Err(refusal) => Err(refusal.into_error(reference, Purpose::LookUp, credentials)),
         }
+    }
+
+    async fn delete_tag(&self, tag: &TagDeletion, credentials: Option<&Credentials>) -> Result<(), RegistryError> {
+        let reference = &tag.reference;
+        self.with_host(reference.host(), |host| {
+            host.admit(credentials).map_err(|refusal| refusal.into_error(reference, Purpose::Delete, credentials))?;
+            if let Some(words) = host.failing_deletions.pop() {
+                return Err(Refusal::Said(words, None).into_error(reference, Purpose::Delete, credentials));
+            }
+            host.delete(tag).map_err(|kind| {
+                let request = RegistryRequest::new(reference, Purpose::Delete, credentials);
+                RegistryError::new(kind, format!("{reference} was not deleted"), request)
+            })
+        })
     }
 
     async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError> {

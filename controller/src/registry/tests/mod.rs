@@ -1,5 +1,6 @@
 //! The client against small servers on loopback that answer as registries do, or as nobody should.
 
+mod deletion;
 mod server;
 mod settings;
 

@@ -6,9 +6,11 @@ use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
 
 use super::engine::{CrashingEngine, CrashingEngines};
+use super::registry::CrashingRegistry;
 use super::resources::CrashingResources;
 use crate::engine::{Engine, Engines};
 use crate::reconcile::Resources;
+use crate::registry::Registry;
 
 /// On which side of an effect a process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,11 @@ impl CrashPlan {
     /// Engines as this process sees them.
     pub fn engines(&self, engines: Arc<dyn Engines>) -> Arc<dyn Engines> {
         Arc::new(CrashingEngines { plan: self.clone(), engines })
+    }
+
+    /// Registries as this process sees them.
+    pub fn registry(&self, registry: Arc<dyn Registry>) -> Arc<dyn Registry> {
+        Arc::new(CrashingRegistry { plan: self.clone(), registry })
     }
 
     /// Resources as this process sees them.

@@ -21,6 +21,10 @@ impl Resources for CrashingResources {
         self.plan.read(self.resources.app(key)).await
     }
 
+    async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError> {
+        self.plan.read(self.resources.others(app)).await
+    }
+
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
         self.plan.read(self.resources.engine(name)).await
     }

@@ -18,6 +18,12 @@ impl Resources for MemoryResources {
         state.read(key)
     }
 
+    async fn others(&self, app: &ContainerApp) -> Result<Vec<ContainerApp>, ResourceError> {
+        let mut state = self.state();
+        state.failure(ResourceOperation::Others)?;
+        Ok(state.others(&key_of(app)))
+    }
+
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
         let mut state = self.state();
         state.failure(ResourceOperation::Engine)?;

@@ -34,6 +34,8 @@ pub struct MemoryResources {
 pub enum ResourceOperation {
     /// [`Resources::app`](crate::reconcile::Resources::app).
     App,
+    /// [`Resources::others`](crate::reconcile::Resources::others).
+    Others,
     /// [`Resources::engine`](crate::reconcile::Resources::engine).
     Engine,
     /// [`Resources::secret`](crate::reconcile::Resources::secret).

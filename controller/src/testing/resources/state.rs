@@ -150,6 +150,10 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn others(&self, key: &AppKey) -> Vec<ContainerApp> {
+        self.apps.iter().filter(|(other, _)| *other != key).map(|(_, app)| app.clone()).collect()
+    }
+
     pub(super) fn revisions(&self, key: &AppKey) -> Vec<ContainerAppRevision> {
         let all = self.revisions.iter();
         let of_the_app = all.filter(|((namespace, _), each)| *namespace == key.namespace && each.spec.app == key.name);
