@@ -4,6 +4,9 @@
 //! mistake, nor places in a file; what structural schemas use of JSON Schema is the small part below
 //! (<https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/>).
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use regex::Regex;
 use serde_json::{Map, Value};
 use serde_saphyr::Location;
@@ -243,9 +246,14 @@ fn wanted(schema: &Value) -> &'static str {
     }
 }
 
+/// To compile a pattern takes far longer than to match it, and many resources have the same fields.
+static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+
 fn matches(pattern: &str, text: &str) -> bool {
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     // The schemas are ours, and a test compiles every pattern in them.
-    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+    let regex = compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
+    regex.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 fn first_sentence(text: &str) -> String {
