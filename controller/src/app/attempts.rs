@@ -1,6 +1,6 @@
 //! What was tried for a resource and failed, and when it is tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +17,8 @@ const NOTHING_CHANGES: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attempts {
     failures: BTreeMap<AttemptKey, Failure>,
+    /// What was begun anew with a new token since it last succeeded.
+    with_new_tokens: BTreeSet<AttemptKey>,
     /// The credentials with which registries were asked.
     credentials: Option<CredentialsMark>,
 }
@@ -130,7 +132,15 @@ impl Attempts {
 
     /// Forgets the failures of something that has succeeded.
     pub fn succeeded(&mut self, action: &Action) {
-        self.failures.remove(&AttemptKey::of(action));
+        let key = AttemptKey::of(action);
+        self.failures.remove(&key);
+        self.with_new_tokens.remove(&key);
+    }
+
+    /// Notes that something is begun anew because a registry called its token expired. Whether it is so for the first
+    /// time since it last succeeded.
+    pub fn begin_with_a_new_token(&mut self, action: &Action) -> bool {
+        self.with_new_tokens.insert(AttemptKey::of(action))
     }
 
     /// Notes with which credentials registries are asked. Whatever waited for a person is tried again with other ones.

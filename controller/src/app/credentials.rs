@@ -26,6 +26,16 @@ impl Credentials {
     pub fn are_a_token(&self) -> bool {
         USERS_OF_TOKENS.contains(&self.username.as_str())
     }
+
+    /// Whether these are the very same.
+    pub fn are(&self, other: &Self) -> bool {
+        self.host == other.host && self.show_the_same_as(other)
+    }
+
+    /// Whether a registry would be shown the same, be it another one.
+    pub fn show_the_same_as(&self, other: &Self) -> bool {
+        self.username == other.username && self.password.expose_secret() == other.password.expose_secret()
+    }
 }
 
 /// What tells credentials from other ones, without being any. It is kept in memory only, and shows nothing.

@@ -2,7 +2,7 @@
 //! than at every look.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,18 +10,26 @@ use jiff::Timestamp;
 
 use super::remote_store::asked_again_after;
 use crate::app::{
-    BuildSpec, Credentials, Image, ImageReference, Purpose, RegistryError, RegistryRequest, Remote, RemoteImage,
+    BuildSpec, Credentials, Image, ImageReference, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Remote,
+    RemoteImage,
 };
 use crate::engine::{Engine, EngineError};
+use crate::registry::{AmbientCredentials, renewed};
 
 /// How soon a registry that could not be asked is asked again.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// The answers, with their age.
-#[derive(Default)]
-pub(super) struct BaseImageStore(Mutex<HashMap<ImageReference, (Timestamp, Remote)>>);
+pub(super) struct BaseImageStore {
+    known: Mutex<HashMap<ImageReference, (Timestamp, Remote)>>,
+    ambient: Arc<dyn AmbientCredentials>,
+}
 
 impl BaseImageStore {
+    pub(super) fn new(ambient: Arc<dyn AmbientCredentials>) -> Self {
+        Self { known: Mutex::default(), ambient }
+    }
+
     /// What registries hold of the base images of a build, as of at most its interval ago.
     pub(super) async fn look_up(
         &self,
@@ -61,7 +69,14 @@ impl BaseImageStore {
         credentials: Option<&Credentials>,
         now: Timestamp,
     ) -> Remote {
-        let remote = match engine.look_up_image(reference, credentials).await {
+        let mut answer = engine.look_up_image(reference, credentials).await;
+        if let (Err(EngineError::Registry(error)), Some(refused)) = (&answer, credentials)
+            && error.kind == RegistryErrorKind::TokenExpired
+            && let Some(others) = renewed(&*self.ambient, refused).await
+        {
+            answer = engine.look_up_image(reference, Some(&others)).await;
+        }
+        let remote = match answer {
             Ok(Some(manifest)) => Remote::Holds(RemoteImage { manifest, config: None, size: None }),
             Ok(None) => Remote::Nothing,
             Err(EngineError::Registry(error)) => Remote::Unknown(error),
@@ -86,6 +101,6 @@ impl BaseImageStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ImageReference, (Timestamp, Remote)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,13 +28,18 @@ pub(super) struct EngineStore {
 }
 
 impl EngineStore {
-    pub(super) fn new(engine: Arc<dyn Engine>, remotes: RemoteStore, concurrent_builds: usize) -> Self {
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        remotes: RemoteStore,
+        base_images: BaseImageStore,
+        concurrent_builds: usize,
+    ) -> Self {
         Self {
             engine,
             info: Kept::default(),
             containers: Kept::default(),
             images: ImageList::default(),
-            base_images: BaseImageStore::default(),
+            base_images,
             remotes: Arc::new(remotes),
             builds: BuildQueue::of(concurrent_builds),
         }

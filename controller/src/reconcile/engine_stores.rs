@@ -6,23 +6,29 @@ use std::sync::{Arc, Weak};
 use longshore_crds::{ContainerEngine, ContainerEngineSpec};
 use tokio::sync::Mutex;
 
+use super::base_image_store::BaseImageStore;
 use super::build_queue::DEFAULT_LIMIT;
 use super::engine_store::EngineStore;
 use super::remote_store::RemoteStore;
 use super::{Reconciler, watch};
 use crate::engine::{EngineError, Engines};
-use crate::registry::Registry;
+use crate::registry::{AmbientCredentials, Registry};
 
 /// The engines in use, by their names.
 pub(super) struct EngineStores {
     engines: Arc<dyn Engines>,
     registry: Arc<dyn Registry>,
+    ambient: Arc<dyn AmbientCredentials>,
     stores: Mutex<HashMap<String, (ContainerEngineSpec, Arc<EngineStore>)>>,
 }
 
 impl EngineStores {
-    pub(super) fn new(engines: Arc<dyn Engines>, registry: Arc<dyn Registry>) -> Self {
-        Self { engines, registry, stores: Mutex::default() }
+    pub(super) fn new(
+        engines: Arc<dyn Engines>,
+        registry: Arc<dyn Registry>,
+        ambient: Arc<dyn AmbientCredentials>,
+    ) -> Self {
+        Self { engines, registry, ambient, stores: Mutex::default() }
     }
 
     /// The store of this engine; a new one when its spec has changed.
@@ -39,9 +45,11 @@ impl EngineStores {
             return Ok(Arc::clone(store));
         }
         let registry = self.registry.with_settings(&engine.spec.registries).map_err(EngineError::Other)?;
-        let remotes = RemoteStore::new(registry.unwrap_or_else(|| Arc::clone(&self.registry)));
+        let registry = registry.unwrap_or_else(|| Arc::clone(&self.registry));
+        let remotes = RemoteStore::new(registry, Arc::clone(&self.ambient));
+        let base_images = BaseImageStore::new(Arc::clone(&self.ambient));
         let connected = self.engines.connect(engine).await?;
-        let store = Arc::new(EngineStore::new(connected, remotes, concurrent_builds(&engine.spec)));
+        let store = Arc::new(EngineStore::new(connected, remotes, base_images, concurrent_builds(&engine.spec)));
         tokio::spawn(watch::watch(Weak::clone(reconciler), name.to_owned(), Arc::downgrade(&store)));
         stores.insert(name.to_owned(), (engine.spec.clone(), Arc::clone(&store)));
         Ok(store)

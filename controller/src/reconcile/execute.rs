@@ -127,10 +127,12 @@ impl Executor {
     async fn delete(&self, tag: &TagDeletion) -> Result<(), EngineError> {
         let desired = self.desired.as_ref();
         let destination = desired.and_then(|desired| desired.destination_to_delete_in(tag.reference.repository()));
-        let credentials = destination.and_then(|destination| destination.credentials.as_ref().ok()?.as_ref());
+        let mut credentials = destination.and_then(|destination| destination.credentials.clone().ok()?);
         self.remotes.forget(&tag.reference);
-        let deleted = match self.remotes.look_up(&tag.reference, credentials, Duration::ZERO, self.now).await {
-            Remote::Holds(held) if held.manifest == tag.digest => self.remotes.delete(tag, credentials, self.now).await,
+        let deleted = match self.remotes.look_up(&tag.reference, &mut credentials, Duration::ZERO, self.now).await {
+            Remote::Holds(held) if held.manifest == tag.digest => {
+                self.remotes.delete(tag, credentials.as_ref(), self.now).await
+            }
             Remote::Holds(_) | Remote::Nothing => Ok(()),
             Remote::Unknown(why) => Err(why),
         };
@@ -140,9 +142,9 @@ impl Executor {
 
     /// What the registry holds at this moment, compared with an image on the engine.
     async fn held(&self, reference: &ImageReference, image: &ImageTarget) -> Result<Held, EngineError> {
-        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
+        let mut credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference)).cloned();
         self.remotes.forget(reference);
-        let remote = self.remotes.look_up(reference, credentials, Duration::ZERO, self.now).await;
+        let remote = self.remotes.look_up(reference, &mut credentials, Duration::ZERO, self.now).await;
         let found = self.engine.find_image(reference).await?;
         let ours = found.filter(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
         Ok(match (remote, ours) {

@@ -52,8 +52,12 @@ impl Explanation {
         }
     }
 
+    /// What a registry was shown.
+    pub(super) fn shown_to(&self, host: &str) -> Option<&Credentials> {
+        self.credentials.iter().find(|credentials| credentials.host == host)
+    }
+
     async fn ask(&self, reference: &ImageReference) -> Option<RegistryError> {
-        let credentials = self.credentials.iter().find(|credentials| credentials.host == reference.host());
-        self.remotes.objection(reference, credentials).await
+        self.remotes.objection(reference, self.shown_to(reference.host())).await
     }
 }

@@ -90,7 +90,7 @@ impl Reconciler {
         // Each may take a while, and neither needs the other.
         let (wanted, listed) = tokio::join!(wanted, listed);
         let (desired, context) = wanted.map_err(|error| ReconcileError::Failed(error.to_string()))?;
-        let desired = match desired {
+        let mut desired = match desired {
             Ok(desired) => desired,
             Err(block) => return Ok(Look::Blocked(block)),
         };
@@ -102,7 +102,7 @@ impl Reconciler {
             listed?;
             let scope = scope.with(&ImageScope::of_base_images(&desired));
             let mut observed = self.observe_engine(&store, &desired.owner, app, &known, &scope).await?;
-            self.observe_registries(&desired, &store, &mut observed).await;
+            self.observe_registries(&mut desired, &store, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
             self.observe_pull(&desired, &store, &mut observed).await?;
             let desired = desired.on_base_images(&observed).on_followed_tag(&observed);
@@ -171,10 +171,10 @@ impl Reconciler {
         })
     }
 
-    async fn observe_registries(&self, desired: &Desired, store: &EngineStore, observed: &mut Observed) {
+    async fn observe_registries(&self, desired: &mut Desired, store: &EngineStore, observed: &mut Observed) {
         // Side by side, so that a registry that does not answer holds up the looks at no other.
-        let looks = desired.destinations.iter().filter_map(|Destination { reference, credentials, rules }| {
-            let credentials = credentials.as_ref().ok()?.as_ref();
+        let looks = desired.destinations.iter_mut().filter_map(|Destination { reference, credentials, rules }| {
+            let (reference, credentials) = (&*reference, credentials.as_mut().ok()?);
             let look = store.remotes.look_up(reference, credentials, rules.interval, (self.clock)());
             Some(async move { (reference.clone(), look.await) })
         });

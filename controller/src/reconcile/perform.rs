@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use longshore_crds::ContainerApp;
+use tracing::info;
 
 use super::build_log::Transcript;
 use super::build_stages::OngoingBuild;
@@ -16,8 +17,9 @@ use super::look::Planned;
 use super::making::{Made, masker_of, masking};
 use super::reconciler::{AT_REST, Round};
 use super::{AppKey, Reconciler, Report, events, failure};
-use crate::app::{Action, BuildStage, ImageScope, RegistryErrorKind, Step};
+use crate::app::{Action, BuildStage, ImageReference, ImageScope, RegistryErrorKind, Step};
 use crate::engine::EngineError;
+use crate::registry::renewed;
 
 impl Reconciler {
     /// Does a step whose turn it is: a long one beside everything else, a short one here.
@@ -110,6 +112,11 @@ impl Reconciler {
             Ok(_) => store.done_by(&step.action),
             Err(_) => store.changed_by(&step.action),
         }
+        if let Err(error) = &result
+            && self.has_a_new_token(key, app, &step.action, (error, &explanation)).await
+        {
+            return Round::Again;
+        }
         let finished = (self.clock)();
         self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
         match result {
@@ -124,7 +131,6 @@ impl Reconciler {
                 Round::Again
             }
             Err(error) => {
-                self.forget_expired(&error).await;
                 let failure = failure::failure_of(&step.action, &error, finished);
                 self.reporter.report(key, Report::StepFailed(step, &failure.message));
                 let uid = app.uid().unwrap_or_default();
@@ -140,14 +146,26 @@ impl Reconciler {
         }
     }
 
-    /// A token that a registry calls expired is not shown again.
-    async fn forget_expired(&self, error: &EngineError) {
-        if let EngineError::Registry(error) = error
-            && error.kind == RegistryErrorKind::TokenExpired
-            && let Some(reference) = &error.request.reference
-        {
-            self.ambient.forget(reference.host()).await;
+    /// Whether a step failed for nothing but a token that the registry calls expired, and there is a new one to try it
+    /// with. Once in a row: who gets new tokens that are refused as well waits as after any failure.
+    async fn has_a_new_token(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        action: &Action,
+        (error, explanation): (&EngineError, &Explanation),
+    ) -> bool {
+        let EngineError::Registry(error) = error else { return false };
+        let host = error.request.reference.as_ref().map(ImageReference::host);
+        let Some(refused) = host.and_then(|host| explanation.shown_to(host)) else { return false };
+        if error.kind != RegistryErrorKind::TokenExpired || renewed(&*self.ambient, refused).await.is_none() {
+            return false;
         }
+        info!(%key, "begun anew with a new token: {error}");
+        let mut is_first = false;
+        let uid = app.uid().unwrap_or_default();
+        self.known.update(key, &uid, |known| is_first = known.attempts.begin_with_a_new_token(action));
+        is_first
     }
 
     async fn succeeded(&self, key: &AppKey, app: &ContainerApp, step: &Step, store: &EngineStore, now: Timestamp) {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, Remote, TagDeletion};
-use crate::registry::Registry;
+use crate::app::{
+    Credentials, CredentialsMark, ImageReference, RegistryError, RegistryErrorKind, Remote, TagDeletion,
+};
+use crate::registry::{AmbientCredentials, Registry, renewed};
 
 /// How rarely is asked for what was refused, unless other credentials are there.
 const RARELY: Duration = Duration::from_secs(300);
@@ -18,6 +20,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The answers of registries, with their age.
 pub(super) struct RemoteStore {
     registry: Arc<dyn Registry>,
+    ambient: Arc<dyn AmbientCredentials>,
     known: Mutex<HashMap<ImageReference, Answer>>,
     /// Whether a host wants credentials sent elsewhere, and since when that is known.
     leaks: Mutex<HashMap<String, (Timestamp, bool)>>,
@@ -30,23 +33,32 @@ struct Answer {
 }
 
 impl RemoteStore {
-    pub(super) fn new(registry: Arc<dyn Registry>) -> Self {
-        Self { registry, known: Mutex::default(), leaks: Mutex::default() }
+    pub(super) fn new(registry: Arc<dyn Registry>, ambient: Arc<dyn AmbientCredentials>) -> Self {
+        Self { registry, ambient, known: Mutex::default(), leaks: Mutex::default() }
     }
 
-    /// What the registry holds, as of at most an interval ago.
+    /// What the registry holds, as of at most an interval ago. Where it calls a token expired that may be had anew, it
+    /// is asked once more with the new one, which takes the place of the old.
     pub(super) async fn look_up(
         &self,
         reference: &ImageReference,
-        credentials: Option<&Credentials>,
+        credentials: &mut Option<Credentials>,
         interval: Duration,
         now: Timestamp,
     ) -> Remote {
-        let asked_with = CredentialsMark::of([credentials]);
+        let asked_with = CredentialsMark::of([credentials.as_ref()]);
         if let Some(remote) = self.fresh(reference, &asked_with, interval, now) {
             return remote;
         }
-        let remote = match self.registry.look_up(reference, credentials).await {
+        let mut answer = self.registry.look_up(reference, credentials.as_ref()).await;
+        if let (Err(error), Some(refused)) = (&answer, credentials.as_ref())
+            && error.kind == RegistryErrorKind::TokenExpired
+            && let Some(others) = renewed(&*self.ambient, refused).await
+        {
+            *credentials = Some(others);
+            answer = self.registry.look_up(reference, credentials.as_ref()).await;
+        }
+        let remote = match answer {
             Ok(Some(image)) => Remote::Holds(image),
             Ok(None) => Remote::Nothing,
             Err(error) => Remote::Unknown(error),

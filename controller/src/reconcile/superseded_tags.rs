@@ -24,9 +24,10 @@ impl Reconciler {
         }
         let looks = tags.into_iter().filter_map(|reference| {
             let destination = desired.destination_to_delete_in(reference.repository())?;
-            let credentials = destination.credentials.as_ref().ok()?.as_ref();
+            let credentials = destination.credentials.as_ref().ok()?.clone();
             Some(async move {
-                let look = store.remotes.look_up(&reference, credentials, destination.rules.interval, now).await;
+                let mut credentials = credentials;
+                let look = store.remotes.look_up(&reference, &mut credentials, destination.rules.interval, now).await;
                 (reference, look)
             })
         });

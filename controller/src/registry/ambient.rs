@@ -13,8 +13,21 @@ pub trait AmbientCredentials: Send + Sync {
     /// A sentence that says why there may be some that cannot be had. It quotes nothing secret.
     async fn for_host(&self, host: &str) -> Result<Option<Credentials>, String>;
 
-    /// Forgets what it keeps for this host: the registry calls it expired.
-    async fn forget(&self, _host: &str) {}
+    /// Gives none of these any more, which the registry calls expired. Whether they came from here at all: those of a
+    /// Secret have nothing to do with it.
+    async fn forget(&self, _refused: &Credentials) -> bool {
+        false
+    }
+}
+
+/// Others in the place of these, which the registry calls expired; `None` where there are no others, or where these came
+/// from a Secret.
+pub async fn renewed(ambient: &dyn AmbientCredentials, refused: &Credentials) -> Option<Credentials> {
+    if !ambient.forget(refused).await {
+        return None;
+    }
+    let found = ambient.for_host(&refused.host).await.ok()??;
+    (!found.are(refused)).then_some(found)
 }
 
 /// There are none: what no Secret is for is asked for anonymously.
@@ -48,10 +61,12 @@ impl AmbientCredentials for FirstOf {
         problem.map_or(Ok(None), Err)
     }
 
-    async fn forget(&self, host: &str) {
+    async fn forget(&self, refused: &Credentials) -> bool {
+        let mut came_from_here = false;
         for place in &self.0 {
-            place.forget(host).await;
+            came_from_here |= place.forget(refused).await;
         }
+        came_from_here
     }
 }
 

@@ -32,17 +32,25 @@ const METADATA_HOST: &str = "metadata.google.internal";
 
 /// How long a token may take, with waiting for the end of one that is nearly dead.
 const TOKEN_LIMIT: Duration = Duration::from_secs(45);
-/// How long it is believed that there is no token to be had: every look at every resource asks.
+/// How long it is believed that there is no token to be had, or no identity at all: every look at every resource asks,
+/// and the metadata server of a Kubernetes cluster may answer some seconds after a Pod has started
+/// (<https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity#limitations>).
 const REFUSED: Duration = Duration::from_secs(30);
-/// How long it is believed that there is no identity here.
-const ABSENT: Duration = Duration::from_secs(300);
 
 /// The identity that registries of Google are shown when no Secret is named.
 pub struct GoogleIdentity {
     /// The file of the Application Default Credentials, if there is one.
     file: Option<PathBuf>,
     metadata_host: String,
-    known: Mutex<Known>,
+    state: Mutex<State>,
+}
+
+/// Who it is, and which tokens it has given.
+struct State {
+    known: Known,
+    given: Option<Credentials>,
+    /// The last that a registry has called expired, which several resources may have been given.
+    refused: Option<Credentials>,
 }
 
 /// What was found out.
@@ -70,14 +78,15 @@ impl GoogleIdentity {
     fn found_in(file: Option<PathBuf>, metadata_host: String) -> Self {
         // Tests start without main. That it is there already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { file, metadata_host, known: Mutex::new(Known::Nothing) }
+        let state = State { known: Known::Nothing, given: None, refused: None };
+        Self { file, metadata_host, state: Mutex::new(state) }
     }
 
     /// Finds out who it is, once.
     async fn find_out(&self, known: &mut Known) -> Result<(), String> {
         match known {
             Known::InFile(_) | Known::Machine(_) => return Ok(()),
-            Known::NobodySince(when) if when.elapsed() < ABSENT => return Ok(()),
+            Known::NobodySince(when) if when.elapsed() < REFUSED => return Ok(()),
             Known::RefusedSince(when, why) if when.elapsed() < REFUSED => return Err(why.clone()),
             Known::NobodySince(_) | Known::RefusedSince(..) | Known::Nothing => {}
         }
@@ -85,7 +94,7 @@ impl GoogleIdentity {
             let built = Builder::default().with_scopes([SCOPE]).build_access_token_credentials();
             Known::InFile(built.map_err(|error| innermost(&error))?)
         } else {
-            let server = MetadataServer::found_at(&self.metadata_host, SCOPE).await;
+            let server = MetadataServer::found_at(&self.metadata_host, SCOPE).await?;
             server.map_or_else(|| Known::NobodySince(Instant::now()), Known::Machine)
         };
         Ok(())
@@ -122,29 +131,44 @@ impl AmbientCredentials for GoogleIdentity {
         if !is_google_registry(host) {
             return Ok(None);
         }
-        let mut known = self.known.lock().await;
-        let asked = tokio::time::timeout(TOKEN_LIMIT, self.token(&mut known)).await;
+        let mut state = self.state.lock().await;
+        let asked = tokio::time::timeout(TOKEN_LIMIT, self.token(&mut state.known)).await;
         let seconds = TOKEN_LIMIT.as_secs();
         match asked.unwrap_or_else(|_| Err(format!("there was none within {seconds} seconds"))) {
-            Ok(token) => Ok(token.map(|token| Credentials {
-                host: host.to_owned(),
-                username: USER.to_owned(),
-                password: token.into(),
-            })),
+            Ok(token) => {
+                let credentials = token.map(|token| credentials(host, token));
+                state.given.clone_from(&credentials);
+                Ok(credentials)
+            }
             Err(why) => {
-                if !matches!(*known, Known::RefusedSince(..)) {
-                    *known = Known::RefusedSince(Instant::now(), why.clone());
+                if !matches!(state.known, Known::RefusedSince(..)) {
+                    state.known = Known::RefusedSince(Instant::now(), why.clone());
                 }
                 Err(self.problem(&why))
             }
         }
     }
 
-    async fn forget(&self, host: &str) {
-        if is_google_registry(host) {
-            *self.known.lock().await = Known::Nothing;
+    async fn forget(&self, refused: &Credentials) -> bool {
+        let mut state = self.state.lock().await;
+        // One token is for all of Google's registries.
+        let is = |given: &Option<Credentials>| given.as_ref().is_some_and(|given| given.show_the_same_as(refused));
+        if !is(&state.given) {
+            return is(&state.refused);
         }
+        match &mut state.known {
+            Known::Machine(server) => server.forget_token(),
+            // The library keeps the token.
+            known @ Known::InFile(_) => *known = Known::Nothing,
+            Known::Nothing | Known::NobodySince(_) | Known::RefusedSince(..) => {}
+        }
+        state.refused = state.given.take();
+        true
     }
+}
+
+fn credentials(host: &str, token: String) -> Credentials {
+    Credentials { host: host.to_owned(), username: USER.to_owned(), password: token.into() }
 }
 
 /// What was wrong in the end.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::registry::ambient::renewed;
 
 /// A metadata server, which ends with it.
 struct MetadataServer {
@@ -30,6 +31,8 @@ struct State {
     dying: AtomicUsize,
     /// While it is not zero, this is the answer.
     refusal: AtomicUsize,
+    /// Whoever asks whether it is there waits without end.
+    is_slow_to_be_found: AtomicBool,
 }
 
 impl MetadataServer {
@@ -42,8 +45,14 @@ impl MetadataServer {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&answering);
                 let service = service_fn(move |request| {
+                    let is_held = request.uri().path() == "/" && state.is_slow_to_be_found.load(Ordering::SeqCst);
                     let answer = state.answer(&request);
-                    async move { Ok::<_, Infallible>(answer) }
+                    async move {
+                        if is_held {
+                            std::future::pending::<()>().await;
+                        }
+                        Ok::<_, Infallible>(answer)
+                    }
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
@@ -137,21 +146,54 @@ async fn a_machine_without_a_service_account_says_so_and_is_asked_again_after_a_
 
     server.state.refusal.store(0, Ordering::SeqCst);
     assert_eq!(login(&identity, "gcr.io").await.unwrap_err(), problem);
-    if let Known::RefusedSince(when, _) = &mut *identity.known.lock().await {
+    if let Known::RefusedSince(when, _) = &mut identity.state.lock().await.known {
         *when -= REFUSED;
     }
     assert!(login(&identity, "gcr.io").await.is_ok_and(|found| found.is_some()));
 }
 
+async fn renewed_password(identity: &GoogleIdentity, refused: &Credentials) -> Option<String> {
+    let found = renewed(identity, refused).await?;
+    assert_eq!(found.host, refused.host);
+    Some(found.password.expose_secret().to_owned())
+}
+
 #[tokio::test]
-async fn a_token_that_a_registry_calls_expired_is_fetched_anew() {
+async fn a_token_that_a_registry_calls_expired_is_fetched_anew_once_for_all_who_were_given_it() {
     let server = MetadataServer::start().await;
     let identity = server.identity();
-    identity.for_host("gcr.io").await.unwrap();
-    identity.forget("docker.io").await;
+    let dead = identity.for_host("gcr.io").await.unwrap().unwrap();
+    let elsewhere = identity.for_host("us-docker.pkg.dev").await.unwrap().unwrap();
+    assert_eq!(renewed_password(&identity, &dead).await.as_deref(), Some("token-1"));
+    assert_eq!(renewed_password(&identity, &elsewhere).await.as_deref(), Some("token-1"));
+    assert_eq!(server.tokens(), 2);
+}
+
+#[tokio::test]
+async fn what_a_secret_has_is_never_replaced_by_the_identity_of_the_machine() {
+    let server = MetadataServer::start().await;
+    let identity = server.identity();
+    let own = identity.for_host("gcr.io").await.unwrap().unwrap();
+    let of_a_secret = Credentials { password: "expired".into(), ..own };
+    assert_eq!(renewed_password(&identity, &of_a_secret).await, None);
     assert_eq!(login(&identity, "gcr.io").await.unwrap().unwrap().1, "token-0");
-    identity.forget("gcr.io").await;
-    assert_eq!(login(&identity, "gcr.io").await.unwrap().unwrap().1, "token-1");
+}
+
+#[tokio::test]
+async fn a_machine_that_was_found_is_not_looked_for_again_when_its_token_is_refused() {
+    let server = MetadataServer::start().await;
+    let identity = server.identity();
+    let dead = identity.for_host("gcr.io").await.unwrap().unwrap();
+    server.state.is_slow_to_be_found.store(true, Ordering::SeqCst);
+    assert_eq!(renewed_password(&identity, &dead).await.as_deref(), Some("token-1"));
+}
+
+#[tokio::test]
+async fn whether_a_machine_that_does_not_answer_has_an_identity_is_not_known() {
+    let server = MetadataServer::start().await;
+    server.state.is_slow_to_be_found.store(true, Ordering::SeqCst);
+    let problem = login(&server.identity(), "gcr.io").await.unwrap_err();
+    assert!(problem.contains("did not answer within 2 seconds"), "{problem}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::app::{Credentials, ImageReference, RegistryError, RemoteImage, TagDel
 
 #[cfg(test)]
 pub use ambient::NoAmbientCredentials;
-pub use ambient::{AmbientCredentials, FirstOf};
+pub use ambient::{AmbientCredentials, FirstOf, renewed};
 pub use client::OciRegistry;
 pub use credentials::{CredentialsError, NamedFor, credentials_for};
 pub use google_identity::GoogleIdentity;

@@ -74,8 +74,14 @@ impl AmbientCredentials for UserConfig {
         answer
     }
 
-    async fn forget(&self, host: &str) {
-        self.lock().remove(host);
+    async fn forget(&self, refused: &Credentials) -> bool {
+        let mut answers = self.lock();
+        let known = answers.get(&refused.host).and_then(|(_, answer)| answer.as_ref().ok()?.as_ref());
+        let came_from_here = known.is_some_and(|known| known.are(refused));
+        if came_from_here {
+            answers.remove(&refused.host);
+        }
+        came_from_here
     }
 }
 

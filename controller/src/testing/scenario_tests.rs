@@ -5,6 +5,7 @@ mod pushes;
 mod registries;
 mod remote_retention;
 mod revisions;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::{MemoryEngine, MemoryEngines, MemoryImage, MemoryRegistry, MemoryReso
 use crate::app::{ContainerState, ImageReference, ImageStore, Instance};
 use crate::build::ContextReader;
 use crate::reconcile::{AppKey, LookAgain, NoReporter, Reconcile, Reconciler, ReconcilerParts, SecretData};
-use crate::registry::NoAmbientCredentials;
+use crate::registry::{AmbientCredentials, NoAmbientCredentials};
 use crate::source::SourceOptions;
 
 const BOTH_STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
@@ -57,11 +58,16 @@ impl World {
 
     /// A reconciler that lives and dies as its plan says.
     fn process(&self, plan: &CrashPlan) -> Arc<Reconciler> {
+        self.process_with(plan, Arc::new(NoAmbientCredentials))
+    }
+
+    /// The same, of who has these credentials where no Secret has any.
+    fn process_with(&self, plan: &CrashPlan, ambient: Arc<dyn AmbientCredentials>) -> Arc<Reconciler> {
         let parts = ReconcilerParts {
             resources: plan.resources(Arc::new(self.resources.clone())),
             engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine]))),
             registry: plan.registry(Arc::new(self.registry.clone())),
-            ambient: Arc::new(NoAmbientCredentials),
+            ambient,
             contexts: ContextReader::default(),
             sources: SourceOptions { folder: "/nowhere".into(), authorities: None },
             instance: Instance::new("test"),

@@ -10,12 +10,12 @@ fn with_password(password: &str) -> World {
     world
 }
 
-fn pushes(world: &World) -> usize {
+pub(super) fn pushes(world: &World) -> usize {
     world.engine.mutations().iter().filter(|call| call.starts_with("push image")).count()
 }
 
 /// Lets a process live for so long, and look whenever it wants to.
-async fn live_for(world: &World, process: &Reconciler, seconds: u64) {
+pub(super) async fn live_for(world: &World, process: &Reconciler, seconds: u64) {
     let end = world.clock.now() + Duration::from_secs(seconds);
     while world.clock.now() < end {
         let LookAgain(wait) = process.reconcile(&world.key).await.unwrap();
