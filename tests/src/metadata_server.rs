@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,36 +17,71 @@ pub struct MetadataServer {
     /// Where it answers, as `GCE_METADATA_HOST` has it.
     pub host: String,
     tokens: Arc<AtomicUsize>,
+    time: Arc<Mutex<Time>>,
+}
+
+/// What time it is for the server, and how often it has made a token.
+#[derive(Default)]
+struct Time {
+    gone_by: Duration,
+    made: usize,
+    /// What happens when it makes one.
+    at_each: Option<Box<dyn Fn() + Send>>,
 }
 
 impl MetadataServer {
     /// Starts one whose tokens last so many seconds.
     pub fn start(token: &str, seconds: u32) -> Self {
         let token = token.to_owned();
-        Self::giving(move || (token.clone(), seconds))
+        Self::giving(Arc::default(), move || (token.clone(), seconds))
     }
 
     /// Starts one that gives this subject access tokens for the lab's gcr.io, which end after so many seconds. It keeps
     /// one as long as it lasts, as Google's does; the first has only this many seconds left.
     pub fn with_tokens_of(subject: &str, first: u32, seconds: u32) -> Self {
         let subject = subject.to_owned();
-        let made = move |lasts: u32| {
+        let time: Arc<Mutex<Time>> = Arc::default();
+        let clock = Arc::clone(&time);
+        let made = move |lasts: u32, now: Instant| {
             let lasts = Duration::from_secs(lasts.into());
-            (access_token(&subject, lasts), Instant::now() + lasts)
+            (access_token(&subject, lasts), now + lasts)
         };
-        let mut kept = made(first);
-        Self::giving(move || {
+        let mut kept = made(first, Instant::now());
+        Self::giving(time, move || {
+            let mut time = clock.lock().expect("nobody has panicked with it");
+            let now = Instant::now() + time.gone_by;
             // The answer has whole seconds.
-            if kept.1 < Instant::now() + Duration::from_secs(1) {
-                kept = made(seconds);
+            if kept.1 < now + Duration::from_secs(1) {
+                kept = made(seconds, now);
+                time.made += 1;
+                time.at_each.iter().for_each(|act| act());
             }
-            let left = (kept.1 - Instant::now()).as_secs();
+            let left = (kept.1 - now).as_secs();
             (kept.0.clone(), u32::try_from(left).expect("it is no longer than it was"))
         })
     }
 
+    /// Lets so much time go by for the server, and for nobody else: as for who has slept meanwhile.
+    pub fn let_pass(&self, time: Duration) {
+        self.time().gone_by += time;
+    }
+
+    /// Does this whenever a token is made in the place of one that has ended, before anybody is given it.
+    pub fn at_each_new_token(&self, act: impl Fn() + Send + 'static) {
+        self.time().at_each = Some(Box::new(act));
+    }
+
+    /// How many tokens it has made in the place of others.
+    pub fn made(&self) -> usize {
+        self.time().made
+    }
+
+    fn time(&self) -> MutexGuard<'_, Time> {
+        self.time.lock().expect("nobody has panicked with it")
+    }
+
     /// Starts one that gives what it is told at each request.
-    fn giving(mut give: impl FnMut() -> (String, u32) + Send + 'static) -> Self {
+    fn giving(time: Arc<Mutex<Time>>, mut give: impl FnMut() -> (String, u32) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let host = listener.local_addr().expect("it has an address").to_string();
         let tokens = Arc::new(AtomicUsize::new(0));
@@ -56,7 +91,7 @@ impl MetadataServer {
                 serve(stream, &mut give, &given);
             }
         });
-        Self { host, tokens }
+        Self { host, tokens, time }
     }
 
     /// How many tokens it has given.

@@ -108,9 +108,15 @@ impl StandaloneProject {
 
     /// Runs `up` attached.
     pub fn attach(&self, file: &str) -> Attached {
+        self.attach_where(file, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn attach_where(&self, file: &str, variables: &[(&str, &str)]) -> Attached {
         let log = self.folder.join(unique_name("attached"));
         let told = File::create(&log).expect("a file for what is told");
         let mut command = self.command(&["up", "-f", file]);
+        command.envs(variables.iter().copied());
         let process = command.stdout(Stdio::null()).stderr(told).spawn().expect("longshore is there");
         Attached { process, log }
     }
