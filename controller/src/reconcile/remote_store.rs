@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::{
-    Credentials, CredentialsMark, ImageReference, RegistryError, RegistryErrorKind, Remote, TagDeletion,
-};
+use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, RegistryErrorKind, Remote, TagDeletion};
 use crate::registry::{AmbientCredentials, Registry, renewed};
 
 /// How rarely is asked for what was refused, unless other credentials are there.

@@ -10,6 +10,7 @@ use longshore_crds::RegistrySettings;
 use reqwest::{Certificate, Method, StatusCode};
 
 use super::answer;
+use super::authorizations::Authorizations;
 use super::challenge::Challenge;
 use super::clients::{Clients, certificates_in};
 use super::conversation::{Conversation, foreign_realm};
@@ -36,7 +37,8 @@ const MOST_REMEMBERED: usize = 4096;
 /// # Guarantees
 /// Credentials are sent to the host that they are for, and to no other:
 /// - Credentials for another host than the reference's are not used at all.
-/// - Other registries are sent them only after their own host asked for them, never after a redirect.
+/// - Other registries are sent them only after their own host asked for them, never after a redirect. What a registry
+///   took for a look is shown to it again until it ends or is refused, which saves two requests of three.
 /// - A token server on another host gets them only when it is known to be the registry's: `auth.docker.io` for
 ///   `docker.io`, `gitlab.com` for `registry.gitlab.com`. For any other the look-up is denied.
 /// - Google's registries are shown them at once, by HTTPS, which saves two requests of three.
@@ -57,6 +59,7 @@ pub struct OciRegistry {
     /// What was last found under a reference, so that an unchanged tag is asked for by a `HEAD` request, which Docker
     /// Hub does not count as a pull.
     last_found: Mutex<HashMap<String, RemoteImage>>,
+    authorizations: Authorizations,
 }
 
 /// How a registry is reached that is not reached as usual.
@@ -82,6 +85,7 @@ impl OciRegistry {
             authorities: certificates,
             unusual: HashMap::new(),
             last_found: Mutex::default(),
+            authorizations: Authorizations::default(),
         })
     }
 
@@ -116,8 +120,7 @@ impl OciRegistry {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<RemoteImage, RegistryError> {
-        let way = self.way_to(reference.host());
-        let mut conversation = Conversation::begin(way, reference, Purpose::LookUp, credentials)?;
+        let mut conversation = self.conversation(reference, credentials)?;
         let manifest = conversation.manifest();
         let name = reference.canonical();
         if let Some(last) = self.last(&name) {
@@ -135,6 +138,17 @@ impl OciRegistry {
         let found = answer::image_in(response, &conversation.request).await?;
         self.remember(name, &found);
         Ok(found)
+    }
+
+    /// The beginning of a look.
+    fn conversation<'a>(
+        &'a self,
+        reference: &'a ImageReference,
+        credentials: Option<&'a Credentials>,
+    ) -> Result<Conversation<'a>, RegistryError> {
+        let way = self.way_to(reference.host());
+        let conversation = Conversation::begin(way, reference, Purpose::LookUp, credentials)?;
+        Ok(conversation.with_kept(&self.authorizations))
     }
 
     /// A look that ends in time.
@@ -216,6 +230,7 @@ impl Registry for OciRegistry {
             authorities: self.authorities.clone(),
             unusual: unusual.collect::<Result<_, String>>()?,
             last_found: Mutex::default(),
+            authorizations: Authorizations::default(),
         })))
     }
 }

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod answer;
+mod authorizations;
 mod challenge;
 mod client;
 mod clients;
