@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use longshore_tests::registry_front::{Fault, Kind};
+use longshore_tests::registry_front::{Fault, Kind, SeenRequest};
 use longshore_tests::{
     LabEngine, RegistryFront, StandaloneProject, digest_in_registry, eventually, lab_variable, registry_secret,
     unique_name,
@@ -253,6 +253,33 @@ async fn a_push_comes_right_when_what_passes_has_passed() {
             assert!(digest_in_registry(&scene.repository, "latest").is_some(), "{reason}");
         },
     )
+    .await;
+}
+
+/// A layer of two megabytes is cut every time, and what is smaller arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_is_cut_in_the_middle_of_a_layer_goes_on_with_what_has_not_arrived() {
+    let cut = || Fault::cut(500_000).on(Kind::Uploads);
+    side_by_side([(cut(), "RegistryUnavailable")], async |engine, fault, reason| {
+        let scene = Scene::begin(engine);
+        let large: Vec<String> = (0..250_000).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
+        let large = large.concat();
+        scene.project.file("context/large", &large);
+        let dockerfile = format!("FROM busybox\nRUN echo {} >/small\nCOPY large /\n", scene.project.name);
+        scene.project.file("context/Dockerfile", &dockerfile);
+        let push = json!([{"to": format!("gcr.io/{}", scene.repository), "secretRef": {"name": "gcr"}}]);
+        let image = json!({"name": scene.project.name, "build": {"context": {"path": "context"}}});
+        let file = scene.project.app("web", &json!({"image": image, "push": push}), &[Scene::right_secret()]);
+        scene.passes(&file, fault, reason).await;
+
+        let uploads: Vec<SeenRequest> =
+            scene.front.requests().into_iter().filter(|request| request.kind == Kind::Uploads).collect();
+        let cuts = uploads.iter().filter(|request| request.received == 500_000).count();
+        assert!(cuts > 0, "{uploads:#?}");
+        // The layer of busybox, the small one, the large one and the configuration.
+        let arrived = uploads.iter().filter(|request| request.method == "PUT" && request.status == 201).count();
+        assert!((2..=4).contains(&arrived), "{arrived} blobs have arrived: {uploads:#?}");
+    })
     .await;
 }
 
