@@ -125,6 +125,7 @@ fn steps(
     if destination.rules.immutable_tags {
         may_take(destination, observed, target)?;
     }
+    may_be_asked(destination, observed)?;
     let push = Action::PushImage { reference: reference.clone(), image: target.in_a_step() };
     if let Some(block) = observed.attempts.block(&push, now) {
         return Err(block);
@@ -155,6 +156,16 @@ fn may_take(destination: &Destination, observed: &Observed, target: Target<'_>) 
         _ => return Ok(()),
     };
     Err(Block { look_again: destination.rules.interval, ..block })
+}
+
+/// Whether a registry has not asked to be left alone. Until when that was is known by whoever keeps its answer: as long as
+/// it is kept, the wait goes on.
+fn may_be_asked(destination: &Destination, observed: &Observed) -> Result<(), Block> {
+    let Some(Remote::Unknown(why)) = observed.remotes.get(&destination.reference) else { return Ok(()) };
+    let Some(wait) = why.retry_after else { return Ok(()) };
+    let message = format!("{} is not pushed before its registry may be asked again: {why}", destination.reference);
+    let block = Block::waiting(Part::Push, why.kind.reason(), message);
+    Err(Block { look_again: block.look_again.min(wait), ..block })
 }
 
 fn cause(observed: &Observed, target: Target<'_>, reference: &ImageReference) -> String {

@@ -3,7 +3,7 @@
 use longshore_crds::{Drift, PushStatus};
 
 use super::*;
-use crate::app::ImageTarget;
+use crate::app::{ImageTarget, Purpose, RegistryError, RegistryErrorKind, RegistryRequest};
 
 /// A resource that is pushed to these references, all of which hold nothing yet.
 fn pushed_to(references: &[&str]) -> (Desired, Observed) {
@@ -178,4 +178,25 @@ fn a_tag_that_never_moves_is_not_taken_from_another_image() {
     let remote = ours(&observed);
     holds(&mut observed, name, remote);
     assert!(plan(&desired, &observed, now()).is_fulfilled(&desired));
+}
+
+#[test]
+fn a_registry_that_asked_a_look_to_wait_is_not_pushed_to_meanwhile() {
+    let (reference, other) = ("one.example/app:1", "two.example/app:1");
+    for (wait, begun_now) in [(None, vec![reference, other]), (Some(Duration::from_secs(3)), vec![other])] {
+        let (desired, mut observed) = pushed_to(&[reference, other]);
+        let request = RegistryRequest::new(&reference.parse().unwrap(), Purpose::LookUp, None);
+        let limited = RegistryError::new(RegistryErrorKind::RateLimited, "one.example answered 429", request);
+        let limited = RegistryError { retry_after: wait, ..limited };
+        observed.remotes.insert(reference.parse().unwrap(), Remote::Unknown(limited));
+        let expected: Vec<String> = begun_now.iter().map(|each| format!("push image {each}")).collect();
+        assert_eq!(begun(&desired, &observed, &[]), expected);
+        if wait.is_some() {
+            let plan = plan(&desired, &observed, now());
+            let block = &plan.blocks[0];
+            assert_eq!((block.reason, block.is_terminal), (Reason::RateLimited, false));
+            assert_eq!(plan.next_look(), wait);
+            assert!(block.message.contains("after 3 seconds"), "{}", block.message);
+        }
+    }
 }
