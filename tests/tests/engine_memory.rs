@@ -32,7 +32,8 @@ mod with_containerds_store {
 fn fixture(kind: ImageStore) -> Fixture {
     let registry = MemoryRegistry::default();
     let base: ImageReference = "busybox".parse().expect("a reference");
-    registry.put_index(&base, &MemoryImage::new("busybox"));
+    let other = MemoryImage::new("busybox").for_platform("linux/arm64");
+    registry.put_platforms(&base, &MemoryImage::new("busybox"), &[other]);
     registry.require("gcr.io", "_json_key", "secret");
     registry.set_available(DEAD_REGISTRY, false);
     Fixture {

@@ -268,6 +268,32 @@ fn what_is_pinned_is_copied_to_another_repository_under_the_tags_that_are_named(
     }
 }
 
+/// An engine sends the platform that it holds, and that is what the copy is: what runs here.
+#[test]
+fn an_index_of_several_platforms_is_copied_as_the_platform_that_runs() {
+    for engine in ENGINES {
+        let (upstream, copies) = (Upstream::on(engine), Upstream::on(engine));
+        let amd = upstream.holds("amd", "amd");
+        upstream.holds("arm", "arm");
+        let index = upstream.holds_both("1", "amd", "arm");
+        let project = StandaloneProject::begin(engine);
+        for image in
+            [json!({"name": upstream.name(), "digest": index}), json!({"name": upstream.name(), "tags": ["1"]})]
+        {
+            let spec = json!({"image": image, "push": [{"to": copies.name(), "tags": ["copy"]}]});
+            let file = project.app("copied", &spec, &[]);
+            let said = project.up(&file).well();
+            let status = project.status("copied");
+            let copy = asked(&format!("{}/manifests/copy", copies.path));
+            let held = Digest::of(&copy).to_string();
+            assert_eq!(status["push"][0]["digest"], json!(held), "{}", said.all());
+            let config = |manifest: &str| serde_json::from_str::<Value>(manifest).unwrap()["config"]["digest"].clone();
+            assert_eq!(config(&copy), config(&asked(&format!("{}/manifests/{amd}", upstream.path))));
+            assert!(!project.up(&file).well().all().contains("push image"));
+        }
+    }
+}
+
 #[test]
 fn nothing_of_what_was_pulled_by_its_digest_stays_after_the_end() {
     for engine in ENGINES {

@@ -156,6 +156,9 @@ pub struct Image {
     pub manifests: BTreeSet<(Repository, ManifestDigest)>,
     /// The digest of its own manifest or index, where the store knows it without a registry.
     pub target: Option<ManifestDigest>,
+    /// The digest of the one manifest of its index that the engine holds, where it does not hold them all: an engine with
+    /// containerd's store sends that one alone when it is told to push.
+    pub sent_alone: Option<ManifestDigest>,
     /// The labels in its configuration.
     pub labels: BTreeMap<String, String>,
     /// Its size in bytes.
@@ -198,10 +201,12 @@ impl Image {
         self.references.iter().any(|reference| owner.keeps(reference))
     }
 
-    /// Whether what a registry holds is this image: the same configuration, or the same manifest.
+    /// Whether what a registry holds is this image: the same configuration, or the same manifest. Of an index that the
+    /// engine holds in part, the part is what it can have sent, and what its containers run.
     pub fn is(&self, remote: &RemoteImage) -> bool {
         let same_config = self.config.is_some() && self.config == remote.config;
-        let same_manifest = self.target.as_ref() == Some(&remote.manifest)
+        let own = [&self.target, &self.sent_alone];
+        let same_manifest = own.into_iter().flatten().any(|manifest| *manifest == remote.manifest)
             || self.manifests.iter().any(|(_, manifest)| *manifest == remote.manifest);
         same_config || same_manifest
     }

@@ -75,6 +75,7 @@ macro_rules! engine_contract {
             a_digest_that_the_registry_does_not_have_is_not_found
             an_image_is_pulled_for_the_platform_that_is_named
             a_single_platform_is_not_taken_for_another
+            what_is_sent_of_an_index_is_known_again
             only_the_tag_that_is_named_is_pushed
             a_push_without_credentials_is_denied
             a_push_with_a_wrong_password_is_denied

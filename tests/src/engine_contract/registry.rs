@@ -1,6 +1,6 @@
 //! What an engine does with registries.
 
-use longshore::app::{Credentials, Digest, Image, ImageReference, ManifestDigest, RegistryErrorKind};
+use longshore::app::{Credentials, Digest, Image, ImageReference, ManifestDigest, RegistryErrorKind, RemoteImage};
 use longshore::engine::{EngineError, LayerState, Progress};
 
 use super::scene::{Fixture, Scene, ignored, kept, play, server};
@@ -116,6 +116,24 @@ pub async fn a_single_platform_is_not_taken_for_another(fixture: Fixture) {
             panic!("the registry has none: {pulled:?}");
         };
         assert!(message.contains("linux/s390x"), "{message}");
+    })
+    .await;
+}
+
+/// Whatever an engine sends of an index that was pulled, it tells that this is the image.
+pub async fn what_is_sent_of_an_index_is_known_again(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let base: ImageReference = scene.fixture.base_image.parse().expect("a reference");
+        assert_eq!(scene.engine().pull_image(&base, None, None, ignored()).await, Ok(()));
+        let image = scene.image(&base).await.expect("the image");
+        let remote = scene.remote_reference("pushed");
+        assert_eq!(scene.engine().tag_image(&image.id, &remote).await, Ok(()));
+        push(&scene, &remote).await.expect("a push");
+        let held = scene.engine().look_up_image(&remote, Some(&scene.fixture.credentials)).await.expect("an answer");
+        let held = RemoteImage { manifest: held.expect("what was pushed"), config: None, size: None };
+        let image = scene.image(&remote).await.expect("the image");
+        assert!(image.is(&held), "{held:?} is not {image:?}");
+        assert_eq!(scene.engine().find_image(&remote).await, Ok(Some(image)));
     })
     .await;
 }

@@ -97,6 +97,7 @@ fn image(name: &str, references: &[ImageReference]) -> Image {
         target: None,
         labels: BTreeMap::new(),
         size: 1000,
+        sent_alone: None,
         created_at: Some(now()),
     }
 }

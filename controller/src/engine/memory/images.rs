@@ -35,10 +35,19 @@ struct Stored {
     /// The manifest or index that containerd's store keeps it by.
     target: ManifestDigest,
     is_built: bool,
+    /// Whether it is an index of which other platforms are not here.
+    is_partial: bool,
     /// The digests by which a graph driver's store has seen it in registries; in containerd's those that it was pulled
     /// by. As long as there is one, the image stays.
     seen: BTreeSet<(Repository, ManifestDigest)>,
     created_at: Timestamp,
+}
+
+impl Stored {
+    /// What a push sends of an index that is not whole.
+    fn sent_alone(&self) -> Option<ManifestDigest> {
+        (self.is_partial && self.others.is_empty()).then(|| self.content.manifest(ManifestFormat::Oci))
+    }
 }
 
 impl Images {
@@ -61,6 +70,7 @@ impl Images {
             others: Vec::new(),
             target,
             is_built: matches!(origin, Origin::Build),
+            is_partial: false,
             seen: BTreeSet::new(),
             created_at,
         });
@@ -74,6 +84,13 @@ impl Images {
     pub(super) fn note_seen(&mut self, id: &EngineImageId, repository: &Repository, manifest: &ManifestDigest) {
         if let Some(stored) = self.stored.get_mut(id) {
             stored.seen.insert((repository.clone(), manifest.clone()));
+        }
+    }
+
+    /// Notes that an image is an index with other platforms, which did not come along.
+    pub(super) fn note_partial(&mut self, id: &EngineImageId) {
+        if let Some(stored) = self.stored.get_mut(id) {
+            stored.is_partial = self.kind == ImageStore::Containerd;
         }
     }
 
@@ -117,7 +134,7 @@ impl Images {
         let content = stored.content.clone();
         let manifest = match self.kind {
             ImageStore::GraphDriver => content.manifest(ManifestFormat::Docker),
-            ImageStore::Containerd => stored.target.clone(),
+            ImageStore::Containerd => stored.sent_alone().unwrap_or_else(|| stored.target.clone()),
         };
         let is_index = manifest == content.index();
         let config = (!is_index).then(|| content.config());
@@ -201,6 +218,7 @@ impl Images {
             // BuildKit writes the digest on what it has built into containerd's store (`config.digest`).
             config: (is_graph_driver || stored.is_built).then(|| stored.content.config()),
             target: (!is_graph_driver).then(|| stored.target.clone()),
+            sent_alone: stored.sent_alone(),
             manifests,
             references,
             labels: stored.content.labels.clone(),

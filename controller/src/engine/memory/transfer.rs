@@ -39,6 +39,9 @@ impl MemoryEngine {
         let present = self.change(|state| {
             let present = state.images.layers();
             let id = state.images.add(published.image.clone(), Origin::Registry(&published.remote), now);
+            if !published.others.is_empty() {
+                state.images.note_partial(&id);
+            }
             if reference.digest().is_none() {
                 state.images.tag(&id, reference)?;
             }
