@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join_all;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerEngine, SourceStatus};
+use longshore_crds::{ContainerApp, ContainerEngine, PushStatus, SourceStatus};
 
 use super::build_context::{SourceContext, interval_of};
 use super::dereference::{Dereference, Dereferenced};
@@ -14,11 +14,11 @@ use super::engine_store::EngineStore;
 use super::known::Known;
 use super::source_store::SourceLooks;
 use super::{AppKey, ReconcileError, Reconciler, ResourceError};
-use crate::app::plan::{Observed, candidates, plan};
+use crate::app::plan::{Observed, Remote, candidates, plan};
 use crate::app::status::Telling;
 use crate::app::{
-    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, Memory, Owner,
-    Part, Plan, Reason, validate,
+    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest,
+    Memory, Owner, Part, Plan, Reason, RemoteImage, validate,
 };
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
@@ -175,10 +175,20 @@ impl Reconciler {
         // Side by side, so that a registry that does not answer holds up the looks at no other.
         let looks = desired.destinations.iter_mut().filter_map(|Destination { reference, credentials, rules }| {
             let (reference, credentials) = (&*reference, credentials.as_mut().ok()?);
-            let look = store.remotes.look_up(reference, credentials, rules.interval, (self.clock)());
-            Some(async move { (reference.clone(), look.await) })
+            let before = observed.memory.pushed.get(reference);
+            let now = (self.clock)();
+            Some(async move {
+                let mut remote = store.remotes.look_up(reference, credentials, rules.interval, now).await;
+                if let Remote::Holds(RemoteImage { manifest, config: None, size: size @ None }) = &mut remote
+                    && before.is_none_or(|before| before.size.is_none() || !tells_of(before, manifest))
+                {
+                    *size = store.remotes.index_size(reference, manifest, credentials.as_ref()).await;
+                }
+                (reference.clone(), remote)
+            })
         });
-        observed.remotes.extend(join_all(looks).await);
+        let remotes = join_all(looks).await;
+        observed.remotes.extend(remotes);
     }
 
     /// Asks for base images as soon as they are known. Whatever keeps an engine from answering is told by the list.
@@ -238,6 +248,11 @@ impl Reconciler {
         });
         if is_known { None } else { Some(read_log_tail(store, container).await) }
     }
+}
+
+/// Whether a status speaks of what has this digest.
+fn tells_of(status: &PushStatus, manifest: &ManifestDigest) -> bool {
+    status.digest.as_ref().is_some_and(|digest| *digest == manifest.to_string())
 }
 
 async fn read_log_tail(store: &EngineStore, container: &Container) -> String {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::{Credentials, CredentialsMark, ImageReference, RegistryError, RegistryErrorKind, Remote, TagDeletion};
+use crate::app::{
+    Credentials, CredentialsMark, ImageReference, ManifestDigest, RegistryError, RegistryErrorKind, Remote, TagDeletion,
+};
 use crate::registry::{AmbientCredentials, Registry, renewed};
 
 /// How rarely is asked for what was refused, unless other credentials are there.
@@ -20,6 +22,8 @@ pub(super) struct RemoteStore {
     registry: Arc<dyn Registry>,
     ambient: Arc<dyn AmbientCredentials>,
     known: Mutex<HashMap<ImageReference, Answer>>,
+    /// The sizes of indexes; nothing where a registry does not give one.
+    sizes: Mutex<HashMap<ManifestDigest, Option<u64>>>,
     /// Whether a host wants credentials sent elsewhere, and since when that is known.
     leaks: Mutex<HashMap<String, (Timestamp, bool)>>,
 }
@@ -32,7 +36,7 @@ struct Answer {
 
 impl RemoteStore {
     pub(super) fn new(registry: Arc<dyn Registry>, ambient: Arc<dyn AmbientCredentials>) -> Self {
-        Self { registry, ambient, known: Mutex::default(), leaks: Mutex::default() }
+        Self { registry, ambient, known: Mutex::default(), sizes: Mutex::default(), leaks: Mutex::default() }
     }
 
     /// What the registry holds, as of at most an interval ago. Where it calls a token expired that may be had anew, it
@@ -79,6 +83,23 @@ impl RemoteStore {
         known.retain(|reference, _| !tag.along.contains(reference));
         known.insert(tag.reference.clone(), answer);
         Ok(())
+    }
+
+    /// The size of an index that the registry holds under a reference, asked for once.
+    pub(super) async fn index_size(
+        &self,
+        reference: &ImageReference,
+        index: &ManifestDigest,
+        credentials: Option<&Credentials>,
+    ) -> Option<u64> {
+        let sizes = || self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sizes().get(index).copied();
+        if let Some(known) = known {
+            return known;
+        }
+        let size = self.registry.index_size(&reference.repository().pinned(index), credentials).await;
+        sizes().insert(index.clone(), size);
+        size
     }
 
     /// What the registry itself has against giving out a reference.

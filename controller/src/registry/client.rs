@@ -141,7 +141,7 @@ impl OciRegistry {
     }
 
     /// The beginning of a look.
-    fn conversation<'a>(
+    pub(super) fn conversation<'a>(
         &'a self,
         reference: &'a ImageReference,
         credentials: Option<&'a Credentials>,
@@ -191,6 +191,10 @@ impl Registry for OciRegistry {
             Err(error) if error.kind.is_absence() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    async fn index_size(&self, index: &ImageReference, credentials: Option<&Credentials>) -> Option<u64> {
+        tokio::time::timeout(TIMEOUT, self.size_of_index(index, credentials)).await.ok()?
     }
 
     async fn objection(&self, reference: &ImageReference, credentials: Option<&Credentials>) -> Option<RegistryError> {

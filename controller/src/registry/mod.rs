@@ -14,6 +14,7 @@ mod google_identity;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod metadata_server;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod user_config;
@@ -42,6 +43,12 @@ pub trait Registry: Send + Sync {
         reference: &ImageReference,
         credentials: Option<&Credentials>,
     ) -> Result<Option<RemoteImage>, RegistryError>;
+
+    /// How many bytes all manifests of an index lead to, each blob once; `None` where that cannot be learnt. It takes a
+    /// request for each manifest.
+    async fn index_size(&self, _index: &ImageReference, _credentials: Option<&Credentials>) -> Option<u64> {
+        None
+    }
 
     /// The client that reaches registries as an engine's administrators have set it; `None` where settings make no
     /// difference.

@@ -1,6 +1,7 @@
 //! The client against small servers on loopback that answer as registries do, or as nobody should.
 
 mod deletion;
+mod index_sizes;
 mod kept;
 mod server;
 mod settings;
