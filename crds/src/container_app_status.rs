@@ -143,13 +143,16 @@ pub struct PushStatus {
     /// The manifest's digest, read back from the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// The bytes of the image as the registry holds it: its configuration and its layers, compressed. Absent for an index
-    /// of several platforms.
+    /// The bytes of the image as the registry holds it: its configuration and its layers, compressed. Of an index, those
+    /// of all its manifests, each once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
-    /// What the tag holds since somebody has moved it, a digest or `nothing`; only with `drift: Report`.
+    /// The digest that the tag holds since somebody has moved it; only with `drift: Report`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drifted_to: Option<String>,
+    /// Whether somebody has taken the tag away; only with `drift: Report`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
     /// When we pushed it; absent when it was there already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Time>,

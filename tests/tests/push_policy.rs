@@ -145,6 +145,46 @@ fn a_tag_that_somebody_moves_is_told_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_tag_that_somebody_has_taken_away_is_told_as_missing() {
+    for engine in ENGINES {
+        let project = begin(engine);
+        let front = RegistryFront::of(&path(&project, "app"));
+        let file = app(&project, "a", &[to(&project, "app", &json!({"drift": "Report"}))]);
+        project.up(&file).well();
+        let held = project.status("pushed")["push"][0]["digest"].clone();
+        front.play(Fault::answer(404, "MANIFEST_UNKNOWN", "manifest unknown").on(Kind::Manifests));
+        for _ in 0..2 {
+            assert_eq!(project.run(&["up", "-d", "--timeout", "10s", "-f", &file]).exit_code, Some(1));
+            let entry = project.status("pushed")["push"][0].clone();
+            assert_eq!((&entry["digest"], &entry["missing"]), (&held, &json!(true)), "{entry}");
+            assert_eq!(entry.get("driftedTo"), None);
+        }
+        front.end_faults();
+        project.up(&file).well();
+        assert_eq!(project.status("pushed")["push"][0].get("missing"), None);
+    }
+}
+
+/// With how it was built beside it, an image is an index, which only containerd's store holds.
+#[test]
+fn an_index_that_is_pushed_has_the_size_of_all_that_it_leads_to() {
+    let project = begin(LabEngine::Engine29);
+    let front = RegistryFront::of(&path(&project, "app"));
+    let dockerfile = format!("FROM busybox\nLABEL made-for={}\n", project.name);
+    let build = json!({"context": {"inline": {"Dockerfile": dockerfile}}, "attestations": {"provenance": "Max"}});
+    let push = to(&project, "app", &json!({}));
+    let file = project.app("pushed", &json!({"image": {"name": project.name, "build": build}, "push": [push]}), &[]);
+    project.up(&file).well();
+    let size = project.status("pushed")["push"][0]["size"].clone();
+    assert!(size.as_u64().is_some_and(|size| size > 1000), "{}", project.status("pushed"));
+
+    let before = front.requests().len();
+    project.up(&file).well();
+    assert_eq!(front.requests().len(), before + 1, "{:#?}", front.requests().split_off(before));
+    assert_eq!(project.status("pushed")["push"][0]["size"], size);
+}
+
+#[test]
 fn a_tag_that_is_never_overwritten_stays_what_it_is() {
     for engine in ENGINES {
         let project = begin(engine);

@@ -98,7 +98,8 @@ impl Before {
         let was_this_image = observed.memory.image.as_ref() == Some(&image.id);
         let held = known.digest.as_ref().filter(|_| was_this_image)?.parse().ok()?;
         let to = known.drifted_to.as_ref();
-        Some(Self { held, has_moved: to.is_some(), to: to.and_then(|digest| digest.parse().ok()) })
+        let has_moved = to.is_some() || known.missing;
+        Some(Self { held, has_moved, to: to.and_then(|digest| digest.parse().ok()) })
     }
 }
 

@@ -106,7 +106,7 @@ fn remembered(desired: &Desired, observed: &Observed) -> Vec<PushedTag> {
     let memory = &observed.memory;
     let recorded = |reference: &ImageReference| memory.pushed_tags.iter().any(|tag| tag.reference == *reference);
     let pushed = memory.pushed.iter().filter(|(reference, status)| {
-        status.pushed_at.is_some() && status.drifted_to.is_none() && !recorded(reference)
+        status.pushed_at.is_some() && status.drifted_to.is_none() && !status.missing && !recorded(reference)
     });
     let pushed = pushed.filter_map(|(reference, status)| {
         let digest = status.digest.as_ref()?.parse().ok()?;

@@ -59,11 +59,9 @@ pub(super) fn pushes(
         return old.push.iter().filter(|push| wanted(push)).cloned().collect();
     }
     let held = plan.pushes.iter().filter_map(|(reference, state)| {
-        let (digest, drifted_to) = match state {
-            PushState::Held(digest) | PushState::HeldWhenLastAsked(digest, _) => (digest.to_string(), None),
-            PushState::Moved { from, to } => {
-                (from.to_string(), Some(to.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)))
-            }
+        let (digest, drifted_to, missing) = match state {
+            PushState::Held(digest) | PushState::HeldWhenLastAsked(digest, _) => (digest.to_string(), None, false),
+            PushState::Moved { from, to } => (from.to_string(), to.as_ref().map(ToString::to_string), to.is_none()),
             PushState::Missing => return None,
         };
         let found = match observed.remotes.get(reference) {
@@ -82,6 +80,7 @@ pub(super) fn pushes(
             size: found.and_then(|size| size.try_into().ok()).or_else(|| before.and_then(|push| push.size)),
             digest: Some(digest),
             drifted_to,
+            missing,
         })
     });
     held.collect()

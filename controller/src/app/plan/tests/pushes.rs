@@ -41,6 +41,7 @@ fn held_before(observed: &mut Observed, reference: &str) {
         digest: Some(ours(observed).manifest.to_string()),
         size: None,
         drifted_to: None,
+        missing: false,
         pushed_at: None,
     };
     observed.memory.pushed.insert(reference.parse().unwrap(), status);

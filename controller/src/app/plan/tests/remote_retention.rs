@@ -183,6 +183,7 @@ fn what_was_there_before_is_not_ours_and_what_was_pushed_before_keep_was_asked_f
         digest: Some(digest("new").to_string()),
         size: None,
         drifted_to: None,
+        missing: false,
         pushed_at: pushed_at.map(crate::app::status::time),
     };
     for (pushed_at, expected) in [(None, vec![]), (Some(now()), vec!["new".to_owned()])] {
