@@ -12,6 +12,7 @@ mod digest;
 mod dockerfile;
 mod google;
 mod hash;
+mod held;
 mod image_reference;
 mod image_scope;
 mod inputs;
@@ -41,6 +42,7 @@ pub use digest::{ConfigDigest, Digest, DigestError, EngineImageId, ManifestDiges
 pub use dockerfile::base_images as base_images_of;
 pub use google::is_google_registry;
 pub use hash::{ContextDigest, ImageKey, InputHash, SpecHash};
+pub use held::Held;
 pub use image_reference::{ImageReference, ReferenceError, Repository};
 pub use image_scope::{ImageScope, PrivateTags};
 pub use inputs::{ContextInputs, Inputs, Origin, Policy};

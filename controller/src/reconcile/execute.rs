@@ -8,8 +8,8 @@ use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
-    Action, BuildMethod, ContainerId, Credentials, Desired, ImageReference, ImageSource, ImageTarget, Owner, Purpose,
-    RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, TagDeletion, labels,
+    Action, BuildMethod, ContainerId, Credentials, Desired, Held, ImageReference, ImageSource, ImageTarget, Owner,
+    Purpose, RegistryError, RegistryRequest, SpecHash, TagDeletion, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -96,31 +96,20 @@ impl Executor {
 
     /// Pushes, and reads back what the registry holds now: a push that leaves something else there has failed.
     async fn push(&self, reference: &ImageReference, image: &ImageTarget) -> Result<(), EngineError> {
-        if self.desired.as_ref().is_some_and(|desired| desired.never_overwrites(reference)) {
-            match self.held(reference, image).await? {
-                Held::This => return Ok(()),
-                Held::Other(what) => return Err(self.mismatch(reference, &format!("before the push {what}"))),
-                Held::Unknown(why) => return Err(EngineError::Registry(why)),
-                Held::Nothing | Held::Incomparable => {}
+        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
+        let request = RegistryRequest::new(reference, Purpose::Push, credentials);
+        let is_never_overwritten = self.desired.as_ref().is_some_and(|desired| desired.never_overwrites(reference));
+        if is_never_overwritten {
+            let held = self.held(reference, image).await?;
+            if !held.leaves_to_push(request.clone()).map_err(EngineError::Registry)? {
+                return Ok(());
             }
         }
-        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
         if let Some(credentials) = credentials {
             self.keep_from_leaking(reference.host(), credentials).await?;
         }
         self.engine.push_image(reference, credentials, Arc::clone(&self.progress)).await?;
-        match self.held(reference, image).await? {
-            Held::This | Held::Incomparable => Ok(()),
-            // What was not seen there is not there: or it would be pushed again and again.
-            Held::Unknown(why) => {
-                let message = format!("after the push it could not be read back: {}", why.message);
-                Err(EngineError::Registry(RegistryError { message, is_clear: true, ..why }))
-            }
-            Held::Other(what) => Err(self.mismatch(reference, &format!("after the push {what}"))),
-            Held::Nothing => {
-                Err(self.mismatch(reference, &format!("after the push the registry holds nothing under {reference}")))
-            }
-        }
+        self.held(reference, image).await?.is_what_was_pushed(request).map_err(EngineError::Registry)
     }
 
     /// Deletes a tag, if it still holds what it is deleted for.
@@ -147,22 +136,7 @@ impl Executor {
         let remote = self.remotes.look_up(reference, &mut credentials, Duration::ZERO, self.now).await;
         let found = self.engine.find_image(reference).await?;
         let ours = found.filter(|candidate| present(image).is_ok_and(|id| candidate.id == *id));
-        Ok(match (remote, ours) {
-            (Remote::Holds(remote), Some(ours)) if ours.is(&remote) => Held::This,
-            (Remote::Holds(remote), Some(ours)) => Held::Other(format!(
-                "the registry holds {} under {reference}, not the image {}",
-                remote.manifest, ours.id
-            )),
-            (Remote::Nothing, _) => Held::Nothing,
-            (Remote::Holds(_), None) => Held::Incomparable,
-            (Remote::Unknown(why), _) => Held::Unknown(why),
-        })
-    }
-
-    fn mismatch(&self, reference: &ImageReference, message: &str) -> EngineError {
-        let credentials = self.desired.as_ref().and_then(|desired| desired.credentials_to_push(reference));
-        let request = RegistryRequest::new(reference, Purpose::Push, credentials);
-        EngineError::Registry(RegistryError::new(RegistryErrorKind::DigestMismatch, message.to_owned(), request))
+        Ok(Held::of(remote, ours.as_ref(), reference))
     }
 
     /// Engines send credentials to whatever token server a registry names: Docker Engine 20.10 to 29, and the
@@ -183,20 +157,6 @@ impl Executor {
         all.insert(labels::SPEC_HASH.to_owned(), hash.as_str().to_owned());
         all
     }
-}
-
-/// What a registry holds, compared with an image.
-enum Held {
-    /// The image.
-    This,
-    /// Another one, in words.
-    Other(String),
-    /// Nothing.
-    Nothing,
-    /// The registry could not say.
-    Unknown(RegistryError),
-    /// Something, and the engine has no image to compare it with.
-    Incomparable,
 }
 
 /// A step whose turn it is names what is there. One that does not was made for a world that is no more.
