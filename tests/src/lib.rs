@@ -30,7 +30,7 @@ pub use metadata_server::MetadataServer;
 pub use namespace::with_temp_namespace;
 pub use place::Place;
 pub use programs::{corrupt, from_repository, helm, kubectl, lab_variable};
-pub use registry::{digest_in_registry, move_tag, registry_secret, statement_in_registry};
+pub use registry::{digest_in_registry, move_tag, registry_secret, remove_from_hub, statement_in_registry};
 pub use registry_front::RegistryFront;
 pub use ssh_server::SshServer;
 pub use standalone::{Attached, Said, StandaloneProject};

@@ -61,6 +61,13 @@ pub fn move_tag(repository: &str, tag: &str, to: &str) {
         .unwrap_or_else(|| panic!("{repository}:{tag} was not moved"));
 }
 
+/// Takes a repository of the lab's hub away, with all that lies below it. A registry's API takes away what a repository
+/// holds and never the repository, so its folder is removed.
+pub fn remove_from_hub(repository: &str) {
+    let repositories = format!("{}/hub/data/docker/registry/v2/repositories", lab_variable("LONGSHORE_LAB_STATE"));
+    let _ = std::fs::remove_dir_all(format!("{repositories}/{repository}"));
+}
+
 /// A Secret with the credentials of the lab's gcr.io, as YAML.
 pub fn registry_secret(name: &str, password: &str) -> String {
     let user = lab_variable("LONGSHORE_LAB_GCR_USER");

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use longshore::app::Digest;
-use longshore_tests::{LabEngine, StandaloneProject, eventually, lab_variable, unique_name};
+use longshore_tests::{LabEngine, StandaloneProject, eventually, lab_variable, remove_from_hub, unique_name};
 use serde_json::{Value, json};
 
 const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
@@ -103,6 +103,8 @@ impl Upstream {
 
 impl Drop for Upstream {
     fn drop(&mut self) {
+        remove_from_hub(&self.path);
+        remove_from_hub(&format!("{}-made", self.path));
         let name = self.name();
         let format = "{{.Repository}}:{{.Tag}}@{{.Digest}}";
         let listed = self.engine.docker(&["images", "--digests", "--format", format, &name]).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longshore_tests::{LabEngine, StandaloneProject, eventually, lab_variable, unique_name};
+use longshore_tests::{LabEngine, StandaloneProject, eventually, lab_variable, remove_from_hub, unique_name};
 use serde_json::json;
 
 use super::{app_of, build, image_of, in_image, inline};
@@ -110,6 +110,9 @@ impl Drop for Base {
         let left = self.1.docker(&["images", "--digests", "--format", format, repository]).unwrap_or_default();
         for image in left.lines() {
             let _ = self.1.docker(&["rmi", image]);
+        }
+        if let Some((_, path)) = repository.split_once('/') {
+            remove_from_hub(path);
         }
     }
 }
