@@ -8,9 +8,10 @@ use clap::Parser;
 use longshore::cli::CommandLine;
 use longshore_crds::custom_resource_definitions;
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "docs/build.md",
+    "docs/run.md",
     "docs/standalone.md",
     "docs/reference.md",
     "examples/hello-world/README.md",
@@ -85,16 +86,28 @@ fn every_reason_is_documented_and_no_other() {
 
 #[test]
 fn every_option_of_a_build_is_documented() {
+    let build = "image/properties/build/properties";
+    let sections = ["", "/context/properties", "/context/properties/git/properties/ref/properties"];
+    every_field_is_explained("docs/build.md", build, &sections);
+}
+
+#[test]
+fn every_field_of_run_is_documented() {
+    every_field_is_explained("docs/run.md", "run/properties", &[""]);
+}
+
+/// The fields of these sections below a field of the spec stand in code spans of a document.
+fn every_field_is_explained(document: &str, of: &str, sections: &[&str]) {
     let definitions = custom_resource_definitions();
     let app = definitions.iter().find(|definition| definition.spec.names.kind == "ContainerApp").expect("the CRD");
     let schema = serde_json::to_value(&app.spec.versions[0].schema).expect("a CRD is plain data");
-    let build = "/openAPIV3Schema/properties/spec/properties/image/properties/build/properties";
-    let guide = read("docs/build.md");
+    let guide = read(document);
     let spans: BTreeSet<&str> = guide.lines().flat_map(code_spans).collect();
-    for section in ["", "/context/properties", "/context/properties/git/properties/ref/properties"] {
-        let fields = schema.pointer(&format!("{build}{section}")).and_then(serde_json::Value::as_object);
-        for field in fields.expect("the section has fields").keys() {
-            assert!(spans.contains(field.as_str()), "docs/build.md does not explain build{section}: {field}");
+    for section in sections {
+        let path = format!("/openAPIV3Schema/properties/spec/properties/{of}{section}");
+        let fields = schema.pointer(&path).and_then(serde_json::Value::as_object);
+        for field in fields.unwrap_or_else(|| panic!("{path} has fields")).keys() {
+            assert!(spans.contains(field.as_str()), "{document} does not explain {field} of {path}");
         }
     }
 }

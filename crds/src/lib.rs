@@ -35,7 +35,7 @@ pub use container_engine::{
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
 pub use reference_to::{KeySelector, LocalReference};
-pub use run::{ContainerPort, EnvVar, EnvVarSource, Protocol, RestartPolicy, Run};
+pub use run::{ContainerPort, EnvFromSource, EnvVar, EnvVarSource, ObjectSelector, Protocol, RestartPolicy, Run};
 
 /// The API group of every kind.
 pub const GROUP: &str = "longshore.dev";

@@ -9,8 +9,8 @@ use longshore_crds::{Drift, Protocol, RestartPolicy};
 use serde_json::{Value, json};
 
 use super::{
-    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, Owner, Pull,
-    Repository, SpecHash,
+    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, KeyOrigin, Owner,
+    Pull, Repository, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -194,7 +194,7 @@ pub struct RunSpec {
 }
 
 /// What a container is made of, but for its image, its name and its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerSpec {
     /// The ports to publish, in order.
     pub ports: Vec<PublishedPort>,
@@ -204,6 +204,8 @@ pub struct ContainerSpec {
     pub args: Vec<String>,
     /// The environment beside the image's own.
     pub env: BTreeMap<String, String>,
+    /// Where the values of variables come from that are those of keys. It is for telling alone, and not hashed.
+    pub env_origins: BTreeMap<String, KeyOrigin>,
     /// Instead of the image's `WORKDIR`.
     pub working_dir: Option<String>,
     /// The platform of the image; the engine's own when absent.

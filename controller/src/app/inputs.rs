@@ -1,10 +1,8 @@
 //! What a resource refers to, read from wherever it lies, before validation.
 
-use std::collections::BTreeMap;
-
 use longshore_crds::HostPortRange;
 
-use super::{Block, BuildAccess, ContextDigest, Credentials, Digest, Instance};
+use super::{Block, BuildAccess, ContextDigest, Credentials, Digest, Instance, Referred};
 
 /// What a resource refers to. A part that could not be had is the [`Block`] that says why.
 #[derive(Clone, Debug)]
@@ -19,8 +17,8 @@ pub struct Inputs {
     pub pull_credentials: Result<Option<Credentials>, Block>,
     /// The credentials for each entry of `push`, in its order.
     pub push_credentials: Vec<Result<Option<Credentials>, Block>>,
-    /// The environment with the values from Secrets and ConfigMaps.
-    pub env: Result<BTreeMap<String, String>, Block>,
+    /// What the `run` section refers to.
+    pub referred: Referred,
     /// What the engine's administrators allow.
     pub policy: Policy,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run};
 
+use super::run::{environment, expand};
 use super::validate_build::build_spec;
 use super::{
     Block, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
@@ -175,16 +176,30 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
     refuse_collisions(&ports)?;
     Ok(RunSpec {
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
-        container: inputs.env.clone().map(|env| ContainerSpec {
-            ports,
-            command: run.command.clone(),
-            args: run.args.clone(),
-            env,
-            working_dir: run.working_dir.clone(),
-            platform: image.platform.clone(),
-            restart_policy: run.restart_policy,
-            grace_period: seconds(run.termination_grace_period_seconds),
-        }),
+        container: container_spec(run, image, ports, inputs, &owner.namespace),
+    })
+}
+
+/// What can be said of the container without what it refers to has been said before this.
+fn container_spec(
+    run: &Run,
+    image: &Image,
+    ports: Vec<PublishedPort>,
+    inputs: &Inputs,
+    namespace: &str,
+) -> Result<ContainerSpec, Block> {
+    let environment = environment(&run.env_from, &run.env, &inputs.referred, namespace)?;
+    let expanded = |words: &[String]| words.iter().map(|word| expand(word, |name| environment.value(name))).collect();
+    Ok(ContainerSpec {
+        ports,
+        command: expanded(&run.command),
+        args: expanded(&run.args),
+        working_dir: run.working_dir.clone(),
+        platform: image.platform.clone(),
+        restart_policy: run.restart_policy,
+        grace_period: seconds(run.termination_grace_period_seconds),
+        env: environment.values,
+        env_origins: environment.origins,
     })
 }
 

@@ -3,15 +3,16 @@
 //! What cannot be had becomes the block of the part that needs it. Only a store that does not answer is an error: then
 //! nothing can be said.
 
-use std::collections::BTreeMap;
-
-use longshore_crds::{ContainerApp, ContainerEngine, EnvVar, LocalReference, Push};
+use longshore_crds::{ContainerApp, ContainerEngine, LocalReference, Push, Run};
 
 use super::build_context::{SourceContext, inputs_of};
 use super::recent_folders::RecentFolders;
 use super::source_store::SourceLooks;
 use super::{AppKey, ResourceError, Resources, SecretData};
-use crate::app::{Block, BuildAccess, Credentials, Inputs, Instance, Part, Policy, Reason, Repository};
+use crate::app::{
+    Block, BuildAccess, Credentials, Inputs, Instance, ObjectKind, Part, Policy, Reason, Referred, Repository,
+    referred_by,
+};
 use crate::build::ContextReader;
 use crate::registry::{AmbientCredentials, NamedFor, credentials_for};
 
@@ -60,7 +61,7 @@ impl Dereference<'_> {
             build_access,
             pull_credentials: self.pull_credentials(app).await?,
             push_credentials,
-            env: self.environment(app.spec.run.as_ref().map_or(&[], |run| &run.env)).await?,
+            referred: self.referred(app.spec.run.as_ref()).await?,
             policy: policy_of(&app.spec.engine, engine),
         };
         Ok(Dereferenced { inputs, context: context.and_then(Result::ok) })
@@ -123,58 +124,23 @@ impl Dereference<'_> {
         }))
     }
 
-    async fn environment(
-        &self,
-        variables: &[EnvVar],
-    ) -> Result<Result<BTreeMap<String, String>, Block>, ResourceError> {
-        let mut environment = BTreeMap::new();
-        for variable in variables {
-            match self.value(variable).await? {
-                Ok(Some(value)) => environment.insert(variable.name.clone(), value),
-                Ok(None) => None,
-                Err(block) => return Ok(Err(block)),
+    /// The Secrets and ConfigMaps that the container needs, each read once.
+    async fn referred(&self, run: Option<&Run>) -> Result<Referred, ResourceError> {
+        let mut referred = Referred::default();
+        for (kind, name) in run.map(referred_by).unwrap_or_default() {
+            let values = match kind {
+                ObjectKind::Secret => {
+                    let secret = self.resources.secret(&self.key.namespace, &name).await?;
+                    secret.map(|secret| secret.data)
+                }
+                ObjectKind::ConfigMap => {
+                    let map = self.resources.config_map(&self.key.namespace, &name).await?;
+                    map.map(|map| map.data)
+                }
             };
+            referred.objects.extend(values.map(|values| ((kind, name), values)));
         }
-        Ok(Ok(environment))
-    }
-
-    /// The value of a variable; `None` when it is optional and its key does not exist.
-    async fn value(&self, variable: &EnvVar) -> Result<Result<Option<String>, Block>, ResourceError> {
-        let Some(source) = &variable.value_from else {
-            return Ok(Ok(Some(variable.value.clone().unwrap_or_default())));
-        };
-        let namespace = &self.key.namespace;
-        let (kind, reason, selector, data) = match (&source.secret_key_ref, &source.config_map_key_ref) {
-            (Some(selector), _) => {
-                let found = self.resources.secret(namespace, &selector.name).await?;
-                ("Secret", Reason::SecretNotFound, selector, found.map(|secret| secret.data))
-            }
-            (None, Some(selector)) => {
-                let found = self.resources.config_map(namespace, &selector.name).await?;
-                ("ConfigMap", Reason::ConfigMapNotFound, selector, found.map(|map| map.data))
-            }
-            (None, None) => return Ok(Ok(None)),
-        };
-        let is_there = data.is_some();
-        let value = data.and_then(|mut data| data.remove(&selector.key));
-        match value {
-            Some(bytes) => Ok(String::from_utf8(bytes).map(Some).map_err(|_| {
-                let message = format!(
-                    "the key {} of the {kind} {} is not text, so it cannot be the value of the variable {}",
-                    selector.key, selector.name, variable.name
-                );
-                Block::waiting(Part::Container, reason, message)
-            })),
-            None if selector.optional.unwrap_or(false) => Ok(Ok(None)),
-            None if is_there => {
-                let message = format!(
-                    "the {kind} {} has no key {}, which the variable {} needs",
-                    selector.name, selector.key, variable.name
-                );
-                Ok(Err(Block::waiting(Part::Container, reason, message)))
-            }
-            None => Ok(Err(self.missing(Part::Container, reason, kind, &selector.name))),
-        }
+        Ok(referred)
     }
 
     pub(super) fn missing(&self, part: Part, reason: Reason, kind: &str, name: &str) -> Block {

@@ -205,14 +205,11 @@ impl Scene {
 /// A container that does what a shell's script says.
 pub(super) fn script(script: &str) -> ContainerSpec {
     ContainerSpec {
-        ports: Vec::new(),
         command: ["sh", "-c"].map(str::to_owned).to_vec(),
         args: vec![script.to_owned()],
-        env: BTreeMap::new(),
-        working_dir: None,
-        platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: Duration::from_secs(1),
+        ..ContainerSpec::default()
     }
 }
 

@@ -261,8 +261,12 @@ fn difference(container: &Container, spec: &ContainerSpec) -> String {
     if !same_ports(&made.asked_ports, &spec.ports) {
         return port_difference(&made.asked_ports, spec);
     }
-    let changed = spec.env.iter().find(|(name, value)| made.env.get(*name) != Some(value));
-    if let Some((name, _)) = changed {
+    let changed = || spec.env.iter().filter(|(name, value)| made.env.get(*name) != Some(value)).map(|(name, _)| name);
+    // A value that others are made of comes first: of all that differ, its key is what somebody has edited.
+    if let Some(origin) = changed().find_map(|name| spec.env_origins.get(name)) {
+        return format!("{origin} has changed");
+    }
+    if let Some(name) = changed().next() {
         return format!("the environment variable {name} has changed");
     }
     if !spec.command.is_empty() && spec.command != made.command {

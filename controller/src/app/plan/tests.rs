@@ -41,13 +41,9 @@ fn port(host_port: u16) -> PublishedPort {
 fn spec(ports: &[u16]) -> ContainerSpec {
     ContainerSpec {
         ports: ports.iter().copied().map(port).collect(),
-        command: Vec::new(),
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        working_dir: None,
-        platform: None,
         restart_policy: RestartPolicy::Always,
         grace_period: Duration::from_secs(30),
+        ..ContainerSpec::default()
     }
 }
 

@@ -159,12 +159,8 @@ impl State {
 fn spec_of(ports: &[PublishedPort]) -> ContainerSpec {
     ContainerSpec {
         ports: ports.to_vec(),
-        command: Vec::new(),
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        working_dir: None,
-        platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: Duration::from_secs(10),
+        ..ContainerSpec::default()
     }
 }

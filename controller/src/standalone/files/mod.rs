@@ -20,7 +20,7 @@ use kube::api::ObjectMeta;
 use longshore_crds::{ContainerApp, ContainerEngine};
 use serde::de::DeserializeOwned;
 
-use crate::app::{BuildAccess, ContextInputs, Inputs, Instance, Policy, Reason, validate};
+use crate::app::{BuildAccess, ContextInputs, Inputs, Instance, Policy, Reason, Referred, validate};
 use crate::reconcile::{AppKey, ConfigMapData, SecretData};
 
 use kinds::Kind;
@@ -258,7 +258,7 @@ fn anything_goes() -> Inputs {
         build_access: Ok(BuildAccess::default()),
         pull_credentials: Ok(None),
         push_credentials: Vec::new(),
-        env: Ok(BTreeMap::new()),
+        referred: Referred::default(),
         policy: Policy {
             host_ports: Some(vec![longshore_crds::HostPortRange { from: 1, to: 65535 }]),
             ..Policy::default()

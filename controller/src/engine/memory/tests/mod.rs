@@ -69,16 +69,7 @@ fn reference(text: &str) -> ImageReference {
 }
 
 fn spec() -> ContainerSpec {
-    ContainerSpec {
-        ports: Vec::new(),
-        command: Vec::new(),
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        working_dir: None,
-        platform: None,
-        restart_policy: RestartPolicy::Never,
-        grace_period: GRACE,
-    }
+    ContainerSpec { restart_policy: RestartPolicy::Never, grace_period: GRACE, ..ContainerSpec::default() }
 }
 
 fn spec_with(restart_policy: RestartPolicy) -> ContainerSpec {

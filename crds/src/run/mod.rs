@@ -1,0 +1,72 @@
+//! The `run` section: what the container is, in core/v1's own names and shapes.
+
+mod env;
+mod ports;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use env::{EnvFromSource, EnvVar, EnvVarSource, ObjectSelector};
+pub use ports::{ContainerPort, Protocol};
+
+/// The container that is made of the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// The container's name on the engine. When absent: the resource's name in the namespace `default`, and
+    /// `<namespace>.<name>` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 128), regex(pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$"))]
+    pub container_name: Option<String>,
+    /// The ports of the container that are published on the engine's host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["containerPort", "protocol"]))]
+    pub ports: Vec<ContainerPort>,
+    /// The program to run, instead of the image's `ENTRYPOINT`. `$(NAME)` stands for the variable of this name in `env` and
+    /// `envFrom`, `$$` for one `$`; what names no variable is left as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub command: Vec<String>,
+    /// The program's arguments, instead of the image's `CMD`. `$(NAME)` is as in `command`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub args: Vec<String>,
+    /// The environment variables, in addition to the image's own and to those of `envFrom`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<EnvVar>,
+    /// Secrets and `ConfigMap`s whose keys are environment variables. Of the same variable in several, the last one counts;
+    /// `env` counts before all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub env_from: Vec<EnvFromSource>,
+    /// The folder in which the program starts, instead of the image's `WORKDIR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096), regex(pattern = "^/"))]
+    pub working_dir: Option<String>,
+    /// When the container is started again after it has ended. `Never` makes it a one-shot: done when it has
+    /// exited with 0.
+    #[serde(default)]
+    pub restart_policy: RestartPolicy,
+    /// How many seconds the program has to end after SIGTERM before it is killed.
+    #[serde(default = "thirty")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub termination_grace_period_seconds: i64,
+}
+
+const fn thirty() -> i64 {
+    30
+}
+
+/// When an ended container is started again, as core/v1 means it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RestartPolicy {
+    /// Whenever it ends.
+    #[default]
+    Always,
+    /// When it ends with an exit code other than 0.
+    OnFailure,
+    /// Not at all: a one-shot.
+    Never,
+}
