@@ -35,7 +35,11 @@ pub use container_engine::{
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
 pub use reference_to::{KeySelector, LocalReference};
-pub use run::{ContainerPort, EnvFromSource, EnvVar, EnvVarSource, ObjectSelector, Protocol, RestartPolicy, Run};
+pub use run::{
+    Capabilities, ContainerPort, DnsConfig, DnsOption, EnvFromSource, EnvVar, EnvVarSource, Lifecycle, Logs,
+    ObjectSelector, Protocol, Quantity, ResourceLimits, ResourceRequests, Resources, RestartPolicy, Run,
+    SecurityContext, StopSignal, Sysctl, SysctlName,
+};
 
 /// The API group of every kind.
 pub const GROUP: &str = "longshore.dev";

@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use longshore_crds::{Drift, Protocol, RestartPolicy};
+use longshore_crds::{Drift, Protocol, RestartPolicy, StopSignal};
 use serde_json::{Value, json};
 
+use super::run::Settings;
 use super::{
-    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, KeyOrigin, Owner,
-    Pull, Repository, SpecHash,
+    Action, Block, Bounds, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, KeyOrigin,
+    Naming, Owner, Pull, Repository, Security, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -214,6 +215,16 @@ pub struct ContainerSpec {
     pub restart_policy: RestartPolicy,
     /// How long it has to end before it is killed.
     pub grace_period: Duration,
+    /// The signal that asks it to end; the image's own when absent.
+    pub stop_signal: Option<StopSignal>,
+    /// Its labels beside ours.
+    pub labels: BTreeMap<String, String>,
+    /// What it is called by itself, and how it finds others.
+    pub naming: Naming,
+    /// As whom it runs, and what it gives up.
+    pub security: Security,
+    /// What it may use.
+    pub bounds: Bounds,
 }
 
 impl ContainerSpec {
@@ -239,7 +250,36 @@ impl ContainerSpec {
         if let Some(platform) = &self.platform {
             canonical["platform"] = json!(platform);
         }
+        // As with the platform.
+        let settings = self.settings();
+        if !settings.values().is_empty() {
+            canonical["settings"] = json!(settings.values());
+        }
         canonical
+    }
+
+    /// What is set beyond the fields that every spec has.
+    fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.set("stop signal", self.stop_signal.map(StopSignal::as_str).as_ref());
+        for (name, value) in &self.labels {
+            settings.add(&format!("label {name}"), value);
+        }
+        self.naming.settings(&mut settings);
+        self.security.settings(&mut settings);
+        self.bounds.settings(&mut settings);
+        settings
+    }
+
+    /// What a container made for this spec tells of itself, so that what differs from another spec can be named. Values of
+    /// the environment and arguments are not in it.
+    pub(crate) fn told(&self) -> Settings {
+        let mut told = self.settings();
+        told.set("platform", self.platform.as_ref());
+        told.set("working directory", self.working_dir.as_ref());
+        told.add("restart policy", &format!("{:?}", self.restart_policy));
+        told.add("grace period", &format!("{}s", self.grace_period.as_secs()));
+        told
     }
 
     /// Whether the container is a one-shot, done when it has exited with 0.

@@ -19,6 +19,8 @@ pub mod labels {
     pub const NAME: &str = "longshore.dev/name";
     /// The hash of the spec that the container was made for.
     pub const SPEC_HASH: &str = "longshore.dev/spec-hash";
+    /// What the container was made for, in words and without secrets: what differs from a later spec is told by it.
+    pub const SETTINGS: &str = "longshore.dev/settings";
     /// On images that we built: the hash of everything that went into the build.
     pub const INPUT_HASH: &str = "longshore.dev/input-hash";
     /// On `ContainerAppRevision`s: the beginning of that hash, which is too long for a label's value.

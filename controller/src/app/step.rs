@@ -88,7 +88,7 @@ pub enum Action {
         /// Its image.
         image: ImageTarget,
         /// What it is made of.
-        spec: ContainerSpec,
+        spec: Box<ContainerSpec>,
     },
     /// Start a container.
     StartContainer {

@@ -1,5 +1,6 @@
 //! From the raw resource to types that cannot hold a wrong value. Nothing after this can fail on a malformed spec.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push,
 use super::run::{environment, expand};
 use super::validate_build::build_spec;
 use super::{
-    Block, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
-    PublishedPort, Pull, PushRules, Reason, Repository, RunSpec,
+    Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Naming,
+    Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, RunSpec, Security, labels,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -174,33 +175,45 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
         .map(|(index, port)| published_port(index, port, inputs))
         .collect::<Result<Vec<_>, _>>()?;
     refuse_collisions(&ports)?;
-    Ok(RunSpec {
-        name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
-        container: container_spec(run, image, ports, inputs, &owner.namespace),
-    })
-}
-
-/// What can be said of the container without what it refers to has been said before this.
-fn container_spec(
-    run: &Run,
-    image: &Image,
-    ports: Vec<PublishedPort>,
-    inputs: &Inputs,
-    namespace: &str,
-) -> Result<ContainerSpec, Block> {
-    let environment = environment(&run.env_from, &run.env, &inputs.referred, namespace)?;
-    let expanded = |words: &[String]| words.iter().map(|word| expand(word, |name| environment.value(name))).collect();
-    Ok(ContainerSpec {
+    // What is written wrongly is told also while something that it refers to cannot be had.
+    let static_part = ContainerSpec {
         ports,
-        command: expanded(&run.command),
-        args: expanded(&run.args),
         working_dir: run.working_dir.clone(),
         platform: image.platform.clone(),
         restart_policy: run.restart_policy,
         grace_period: seconds(run.termination_grace_period_seconds),
+        stop_signal: run.lifecycle.as_ref().and_then(|lifecycle| lifecycle.stop_signal),
+        labels: container_labels(run)?,
+        naming: Naming::of(run)?,
+        security: Security::of(run)?,
+        bounds: Bounds::of(run)?,
+        ..ContainerSpec::default()
+    };
+    Ok(RunSpec {
+        name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
+        container: with_references(static_part, run, inputs, &owner.namespace),
+    })
+}
+
+/// The spec with what comes from Secrets and ConfigMaps.
+fn with_references(spec: ContainerSpec, run: &Run, inputs: &Inputs, namespace: &str) -> Result<ContainerSpec, Block> {
+    let environment = environment(&run.env_from, &run.env, &inputs.referred, namespace)?;
+    let expanded = |words: &[String]| words.iter().map(|word| expand(word, |name| environment.value(name))).collect();
+    Ok(ContainerSpec {
+        command: expanded(&run.command),
+        args: expanded(&run.args),
         env: environment.values,
         env_origins: environment.origins,
+        ..spec
     })
+}
+
+fn container_labels(run: &Run) -> Result<BTreeMap<String, String>, Block> {
+    if let Some(name) = run.labels.keys().find(|name| name.starts_with(labels::PREFIX)) {
+        let message = format!("{name} begins with {}, which only Longshore writes", labels::PREFIX);
+        return Err(invalid(Part::Container, "spec.run.labels", message));
+    }
+    Ok(run.labels.clone())
 }
 
 fn default_container_name(owner: &Owner) -> String {

@@ -8,8 +8,8 @@ use super::build_request::build_request;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
-    Action, BuildMethod, ContainerId, Credentials, Desired, Held, ImageReference, ImageSource, ImageTarget, Owner,
-    Purpose, RegistryError, RegistryRequest, SpecHash, TagDeletion, labels,
+    Action, BuildMethod, ContainerId, ContainerSpec, Credentials, Desired, Held, ImageReference, ImageSource,
+    ImageTarget, Owner, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, TagDeletion, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -62,8 +62,8 @@ impl Executor {
                 let request = CreateContainer {
                     name: name.clone(),
                     image: present(image)?.clone(),
-                    labels: self.container_labels(&spec.hash()),
-                    spec: spec.clone(),
+                    labels: self.container_labels(spec),
+                    spec: spec.as_ref().clone(),
                 };
                 self.engine.create_container(&request).await?;
             }
@@ -152,9 +152,11 @@ impl Executor {
         }
     }
 
-    fn container_labels(&self, hash: &SpecHash) -> std::collections::BTreeMap<String, String> {
-        let mut all = self.owner.labels();
-        all.insert(labels::SPEC_HASH.to_owned(), hash.as_str().to_owned());
+    fn container_labels(&self, spec: &ContainerSpec) -> std::collections::BTreeMap<String, String> {
+        let mut all = spec.labels.clone();
+        all.extend(self.owner.labels());
+        all.insert(labels::SPEC_HASH.to_owned(), spec.hash().as_str().to_owned());
+        all.insert(labels::SETTINGS.to_owned(), spec.told().to_label());
         all
     }
 }

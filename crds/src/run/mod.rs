@@ -1,14 +1,28 @@
 //! The `run` section: what the container is, in core/v1's own names and shapes.
 
 mod env;
+mod lifecycle;
+mod network;
 mod ports;
+mod quantity;
+mod resources;
+mod security;
+
+use std::collections::BTreeMap;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use env::{EnvFromSource, EnvVar, EnvVarSource, ObjectSelector};
+pub use lifecycle::{Lifecycle, Logs, StopSignal};
+pub use network::{DnsConfig, DnsOption};
 pub use ports::{ContainerPort, Protocol};
+pub use quantity::Quantity;
+pub use resources::{ResourceLimits, ResourceRequests, Resources};
+pub use security::{Capabilities, SecurityContext, Sysctl, SysctlName};
+
+use crate::HostAlias;
 
 /// The container that is made of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -45,11 +59,40 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096), regex(pattern = "^/"))]
     pub working_dir: Option<String>,
+    /// The name by which the container knows itself; its ID on the engine when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub hostname: Option<String>,
+    /// Names that the container finds without asking a name server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["ip"]))]
+    pub host_aliases: Vec<HostAlias>,
+    /// How the container resolves names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_config: Option<DnsConfig>,
+    /// Labels of the container, beside those of the image and those by which Longshore knows its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('longshore.dev/'))")
+        .message("labels that begin with longshore.dev/ are written by Longshore"))]
+    pub labels: BTreeMap<String, String>,
+    /// What the container may use of its engine's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// As whom the container runs, and what it gives up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<SecurityContext>,
+    /// What happens at the turns of the container's life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// How much of the container's log is kept. When absent, what the engine is set up for, which may be all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Logs>,
     /// When the container is started again after it has ended. `Never` makes it a one-shot: done when it has
     /// exited with 0.
     #[serde(default)]
     pub restart_policy: RestartPolicy,
-    /// How many seconds the program has to end after SIGTERM before it is killed.
+    /// How many seconds the program has to end after the stop signal before it is killed.
     #[serde(default = "thirty")]
     #[schemars(range(min = 0, max = 3600))]
     pub termination_grace_period_seconds: i64,

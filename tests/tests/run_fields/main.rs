@@ -3,6 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod environment;
+mod naming;
+mod resources;
+mod security;
+
+use std::time::Duration;
 
 use longshore_tests::{LabEngine, StandaloneProject, unique_name};
 use serde_json::{Value, json};
@@ -48,6 +53,21 @@ impl App {
     fn inside(&self, command: &str) -> String {
         let printed = self.project.engine.docker(&["exec", &self.name, "sh", "-c", command]);
         printed.unwrap_or_else(|error| panic!("{command}: {error}")).trim_end().to_owned()
+    }
+
+    /// Waits until something is so that must become so.
+    fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..600 {
+            if is_so(self) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{}: it never comes to it that {what}", self.name);
+    }
+
+    fn until_it_has_ended(&self) {
+        self.until("it has ended", |app| app.inspected("{{.State.Status}}") == "exited");
     }
 
     /// What the engine says of the container.

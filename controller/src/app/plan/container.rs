@@ -142,7 +142,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     let create = Action::CreateContainer {
         name: name.clone(),
         image: image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),
-        spec: (*spec).clone(),
+        spec: Box::new((*spec).clone()),
     };
     let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
     let refused = [&create, &start].into_iter().find_map(|action| observed.attempts.block(action, situation.now));

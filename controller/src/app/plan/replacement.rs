@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::container::{ContainerPlan, Situation, remove, start, stop};
 use super::{port, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision, SpecHash,
-    Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision, Settings,
+    SpecHash, Step, labels,
 };
 
 /// How long a new container stays up until the old one is removed.
@@ -275,7 +275,9 @@ fn difference(container: &Container, spec: &ContainerSpec) -> String {
     if !spec.args.is_empty() && spec.args != made.args {
         return "the arguments have changed".to_owned();
     }
-    "the run section has changed".to_owned()
+    // One that an earlier version made does not tell.
+    let told = container.labels.get(labels::SETTINGS).map(|text| Settings::from_label(text));
+    told.and_then(|told| told.difference(&spec.told())).unwrap_or_else(|| "the run section has changed".to_owned())
 }
 
 fn same_ports(left: &[PublishedPort], right: &[PublishedPort]) -> bool {

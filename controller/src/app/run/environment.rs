@@ -10,15 +10,15 @@ use crate::app::{Block, Part};
 
 /// The variables of a container, and where their values come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::app) struct Environment {
-    pub(in crate::app) values: BTreeMap<String, String>,
+pub(crate) struct Environment {
+    pub(crate) values: BTreeMap<String, String>,
     /// Of those variables whose value is that of a key.
-    pub(in crate::app) origins: BTreeMap<String, KeyOrigin>,
+    pub(crate) origins: BTreeMap<String, KeyOrigin>,
 }
 
 impl Environment {
     /// The value of a variable, for what is expanded.
-    pub(in crate::app) fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
@@ -31,7 +31,7 @@ impl Environment {
 }
 
 /// The environment that is asked for, or the block of the first value that cannot be had.
-pub(in crate::app) fn environment(
+pub(crate) fn environment(
     sources: &[EnvFromSource],
     variables: &[EnvVar],
     referred: &Referred,

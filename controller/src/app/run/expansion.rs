@@ -3,7 +3,7 @@
 
 /// The text with each `$(NAME)` replaced by the variable's value. `$$` is one `$`, so `$$(NAME)` stays `$(NAME)`; a name
 /// that is not known, and a parenthesis that is not closed, are left as they are. What is put in is not expanded again.
-pub(in crate::app) fn expand<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> String {
+pub(crate) fn expand<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

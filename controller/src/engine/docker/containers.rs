@@ -4,19 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, HostConfig, RestartPolicy as ApiRestartPolicy, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
 };
 use jiff::Timestamp;
-use longshore_crds::RestartPolicy;
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::ports;
+use super::{body, ports};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerState, EngineImageId};
 use crate::engine::{CreateContainer, EngineError};
 
@@ -43,7 +41,7 @@ pub(super) async fn create(connection: &Connection, request: &CreateContainer) -
         options = options.platform(platform);
     }
     let options = options.build();
-    match connection.docker().create_container(Some(options), to_body(request)).await {
+    match connection.docker().create_container(Some(options), body::of(request)).await {
         Ok(created) => Ok(ContainerId(created.id)),
         Err(error) => Err(connection.error_of_name(error, &request.name)),
     }
@@ -87,36 +85,6 @@ fn gone_is_well(connection: &Connection, outcome: Result<(), bollard::errors::Er
         Err(failure) if failure.message().contains("is already in progress") => Ok(()),
         Err(failure) => Err(connection.error(failure)),
         Ok(()) => Ok(()),
-    }
-}
-
-/// What makes the container. What is not given is left to the image and to the engine.
-fn to_body(request: &CreateContainer) -> ContainerCreateBody {
-    let spec = &request.spec;
-    let given = |words: &Vec<String>| (!words.is_empty()).then(|| words.clone());
-    let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    ContainerCreateBody {
-        image: Some(request.image.to_string()),
-        labels: Some(request.labels.clone().into_iter().collect()),
-        entrypoint: given(&spec.command),
-        cmd: given(&spec.args),
-        env: given(&env),
-        working_dir: spec.working_dir.clone(),
-        exposed_ports: Some(spec.ports.iter().map(ports::key).collect()),
-        stop_timeout: i64::try_from(spec.grace_period.as_secs()).ok(),
-        host_config: Some(HostConfig {
-            port_bindings: Some(ports::to_map(&spec.ports)),
-            restart_policy: Some(ApiRestartPolicy {
-                name: Some(match spec.restart_policy {
-                    RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
-                    RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
-                    RestartPolicy::Never => RestartPolicyNameEnum::NO,
-                }),
-                maximum_retry_count: None,
-            }),
-            ..HostConfig::default()
-        }),
-        ..ContainerCreateBody::default()
     }
 }
 

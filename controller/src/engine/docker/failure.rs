@@ -92,6 +92,14 @@ impl Failure {
     pub(super) fn into_error_of_start(self, endpoint: &str) -> EngineError {
         match taken_port(self.message()) {
             Some(sentence) => EngineError::PortTaken(sentence),
+            // The words of 20.10 to 29 where no driver offers what a device request asks for.
+            None if self.message().contains("could not select device driver \"nvidia\"") => {
+                EngineError::Other(format!(
+                    "the engine has no GPUs of NVIDIA for containers: run it on another engine, or take nvidia.com/gpu out of \
+                 its limits ({})",
+                    self.message()
+                ))
+            }
             None => self.into_error(endpoint),
         }
     }

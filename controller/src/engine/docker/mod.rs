@@ -1,5 +1,6 @@
 //! Docker Engine, and what speaks its API: seen with 20.10 (graph driver) and 29 (containerd's image store).
 
+mod body;
 mod build;
 mod connection;
 mod containers;

@@ -18,6 +18,9 @@ use super::yaml::{Content, Document, Entry, Node, written};
 /// On a schema of ours: the value is a secret and is never quoted.
 pub(super) const SECRET: &str = "x-longshore-secret";
 
+/// What has no `type`, but may be a whole number or a text.
+const INT_OR_STRING: &str = "integer or string";
+
 /// What is wrong with a document by this schema.
 pub(super) fn check(schema: &Value, document: &Document, source: &str) -> Vec<Problem> {
     let mut checker = Checker { document, source, problems: Vec::new() };
@@ -38,8 +41,12 @@ impl Checker<'_> {
     }
 
     fn check(&mut self, node: &Node, schema: &Value, path: &str) {
-        match (&node.content, schema["type"].as_str()) {
+        let kind =
+            if schema["x-kubernetes-int-or-string"] == true { Some(INT_OR_STRING) } else { schema["type"].as_str() };
+        match (&node.content, kind) {
             (Content::Null, _) => self.check_absence(node, schema, path),
+            (Content::Text(text), Some(INT_OR_STRING)) => self.check_text(node, text, schema, path),
+            (Content::Number(number), Some(INT_OR_STRING)) if number.as_u64().is_some() => {}
             (Content::Map(entries), Some("object")) => self.check_object(node, entries, schema, path),
             (Content::List(elements), Some("array")) => self.check_array(node, elements, schema, path),
             (Content::Text(text), Some("string")) => self.check_text(node, text, schema, path),
@@ -71,6 +78,7 @@ impl Checker<'_> {
             (Content::Number(_) | Content::Bool(_), Some("string")) if schema[SECRET] == true => {
                 "; put it in quotes".to_owned()
             }
+            (Content::Number(_), None) => format!("; put it in quotes: \"{found}\""),
             (Content::Number(_) | Content::Bool(_), Some("string")) => {
                 format!("; put it in quotes: \"{found}\"")
             }
@@ -237,6 +245,7 @@ fn identity(element: &Node, keys: &[&str], schema: &Value) -> Option<String> {
 
 fn wanted(schema: &Value) -> &'static str {
     match schema["type"].as_str() {
+        None if schema["x-kubernetes-int-or-string"] == true => "a whole number or a text",
         Some("string") => "a text",
         Some("integer") => "a whole number",
         Some("number") => "a number",

@@ -10,9 +10,12 @@ pub(super) const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 pub(super) const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// What a pattern of our schemas means.
-const MEANINGS: [(&str, &str); 17] = [
+const MEANINGS: [(&str, &str); 22] = [
     (OBJECT_NAME, "a name has lower-case letters, digits, - and ., and begins and ends with a letter or a digit"),
-    (NAMESPACE, "a namespace has lower-case letters, digits and -, and begins and ends with a letter or a digit"),
+    (
+        NAMESPACE,
+        "a name of one part has lower-case letters, digits and -, and begins and ends with a letter or a digit",
+    ),
     (DATA_KEY, "a key has letters, digits, -, _ and ."),
     ("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "a tag has letters, digits, _, . and -, and begins with none of . and -"),
     (
@@ -36,6 +39,14 @@ const MEANINGS: [(&str, &str); 17] = [
         "-----BEGIN CERTIFICATE-----",
         "certificates are written in PEM, each from its line BEGIN CERTIFICATE to its line END CERTIFICATE",
     ),
+    (
+        r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
+        "a quantity is written 2, \"0.5\", 500m, 64Mi or 1G",
+    ),
+    (r"^[^=\s]*$", "what stands in front of variables' names has neither = nor spaces"),
+    (r"^[^:\s]+$", "an option of the resolver has neither : nor spaces, such as ndots with the value \"2\""),
+    (r"^[^\s]+$", "a domain has no spaces"),
+    ("^[A-Z][A-Z_]+$", "a capability is written in upper case without CAP_, such as NET_RAW, or ALL"),
     ("^(unix:///|tcp://).+$", "an endpoint is written unix:///var/run/docker.sock or tcp://host:2376"),
 ];
 

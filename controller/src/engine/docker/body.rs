@@ -1,0 +1,127 @@
+//! What makes a container, in the words of the engine's API.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, RestartPolicy as ApiRestartPolicy,
+    RestartPolicyNameEnum,
+};
+use longshore_crds::{RestartPolicy, StopSignal};
+
+use super::ports;
+use crate::app::{Bounds, Bytes, MilliCpu, Naming, Security};
+use crate::engine::CreateContainer;
+
+/// What a processor's whole time is in shares (cgroups v1; the engine's runtime translates it for v2).
+const SHARES_OF_A_PROCESSOR: u64 = 1024;
+const LEAST_SHARES: u64 = 2;
+const MOST_SHARES: u64 = 262_144;
+
+/// What makes the container. What is not given is left to the image and to the engine.
+pub(super) fn of(request: &CreateContainer) -> ContainerCreateBody {
+    let spec = &request.spec;
+    let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    ContainerCreateBody {
+        image: Some(request.image.to_string()),
+        labels: Some(request.labels.clone().into_iter().collect()),
+        entrypoint: given(&spec.command),
+        cmd: given(&spec.args),
+        env: given(&env),
+        working_dir: spec.working_dir.clone(),
+        hostname: spec.naming.hostname.clone(),
+        user: user(&spec.security),
+        exposed_ports: Some(spec.ports.iter().map(ports::key).collect()),
+        stop_timeout: i64::try_from(spec.grace_period.as_secs()).ok(),
+        stop_signal: spec.stop_signal.map(StopSignal::as_str).map(str::to_owned),
+        host_config: Some(HostConfig {
+            port_bindings: Some(ports::to_map(&spec.ports)),
+            restart_policy: Some(ApiRestartPolicy {
+                name: Some(match spec.restart_policy {
+                    RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
+                    RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
+                    RestartPolicy::Never => RestartPolicyNameEnum::NO,
+                }),
+                maximum_retry_count: None,
+            }),
+            ..secured(&spec.security, named(&spec.naming, bounded(&spec.bounds)))
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn given(words: &[String]) -> Option<Vec<String>> {
+    (!words.is_empty()).then(|| words.to_vec())
+}
+
+fn user(security: &Security) -> Option<String> {
+    let user = security.user?;
+    Some(security.group.map_or_else(|| user.to_string(), |group| format!("{user}:{group}")))
+}
+
+fn bounded(bounds: &Bounds) -> HostConfig {
+    let bytes = |amount: Option<Bytes>| amount.and_then(|Bytes(bytes)| i64::try_from(bytes).ok());
+    let number = |amount: Option<u64>| amount.and_then(|amount| i64::try_from(amount).ok());
+    HostConfig {
+        memory: bytes(bounds.memory),
+        // Memory and swap together: none is swapped out, as in core/v1.
+        memory_swap: bytes(bounds.memory),
+        memory_reservation: bytes(bounds.reserved_memory),
+        nano_cpus: bounds.cpu.and_then(|MilliCpu(milli)| i64::try_from(milli).ok()?.checked_mul(1_000_000)),
+        cpu_shares: bounds.reserved_cpu.and_then(shares),
+        pids_limit: number(bounds.pids),
+        device_requests: bounds.gpus.map(|gpus| vec![gpu_request(gpus)]),
+        log_config: log_config(bounds),
+        ..HostConfig::default()
+    }
+}
+
+/// As the kubelet reckons them.
+fn shares(MilliCpu(milli): MilliCpu) -> Option<i64> {
+    let shares = milli.saturating_mul(SHARES_OF_A_PROCESSOR) / 1000;
+    i64::try_from(shares.clamp(LEAST_SHARES, MOST_SHARES)).ok()
+}
+
+fn gpu_request(gpus: u64) -> DeviceRequest {
+    DeviceRequest {
+        driver: Some("nvidia".to_owned()),
+        count: i64::try_from(gpus).ok(),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
+    }
+}
+
+/// For the log driver that the engine is set up for: json-file and local know both options by these names.
+fn log_config(bounds: &Bounds) -> Option<HostConfigLogConfig> {
+    let Bytes(size) = bounds.log_size?;
+    let size = ("max-size".to_owned(), size.to_string());
+    let files = bounds.log_files.map(|files| ("max-file".to_owned(), files.to_string()));
+    let config: HashMap<String, String> = std::iter::once(size).chain(files).collect();
+    Some(HostConfigLogConfig { typ: None, config: Some(config) })
+}
+
+fn named(naming: &Naming, host_config: HostConfig) -> HostConfig {
+    let hosts: Vec<String> = naming.hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect();
+    let servers: Vec<String> = naming.nameservers.iter().map(ToString::to_string).collect();
+    HostConfig {
+        extra_hosts: given(&hosts),
+        dns: given(&servers),
+        dns_search: given(&naming.searches),
+        dns_options: given(&naming.options),
+        ..host_config
+    }
+}
+
+fn secured(security: &Security, host_config: HostConfig) -> HostConfig {
+    let groups: Vec<String> = security.groups.iter().map(u32::to_string).collect();
+    let dropped: Vec<String> = security.dropped_capabilities.iter().cloned().collect();
+    let sysctls: HashMap<String, String> =
+        security.sysctls.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+    HostConfig {
+        group_add: given(&groups),
+        readonly_rootfs: security.has_read_only_root.then_some(true),
+        cap_drop: given(&dropped),
+        security_opt: security.gains_no_privileges.then(|| vec!["no-new-privileges:true".to_owned()]),
+        sysctls: (!sysctls.is_empty()).then_some(sysctls),
+        ..host_config
+    }
+}
