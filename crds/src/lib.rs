@@ -36,9 +36,10 @@ pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
 pub use reference_to::{KeySelector, LocalReference};
 pub use run::{
-    Capabilities, ContainerPort, DnsConfig, DnsOption, EnvFromSource, EnvVar, EnvVarSource, Lifecycle, Logs,
-    ObjectSelector, Protocol, Quantity, ResourceLimits, ResourceRequests, Resources, RestartPolicy, Run,
-    SecurityContext, StopSignal, Sysctl, SysctlName,
+    Capabilities, ClaimVolume, ConfigMapVolume, ContainerPort, DnsConfig, DnsOption, EmptyDirVolume, EnvFromSource,
+    EnvVar, EnvVarSource, KeyToPath, Lifecycle, Logs, Medium, ObjectSelector, Protocol, Quantity, ResourceLimits,
+    ResourceRequests, Resources, RestartPolicy, Run, SecretVolume, SecurityContext, StopSignal, Sysctl, SysctlName,
+    Volume, VolumeMount,
 };
 
 /// The API group of every kind.

@@ -16,6 +16,7 @@ mod with_buildkit {
 
     longshore_tests::engine_contract!(fixture);
     longshore_tests::engine_contract!(buildkit fixture);
+    longshore_tests::engine_contract!(inside fixture);
 }
 
 mod with_the_classic_builder {

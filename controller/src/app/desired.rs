@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::run::Settings;
 use super::{
     Action, Block, Bounds, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, KeyOrigin,
-    Naming, Owner, Pull, Repository, Security, SpecHash,
+    Mount, Naming, Owner, Pull, Repository, Security, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -190,6 +190,8 @@ impl Default for PushRules {
 pub struct RunSpec {
     /// Its name on the engine.
     pub name: String,
+    /// Whether it is kept as it is, and stopped.
+    pub is_stopped: bool,
     /// What it is made of, but for its image.
     pub container: Result<ContainerSpec, Block>,
 }
@@ -225,6 +227,8 @@ pub struct ContainerSpec {
     pub security: Security,
     /// What it may use.
     pub bounds: Bounds,
+    /// Its folders that are not its image's.
+    pub mounts: Vec<Mount>,
 }
 
 impl ContainerSpec {
@@ -268,13 +272,16 @@ impl ContainerSpec {
         self.naming.settings(&mut settings);
         self.security.settings(&mut settings);
         self.bounds.settings(&mut settings);
+        for mount in &self.mounts {
+            mount.settings(&mut settings);
+        }
         settings
     }
 
     /// What a container made for this spec tells of itself, so that what differs from another spec can be named. Values of
     /// the environment and arguments are not in it.
     pub(crate) fn told(&self) -> Settings {
-        let mut told = self.settings();
+        let mut told = self.settings().without_contents();
         told.set("platform", self.platform.as_ref());
         told.set("working directory", self.working_dir.as_ref());
         told.add("restart policy", &format!("{:?}", self.restart_policy));

@@ -50,6 +50,7 @@ pub use inputs::{ContextInputs, Inputs, Origin, Policy};
 pub use memory::{Memory, Revision};
 pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
+    Volume,
 };
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
@@ -59,7 +60,7 @@ pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
 pub(crate) use run::Settings;
-pub use run::{Bounds, Bytes, KeyOrigin, MilliCpu, Naming, ObjectKind, Referred, Security, referred_by};
+pub use run::{Bounds, Bytes, KeyOrigin, MilliCpu, Naming, ObjectKind, Referred, Security, referred_by, Mount, MountSource, MountedFile};
 pub use step::{Action, ImageTarget, Step, TagDeletion};
-pub use uses::Uses;
+pub use uses::{Uses};
 pub use validate::{owner_of, validate};

@@ -143,6 +143,15 @@ pub struct ContainerDetail {
     pub env: BTreeMap<String, String>,
 }
 
+/// A volume on an engine, ours or anyone's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// An image on an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {

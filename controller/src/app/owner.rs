@@ -21,6 +21,8 @@ pub mod labels {
     pub const SPEC_HASH: &str = "longshore.dev/spec-hash";
     /// What the container was made for, in words and without secrets: what differs from a later spec is told by it.
     pub const SETTINGS: &str = "longshore.dev/settings";
+    /// On a container that is never started: the name of the one whose folders it held until that was made.
+    pub const FOLDERS_OF: &str = "longshore.dev/folders-of";
     /// On images that we built: the hash of everything that went into the build.
     pub const INPUT_HASH: &str = "longshore.dev/input-hash";
     /// On `ContainerAppRevision`s: the beginning of that hash, which is too long for a label's value.
@@ -90,6 +92,24 @@ impl Owner {
     pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get(labels::INSTANCE).is_some_and(|instance| instance == self.instance.as_str())
             && labels.get(labels::OWNER_UID).is_some_and(|uid| *uid == self.uid)
+    }
+
+    /// The engine's name of the volume of a claim: `<name>.<claim>` in the namespace `default`, and
+    /// `<namespace>.<name>.<claim>` elsewhere.
+    pub fn volume_name(&self, claim: &str) -> String {
+        match self.namespace.as_str() {
+            "default" | "" => format!("{}.{claim}", self.name),
+            namespace => format!("{namespace}.{}.{claim}", self.name),
+        }
+    }
+
+    /// Whether a volume with these labels is this resource's: made by one of its installation, namespace and name. It need
+    /// not have its UID, since volumes stay when a resource is deleted, for the one that comes after it.
+    pub fn has_volume(&self, labels: &BTreeMap<String, String>) -> bool {
+        let is = |label: &str, value: &str| labels.get(label).is_some_and(|found| found == value);
+        is(labels::INSTANCE, self.instance.as_str())
+            && is(labels::NAMESPACE, &self.namespace)
+            && is(labels::NAME, &self.name)
     }
 
     /// The private tag under which this owner keeps an image: `longshore.local/<instance>/<uid>:<key>`.

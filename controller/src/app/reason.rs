@@ -7,6 +7,8 @@ pub enum Reason {
     Running,
     /// The one-shot has exited with 0.
     Completed,
+    /// The container is stopped, as it was asked.
+    Stopped,
     /// The image is built and pushed where that was asked; nothing is to run.
     ImageReady,
     /// Something is being done.
@@ -99,6 +101,8 @@ pub enum Reason {
     PushFailed,
     /// The container's name is another's.
     NameConflict,
+    /// A volume of the name that is wanted is another's.
+    VolumeConflict,
     /// A host port is another's.
     PortConflict,
     /// The engine refuses to make or start the container.
@@ -125,6 +129,7 @@ impl Reason {
         match self {
             Self::Running => "Running",
             Self::Completed => "Completed",
+            Self::Stopped => "Stopped",
             Self::ImageReady => "ImageReady",
             Self::Progressing => "Progressing",
             Self::Building => "Building",
@@ -171,6 +176,7 @@ impl Reason {
             Self::TagConflict => "TagConflict",
             Self::PushFailed => "PushFailed",
             Self::NameConflict => "NameConflict",
+            Self::VolumeConflict => "VolumeConflict",
             Self::PortConflict => "PortConflict",
             Self::StartFailed => "StartFailed",
             Self::CrashLoopBackOff => "CrashLoopBackOff",

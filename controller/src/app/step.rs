@@ -81,6 +81,11 @@ pub enum Action {
         /// The image that it points at.
         image: ImageTarget,
     },
+    /// Make a volume that stays.
+    CreateVolume {
+        /// Its name.
+        name: String,
+    },
     /// Make a container, without starting it.
     CreateContainer {
         /// Its name.
@@ -193,6 +198,7 @@ impl fmt::Display for Action {
             }
             Self::TagImage { reference, .. } => write!(formatter, "tag image {reference}"),
             Self::PushImage { reference, .. } => write!(formatter, "push image {reference}"),
+            Self::CreateVolume { name } => write!(formatter, "create volume {name}"),
             Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),
             Self::StartContainer { name, .. } => write!(formatter, "start container {name}"),
             Self::StopContainer { name, .. } => write!(formatter, "stop container {name}"),

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run};
 
-use super::run::{environment, expand};
+use super::run::{check_mounts, environment, expand};
 use super::validate_build::build_spec;
 use super::{
-    Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Naming,
-    Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, RunSpec, Security, labels,
+    Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Mount,
+    Naming, Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, RunSpec, Security, labels,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -189,19 +189,22 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
         bounds: Bounds::of(run)?,
         ..ContainerSpec::default()
     };
+    check_mounts(run)?;
     Ok(RunSpec {
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
-        container: with_references(static_part, run, inputs, &owner.namespace),
+        is_stopped: run.stopped,
+        container: with_references(static_part, run, inputs, owner),
     })
 }
 
 /// The spec with what comes from Secrets and ConfigMaps.
-fn with_references(spec: ContainerSpec, run: &Run, inputs: &Inputs, namespace: &str) -> Result<ContainerSpec, Block> {
-    let environment = environment(&run.env_from, &run.env, &inputs.referred, namespace)?;
+fn with_references(spec: ContainerSpec, run: &Run, inputs: &Inputs, owner: &Owner) -> Result<ContainerSpec, Block> {
+    let environment = environment(&run.env_from, &run.env, &inputs.referred, &owner.namespace)?;
     let expanded = |words: &[String]| words.iter().map(|word| expand(word, |name| environment.value(name))).collect();
     Ok(ContainerSpec {
         command: expanded(&run.command),
         args: expanded(&run.args),
+        mounts: Mount::of(run, &inputs.referred, owner)?,
         env: environment.values,
         env_origins: environment.origins,
         ..spec

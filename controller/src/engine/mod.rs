@@ -29,7 +29,7 @@ use longshore_crds::ContainerEngine;
 
 use crate::app::{
     Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ManifestDigest, PrivateTags,
+    ManifestDigest, PrivateTags, Volume,
 };
 
 pub(crate) use build_request::DEFAULT_SBOM_GENERATOR;
@@ -52,7 +52,7 @@ pub trait Engine: Send + Sync {
     /// One container with its detail; `None` when there is none with this ID.
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError>;
 
-    /// Makes a container. The engine refuses a name that is taken with [`EngineError::NameTaken`] and an image that
+    /// Makes a container, with everything in it that it is to find when it starts. The engine refuses a name that is taken with [`EngineError::NameTaken`] and an image that
     /// it does not hold with [`EngineError::NotFound`].
     async fn create_container(&self, request: &CreateContainer) -> Result<ContainerId, EngineError>;
 
@@ -68,6 +68,12 @@ pub trait Engine: Send + Sync {
 
     /// Removes a container that does not run; one that is gone is well. One that runs is [`EngineError::Conflict`].
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Every volume on the engine, other people's included.
+    async fn list_volumes(&self) -> Result<Vec<Volume>, EngineError>;
+
+    /// Makes a volume that stays until somebody removes it. One that is there is left as it is, labels included.
+    async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError>;
 
     /// What a container printed.
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>>;

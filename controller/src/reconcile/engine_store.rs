@@ -87,6 +87,8 @@ impl EngineStore {
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
             Action::DeleteTag { .. } | Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
+            // Volumes are listed for every look.
+            Action::CreateVolume { .. } | Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
         }
     }
 

@@ -58,6 +58,7 @@ impl Executor {
             Action::PushImage { reference, image } => self.push(reference, image).await?,
             Action::TagImage { image, reference } => self.engine.tag_image(present(image)?, reference).await?,
             Action::RemoveImage { reference } => self.engine.remove_image(reference).await?,
+            Action::CreateVolume { name } => self.engine.create_volume(name, &self.owner.labels()).await?,
             Action::CreateContainer { name, image, spec } => {
                 let request = CreateContainer {
                     name: name.clone(),

@@ -77,6 +77,9 @@ fn part_of(action: &Action) -> Part {
         Action::RecordRevision { .. } | Action::RemoveRevision { .. } => Part::Image,
         Action::PushImage { .. } | Action::DeleteTag { .. } => Part::Push,
         Action::CreateContainer { .. }
+        Action::PushImage { .. } => Part::Push,
+        Action::CreateVolume { .. }
+        | Action::CreateContainer { .. }
         | Action::StartContainer { .. }
         | Action::StopContainer { .. }
         | Action::RenameContainer { .. }

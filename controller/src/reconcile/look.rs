@@ -17,8 +17,7 @@ use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, Remote, candidates, plan};
 use crate::app::status::Telling;
 use crate::app::{
-    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest,
-    Memory, Owner, Part, Plan, Reason, RemoteImage, validate,
+    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest, Memory, Owner, Part, Plan, Reason, RemoteImage, validate, Volume,
 };
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
@@ -109,6 +108,7 @@ impl Reconciler {
             let same = ImageScope::of_the_same_image(&desired, &observed);
             observed.images.clone_from(store.images(&same).await?.as_ref());
             self.observe_superseded_tags(&desired, app, &store, &mut observed).await;
+            observed.volumes = wanted_volumes(&desired, &store).await?;
             observed.revisions = self.revisions(key, app, &known).await;
             observed.context = context.as_ref().map(content_of);
             Ok::<_, EngineError>((store, desired, observed))
@@ -253,6 +253,14 @@ impl Reconciler {
 /// Whether a status speaks of what has this digest.
 fn tells_of(status: &PushStatus, manifest: &ManifestDigest) -> bool {
     status.digest.as_ref().is_some_and(|digest| *digest == manifest.to_string())
+/// The volumes on the engine, where the container wants some that stay.
+async fn wanted_volumes(desired: &Desired, store: &EngineStore) -> Result<Vec<Volume>, EngineError> {
+    let spec = desired.run.as_ref().and_then(|run| run.container.as_ref().ok());
+    if spec.is_some_and(|spec| spec.mounts.iter().any(|mount| mount.claim().is_some())) {
+        store.engine.list_volumes().await
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 async fn read_log_tail(store: &EngineStore, container: &Container) -> String {

@@ -1,6 +1,6 @@
 //! Engines whose calls are counted and timed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use longshore_crds::ContainerEngine;
 use super::metrics::{Metrics, Outcome};
 use crate::app::{
     Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest, PrivateTags,
+    Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -93,6 +94,14 @@ impl Engine for MeasuredEngine {
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.measured("remove_container", self.inner.remove_container(id)).await
+    }
+
+    async fn list_volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        self.measured("list_volumes", self.inner.list_volumes()).await
+    }
+
+    async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        self.measured("create_volume", self.inner.create_volume(name, labels)).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {

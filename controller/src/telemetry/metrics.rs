@@ -173,6 +173,7 @@ fn label_of(action: &Action) -> &'static str {
         Action::BuildImage { .. } => "build_image",
         Action::TagImage { .. } => "tag_image",
         Action::PushImage { .. } => "push_image",
+        Action::CreateVolume { .. } => "create_volume",
         Action::CreateContainer { .. } => "create_container",
         Action::StartContainer { .. } => "start_container",
         Action::StopContainer { .. } => "stop_container",

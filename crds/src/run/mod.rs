@@ -7,6 +7,7 @@ mod ports;
 mod quantity;
 mod resources;
 mod security;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub use ports::{ContainerPort, Protocol};
 pub use quantity::Quantity;
 pub use resources::{ResourceLimits, ResourceRequests, Resources};
 pub use security::{Capabilities, SecurityContext, Sysctl, SysctlName};
+pub use volumes::{ClaimVolume, ConfigMapVolume, EmptyDirVolume, KeyToPath, Medium, SecretVolume, Volume, VolumeMount};
 
 use crate::HostAlias;
 
@@ -76,6 +78,14 @@ pub struct Run {
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('longshore.dev/'))")
         .message("labels that begin with longshore.dev/ are written by Longshore"))]
     pub labels: BTreeMap<String, String>,
+    /// What can be mounted into the container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Vec<Volume>,
+    /// Where volumes are in the container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
+    pub volume_mounts: Vec<VolumeMount>,
     /// What the container may use of its engine's host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -88,6 +98,9 @@ pub struct Run {
     /// How much of the container's log is kept. When absent, what the engine is set up for, which may be all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,
+    /// Whether the container is stopped and stays so: kept as it is, neither started nor replaced until this is false again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
     /// When the container is started again after it has ended. `Never` makes it a one-shot: done when it has
     /// exited with 0.
     #[serde(default)]

@@ -8,6 +8,7 @@ mod builds;
 mod containers;
 mod contexts;
 mod images;
+mod inside;
 mod observation;
 mod registry;
 mod scene;
@@ -17,6 +18,7 @@ pub use builds::*;
 pub use containers::*;
 pub use contexts::*;
 pub use images::*;
+pub use inside::*;
 pub use observation::*;
 pub use registry::*;
 pub use scene::{Fixture, Scene, context_of};
@@ -108,6 +110,17 @@ macro_rules! engine_contract {
             a_cache_goes_to_a_registry_and_comes_from_it
             warnings_and_base_images_are_told
             a_given_time_is_that_of_the_image
+        );
+    };
+    // What programs see, which the engine in memory does not run; it is the same whatever builds.
+    (inside $fixture:path) => {
+        $crate::engine_contract!(@tests $fixture;
+            a_program_sees_its_names
+            a_program_has_no_more_rights_than_it_was_left
+            a_program_gets_no_more_than_its_bounds
+            a_program_finds_its_folders
+            nothing_is_left_that_held_folders
+            a_program_is_stopped_by_its_signal
         );
     };
     // What the classic builder does and refuses beside the rest; what it runs, the engine in memory does not.

@@ -6,6 +6,8 @@ mod environment;
 mod naming;
 mod resources;
 mod security;
+mod stopping;
+mod volumes;
 
 use std::time::Duration;
 

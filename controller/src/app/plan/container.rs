@@ -7,7 +7,7 @@ use longshore_crds::RestartPolicy;
 
 use super::image::Target;
 use super::replacement::{Names, rollback, switch_over};
-use super::{Observed, port, replacement, step};
+use super::{Observed, port, replacement, step, volumes};
 use crate::app::{
     Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason, Revision,
     RunSpec, SpecHash, Step,
@@ -20,6 +20,8 @@ pub enum RunState {
     Running,
     /// The right one was a one-shot and has exited with 0.
     Completed,
+    /// It is stopped, as it was asked.
+    Stopped,
     /// It is not so yet.
     #[default]
     NotYet,
@@ -80,6 +82,9 @@ pub(super) fn plan<'a>(
         return remove_all(ours(), "the resource has no run section");
     };
     let serving = ours().find(|container| container.name == run.name);
+    if run.is_stopped {
+        return keep_stopped(run, ours(), serving);
+    }
     let spec = match &run.container {
         Ok(spec) => spec,
         Err(block) => return ContainerPlan::blocked(serving, block.clone()),
@@ -138,6 +143,10 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(old, block);
     }
+    let volumes = match volumes::plan(desired, observed, spec) {
+        Ok(steps) => steps,
+        Err(block) => return ContainerPlan::blocked(old, block),
+    };
     let name = if situation.ours_at(&run.name).is_some() { &situation.names.next } else { &run.name };
     let create = Action::CreateContainer {
         name: name.clone(),
@@ -145,12 +154,14 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         spec: Box::new((*spec).clone()),
     };
     let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
-    let refused = [&create, &start].into_iter().find_map(|action| observed.attempts.block(action, situation.now));
+    let wanted = volumes.iter().map(|step| &step.action).chain([&create, &start]);
+    let refused = wanted.into_iter().find_map(|action| observed.attempts.block(action, situation.now));
     if let Some(block) = refused.or_else(|| port::conflict(spec, &desired.owner, observed)) {
         return ContainerPlan::blocked(old, block);
     }
     let cause = situation.cause_of_creation(old);
     let mut steps = situation.remove_stale(old);
+    steps.extend(volumes);
     steps.push(step(create, cause.clone()));
     steps.extend(switch_over(situation, None, name, old, &cause));
     ContainerPlan::working(old, steps)
@@ -197,6 +208,8 @@ fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> Containe
     }
     let old = situation.old();
     let mut steps = situation.remove_stale(old);
+    // The folders that it held are the new one's, and would go with it until that has started.
+    steps.retain(|step| !situation.holds_folders(step));
     let cause = situation.cause_of_start(old);
     steps.extend(switch_over(situation, Some(container), &container.name, old, &cause));
     ContainerPlan::working(old.or(Some(container)), steps)
@@ -239,7 +252,8 @@ fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPl
     let is_done = match situation.spec.restart_policy {
         RestartPolicy::Always => false,
         RestartPolicy::OnFailure => exit_code == 0,
-        RestartPolicy::Never => true,
+        // One that was interrupted has not had its turn.
+        RestartPolicy::Never => exit_code == 0 || !situation.was_stopped(),
     };
     if !is_done {
         return start_again(situation, container, exit_code);
@@ -272,7 +286,11 @@ fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_cod
     if let Some(misplaced) = situation.take_name(container) {
         return misplaced;
     }
-    let cause = format!("it has ended with exit code {exit_code}, though it should run");
+    let cause = if situation.was_stopped() {
+        "run.stopped is true no longer".to_owned()
+    } else {
+        format!("it has ended with exit code {exit_code}, though it should run")
+    };
     let start = start(situation, container, &cause);
     match situation.observed.attempts.block(&start.action, situation.now) {
         Some(block) => ContainerPlan::blocked(Some(container), block),
@@ -281,6 +299,24 @@ fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_cod
             None => ContainerPlan::working(Some(container), vec![start]),
         },
     }
+}
+
+/// Nothing of ours runs, and nothing else is done: what has changed meanwhile is looked at when it is to run again.
+fn keep_stopped<'a>(
+    run: &RunSpec,
+    ours: impl Iterator<Item = &'a Container>,
+    serving: Option<&'a Container>,
+) -> ContainerPlan<'a> {
+    let grace_period = run.container.as_ref().map_or(replacement::DEFAULT_GRACE, |spec| spec.grace_period);
+    let running = ours.filter(|container| replacement::has_to_be_stopped(container));
+    let steps: Vec<Step> = running
+        .map(|container| {
+            let (id, name) = (container.id.clone(), container.name.clone());
+            step(Action::StopContainer { id, name, grace_period }, "run.stopped is true")
+        })
+        .collect();
+    let state = if steps.is_empty() { RunState::Stopped } else { RunState::NotYet };
+    ContainerPlan { steps, state, container: serving, ..ContainerPlan::default() }
 }
 
 fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) -> ContainerPlan<'a> {

@@ -22,6 +22,7 @@ mod revisions;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,8 +31,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory,
-    PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses,
+    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory, PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses, Volume,
 };
 
 pub use container::RunState;
@@ -51,6 +51,9 @@ pub struct Observed {
     /// Every image on the engine.
     pub images: Vec<Image>,
     /// What the destinations hold, and superseded tags that may have to go.
+    /// Every volume on the engine, where some are wanted.
+    pub volumes: Vec<Volume>,
+    /// What the destinations hold.
     pub remotes: BTreeMap<ImageReference, Remote>,
     /// What other resources name in registries; `None` while that is not known.
     pub uses: Option<Uses>,
@@ -123,7 +126,8 @@ impl Plan {
     /// Whether everything that is asked is so.
     pub fn is_fulfilled(&self, desired: &Desired) -> bool {
         let everything_is_pushed = self.pushes.iter().all(|(_, state)| state.is_held());
-        let everything_runs = desired.run.is_none() || matches!(self.run, RunState::Running | RunState::Completed);
+        let everything_runs =
+            desired.run.is_none() || matches!(self.run, RunState::Running | RunState::Completed | RunState::Stopped);
         self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
     }
 

@@ -102,6 +102,21 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// Whether the resource was last seen as stopped, as it was asked.
+    pub(super) fn was_stopped(&self) -> bool {
+        let ready = self.observed.memory.condition("Ready");
+        ready.is_some_and(|ready| ready.reason == Reason::Stopped.as_str())
+    }
+
+    /// Whether a step is about a container that held the folders of another until that was made.
+    pub(super) fn holds_folders(&self, step: &Step) -> bool {
+        let Action::RemoveContainer { id, .. } = &step.action else {
+            return false;
+        };
+        let removed = self.others.iter().find(|container| container.id == *id);
+        removed.is_some_and(|container| container.labels.contains_key(labels::FOLDERS_OF))
+    }
+
     /// Leftovers of earlier changes, which never served or serve no more.
     pub(super) fn remove_stale(&self, old: Option<&Container>) -> Vec<Step> {
         let stale = self.others.iter().filter(|container| old.is_none_or(|old| old.id != container.id));
@@ -140,6 +155,7 @@ fn being_removed(container: &Container) -> Block {
 }
 
 fn has_to_be_stopped(container: &Container) -> bool {
+pub(super) fn has_to_be_stopped(container: &Container) -> bool {
     matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 

@@ -7,6 +7,7 @@ mod pulls;
 mod pushes;
 mod remote_retention;
 mod revisions;
+mod running;
 
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ fn wanted() -> Desired {
         source: Ok(ImageSource::Build(Box::new(build_spec("one")))),
         tags: vec!["node-app:0.1".parse().unwrap()],
         destinations: Vec::new(),
-        run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(spec(&[4000])) }),
+        run: Some(RunSpec { name: "my-app".to_owned(), is_stopped: false, container: Ok(spec(&[4000])) }),
         revision_history_limit: 3,
         progress_deadline: Duration::from_secs(600),
     }
@@ -78,7 +79,7 @@ fn one_shot() -> Desired {
         image: "hello-world".parse().unwrap(),
         source: Ok(ImageSource::Pull(Pull::default())),
         tags: Vec::new(),
-        run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(container) }),
+        run: Some(RunSpec { name: "my-app".to_owned(), is_stopped: false, container: Ok(container) }),
         ..wanted()
     }
 }

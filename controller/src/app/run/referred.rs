@@ -41,7 +41,12 @@ pub fn referred_by(run: &Run) -> BTreeSet<(ObjectKind, String)> {
         let selected = [(ObjectKind::Secret, &source.secret_ref), (ObjectKind::ConfigMap, &source.config_map_ref)];
         selected.into_iter().filter_map(|(kind, selector)| Some((kind, selector.as_ref()?.name.clone())))
     });
-    keys.chain(wholes).collect()
+    let files = run.volumes.iter().flat_map(|volume| {
+        let secret = volume.secret.as_ref().map(|secret| (ObjectKind::Secret, secret.secret_name.clone()));
+        let map = volume.config_map.as_ref().map(|map| (ObjectKind::ConfigMap, map.name.clone()));
+        secret.into_iter().chain(map)
+    });
+    keys.chain(wholes).chain(files).collect()
 }
 
 /// What values are read from.

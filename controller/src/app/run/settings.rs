@@ -4,8 +4,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use crate::app::Digest;
+
 /// What stands for a setting that is not there.
 const NONE: &str = "none";
+
+/// What the content of a file begins with, as a setting.
+const CONTENT: &str = "content ";
+
+/// How many hexadecimal digits of the digest of a content are told: of 4096 changes one is not noticed by them, and is
+/// told in general words.
+const TOLD_DIGITS: usize = 3;
 
 /// How many differences are told.
 const TOLD: usize = 3;
@@ -36,6 +45,23 @@ impl Settings {
         let values = self.0.entry(name.to_owned()).or_default();
         // Several of one name are one setting.
         *values = if values.is_empty() { value.to_owned() } else { format!("{values}, {value}") };
+    }
+
+    /// The content of a file, of which nothing is told but whether it is another.
+    pub(crate) fn content(&mut self, name: &str, digest: &Digest) {
+        self.add(name, &format!("{CONTENT}{digest}"));
+    }
+
+    /// The same with so little of contents that nobody finds out a short one by trying.
+    pub(crate) fn without_contents(self) -> Self {
+        let shortened = |value: String| match value.strip_prefix(CONTENT) {
+            Some(digest) => {
+                let hash = digest.trim_start_matches("sha256:");
+                format!("{CONTENT}{}", hash.get(..TOLD_DIGITS).unwrap_or_default())
+            }
+            None => value,
+        };
+        Self(self.0.into_iter().map(|(name, value)| (name, shortened(value))).collect())
     }
 
     pub(crate) fn set<T: Display>(&mut self, name: &str, value: Option<&T>) {
@@ -76,6 +102,12 @@ impl Settings {
 }
 
 fn in_words(name: &str, from: &str, to: &str) -> String {
+    match (from.starts_with(CONTENT), to.starts_with(CONTENT)) {
+        (true, true) => return format!("{name} has changed"),
+        (true, false) => return format!("{name} is gone"),
+        (false, true) => return format!("{name} is new"),
+        (false, false) => {}
+    }
     format!("{name} {from} \u{2192} {to}")
 }
 
@@ -108,6 +140,22 @@ mod tests {
         let after = settings(&[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1")]);
         let told = Settings::default().difference(&after).unwrap();
         assert!(told.ends_with("c none \u{2192} 1 and 2 more"), "{told}");
+    }
+
+    #[test]
+    fn of_a_content_only_that_it_is_another_is_told() {
+        let with = |content: &str| {
+            let mut settings = Settings::default();
+            settings.content("the key k of the Secret s at /etc/k", &Digest::of(content));
+            settings.without_contents()
+        };
+        let told = |from: &Settings, to: &Settings| from.difference(to).unwrap();
+        let (one, other, none) = (with("one"), with("other"), Settings::default());
+        assert_eq!(told(&one, &other), "the key k of the Secret s at /etc/k has changed");
+        assert_eq!(told(&none, &one), "the key k of the Secret s at /etc/k is new");
+        assert_eq!(told(&one, &none), "the key k of the Secret s at /etc/k is gone");
+        let label = one.to_label();
+        assert_eq!(label.len(), r#"{"the key k of the Secret s at /etc/k":"content abc"}"#.len(), "{label}");
     }
 
     #[test]

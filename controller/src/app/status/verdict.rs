@@ -119,10 +119,15 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::PullImage { .. } => Reason::Pulling,
         Action::BuildImage { .. } => Reason::Building,
         Action::PushImage { .. } => Reason::Pushing,
-        Action::CreateContainer { .. } | Action::StartContainer { .. } if plan.container.is_none() => Reason::Starting,
-        Action::CreateContainer { .. } | Action::RenameContainer { .. } | Action::StopContainer { .. } => {
-            Reason::Replacing
+        Action::CreateVolume { .. } | Action::CreateContainer { .. } | Action::StartContainer { .. }
+            if plan.container.is_none() =>
+        {
+            Reason::Starting
         }
+        Action::CreateVolume { .. }
+        | Action::CreateContainer { .. }
+        | Action::RenameContainer { .. }
+        | Action::StopContainer { .. } => Reason::Replacing,
         Action::StartContainer { .. } => Reason::Starting,
         Action::TagImage { .. }
         | Action::RemoveContainer { .. }
@@ -137,6 +142,7 @@ fn ready_reason(plan: &Plan, desired: &Desired) -> Reason {
     match (&desired.run, &plan.run) {
         (None, _) => Reason::ImageReady,
         (Some(_), RunState::Completed) => Reason::Completed,
+        (Some(_), RunState::Stopped) => Reason::Stopped,
         (Some(_), _) => Reason::Running,
     }
 }
@@ -149,6 +155,7 @@ fn ready_message(desired: &Desired, plan: &Plan) -> String {
     let what = match (&desired.run, &plan.run) {
         (None, _) => format!("{image} is on the engine {}", desired.engine),
         (Some(run), RunState::Completed) => format!("{image} has run as {} and exited with 0", run.name),
+        (Some(run), RunState::Stopped) => format!("{} is stopped, as run.stopped asks", run.name),
         (Some(run), _) => format!("{image} running as {}{}", run.name, ports(plan)),
     };
     match desired.destinations.as_slice() {
@@ -201,6 +208,7 @@ pub(super) fn part(
             (RunState::Running, Some(container)) => {
                 ("True", Reason::Running, format!("{} runs{}", container.name, ports(plan)))
             }
+            (RunState::Stopped, _) => ("False", Reason::Stopped, "it is stopped, as run.stopped asks".to_owned()),
             (RunState::Completed, _) => ("True", Reason::Completed, "the one-shot has exited with 0".to_owned()),
             _ => not_yet(plan, telling),
         },

@@ -95,7 +95,7 @@ pub fn word(action: &Action) -> &'static str {
         Action::BuildImage { .. } => "build",
         Action::TagImage { .. } => "tag",
         Action::PushImage { .. } => "push",
-        Action::CreateContainer { .. } => "create",
+        Action::CreateVolume { .. } | Action::CreateContainer { .. } => "create",
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
         Action::RenameContainer { .. } => "rename",

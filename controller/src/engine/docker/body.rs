@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, RestartPolicy as ApiRestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount as ApiMount, MountTmpfsOptions,
+    MountType, RestartPolicy as ApiRestartPolicy, RestartPolicyNameEnum,
 };
 use longshore_crds::{RestartPolicy, StopSignal};
 
+use super::folders::Folders;
 use super::ports;
-use crate::app::{Bounds, Bytes, MilliCpu, Naming, Security};
+use crate::app::{Bounds, Bytes, MilliCpu, Mount, MountSource, Naming, Security};
 use crate::engine::CreateContainer;
 
 /// What a processor's whole time is in shares (cgroups v1; the engine's runtime translates it for v2).
@@ -17,8 +18,11 @@ const SHARES_OF_A_PROCESSOR: u64 = 1024;
 const LEAST_SHARES: u64 = 2;
 const MOST_SHARES: u64 = 262_144;
 
+/// Everybody may write into an empty folder, as in core/v1.
+const OPEN_FOLDER_MODE: i64 = 0o777;
+
 /// What makes the container. What is not given is left to the image and to the engine.
-pub(super) fn of(request: &CreateContainer) -> ContainerCreateBody {
+pub(super) fn of(request: &CreateContainer, folders: &Folders) -> ContainerCreateBody {
     let spec = &request.spec;
     let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     ContainerCreateBody {
@@ -43,9 +47,32 @@ pub(super) fn of(request: &CreateContainer) -> ContainerCreateBody {
                 }),
                 maximum_retry_count: None,
             }),
+            mounts: Some(folders.volumes_of_the_image().chain(spec.mounts.iter().filter_map(mount)).collect()),
+            volumes_from: folders.taken_over(),
             ..secured(&spec.security, named(&spec.naming, bounded(&spec.bounds)))
         }),
         ..ContainerCreateBody::default()
+    }
+}
+
+/// What is mounted by itself; the other folders are taken over from where they were filled.
+fn mount(mount: &Mount) -> Option<ApiMount> {
+    let mounted = ApiMount {
+        target: Some(mount.path.clone()),
+        read_only: mount.is_read_only.then_some(true),
+        ..ApiMount::default()
+    };
+    match &mount.source {
+        MountSource::Empty | MountSource::Files(_) => None,
+        MountSource::Claim(name) => {
+            Some(ApiMount { source: Some(name.clone()), typ: Some(MountType::VOLUME), ..mounted })
+        }
+        MountSource::Memory(limit) => {
+            let size_bytes = limit.and_then(|Bytes(bytes)| i64::try_from(bytes).ok());
+            let mode = Some(OPEN_FOLDER_MODE);
+            let options = MountTmpfsOptions { size_bytes, mode, ..MountTmpfsOptions::default() };
+            Some(ApiMount { typ: Some(MountType::TMPFS), tmpfs_options: Some(options), ..mounted })
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::connection::Connection;
 use super::failure::Failure;
+use super::folders::Folders;
 use super::{body, ports};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerState, EngineImageId};
 use crate::engine::{CreateContainer, EngineError};
@@ -40,10 +41,16 @@ pub(super) async fn create(connection: &Connection, request: &CreateContainer) -
     if let Some(platform) = &request.spec.platform {
         options = options.platform(platform);
     }
-    let options = options.build();
-    match connection.docker().create_container(Some(options), body::of(request)).await {
-        Ok(created) => Ok(ContainerId(created.id)),
-        Err(error) => Err(connection.error_of_name(error, &request.name)),
+    let folders = Folders::make(connection, request).await?;
+    match connection.docker().create_container(Some(options.build()), body::of(request, &folders)).await {
+        Ok(created) => {
+            folders.hand_over(connection).await;
+            Ok(ContainerId(created.id))
+        }
+        Err(error) => {
+            folders.give_up(connection).await;
+            Err(connection.error_of_name(error, &request.name))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod distribution;
 mod endpoint;
 mod events;
 mod failure;
+mod folders;
 mod images;
 mod info;
 mod json_lines;
@@ -16,8 +17,9 @@ mod ports;
 mod severable;
 mod tls;
 mod transfer;
+mod volumes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::app::{
     BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
-    PrivateTags,
+    PrivateTags, Volume,
 };
 use connection::Connection;
 use endpoint::Endpoint;
@@ -117,6 +119,14 @@ impl Engine for DockerEngine {
 
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
         containers::remove(&self.connection, id).await
+    }
+
+    async fn list_volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        volumes::list(&self.connection).await
+    }
+
+    async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        volumes::create(&self.connection, name, labels).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {

@@ -1,15 +1,16 @@
 //! The engine's contract, kept by the engine in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
 
+use super::state::State;
 use super::{MemoryEngine, Operation, container, logs};
 use crate::app::{
     BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
-    ManifestDigest, PrivateTags,
+    ManifestDigest, PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
@@ -76,13 +77,24 @@ impl Engine for MemoryEngine {
         self.leave(Operation::RemoveContainer, result)
     }
 
+    async fn list_volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        self.enter(Operation::ListVolumes, "").await?;
+        Ok(self.look(State::listed_volumes))
+    }
+
+    async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        self.enter(Operation::CreateVolume, name).await?;
+        self.change(|state| state.create_volume(name, labels));
+        self.leave(Operation::CreateVolume, Ok(()))
+    }
+
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         logs::read(self.clone(), id.clone(), options.clone())
     }
 
     async fn list_images(&self) -> Result<Vec<Image>, EngineError> {
         self.enter(Operation::ListImages, "").await?;
-        Ok(self.look(super::state::State::listed_images))
+        Ok(self.look(State::listed_images))
     }
 
     async fn list_kept_images(&self, tags: &BTreeSet<PrivateTags>) -> Result<Vec<Image>, EngineError> {

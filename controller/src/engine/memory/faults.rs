@@ -26,6 +26,10 @@ pub enum Operation {
     RenameContainer,
     /// [`Engine::remove_container`](crate::engine::Engine::remove_container).
     RemoveContainer,
+    /// [`Engine::list_volumes`](crate::engine::Engine::list_volumes).
+    ListVolumes,
+    /// [`Engine::create_volume`](crate::engine::Engine::create_volume).
+    CreateVolume,
     /// [`Engine::logs`](crate::engine::Engine::logs).
     Logs,
     /// [`Engine::list_images`](crate::engine::Engine::list_images).
@@ -57,12 +61,14 @@ impl Operation {
             Self::Info
             | Self::ListContainers
             | Self::InspectContainer
+            | Self::ListVolumes
             | Self::Logs
             | Self::ListImages
             | Self::ListKeptImages
             | Self::FindImage
             | Self::LookUpImage
             | Self::Events => None,
+            Self::CreateVolume => Some("create volume"),
             Self::CreateContainer => Some("create container"),
             Self::StartContainer => Some("start container"),
             Self::StopContainer => Some("stop container"),

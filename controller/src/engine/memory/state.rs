@@ -9,7 +9,7 @@ use longshore_crds::Protocol;
 use super::container::{KILLED, MemoryContainer, Phase};
 use super::images::{Images, no_such_image};
 use super::transmitter::Transmitter;
-use crate::app::{ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, PublishedPort};
+use crate::app::{ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, Mount, PublishedPort, Volume};
 use crate::engine::{CreateContainer, EngineError};
 
 /// The exit code of a container whose start has failed before its program began, where no earlier run left one.
@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) contexts: BTreeMap<String, BTreeMap<String, Digest>>,
     pub(super) foreign_ports: BTreeSet<PublishedPort>,
     pub(super) events: Transmitter,
+    /// The labels of volumes that stay, by their names.
+    volumes: BTreeMap<String, BTreeMap<String, String>>,
     containers: BTreeMap<ContainerId, MemoryContainer>,
     /// In the order in which they were made.
     made: Vec<ContainerId>,
@@ -44,6 +46,7 @@ impl State {
             contexts: BTreeMap::new(),
             foreign_ports: BTreeSet::new(),
             events: Transmitter::default(),
+            volumes: BTreeMap::new(),
             containers: BTreeMap::new(),
             made: Vec::new(),
             created: 0,
@@ -88,12 +91,26 @@ impl State {
         let content = self.images.content(&request.image).cloned();
         let content = content.ok_or_else(|| no_such_image(&request.image))?;
         self.reserve(&request.name)?;
+        // As engines do with volumes that a container names and nobody has made.
+        for volume in request.spec.mounts.iter().filter_map(Mount::claim) {
+            self.create_volume(volume, &BTreeMap::new());
+        }
         let id = self.new_id();
         let container = MemoryContainer::new(id.clone(), request, &content, now);
         self.containers.insert(id.clone(), container);
         self.made.push(id.clone());
         self.tell(&id, "create");
         Ok(id)
+    }
+
+    pub(super) fn listed_volumes(&self) -> Vec<Volume> {
+        let volumes = self.volumes.iter();
+        volumes.map(|(name, labels)| Volume { name: name.clone(), labels: labels.clone() }).collect()
+    }
+
+    /// One that is there stays as it is.
+    pub(super) fn create_volume(&mut self, name: &str, labels: &BTreeMap<String, String>) {
+        self.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());
     }
 
     pub(super) fn start(&mut self, id: &ContainerId, now: Timestamp) -> Result<(), EngineError> {

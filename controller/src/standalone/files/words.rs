@@ -10,7 +10,7 @@ pub(super) const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 pub(super) const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 
 /// What a pattern of our schemas means.
-const MEANINGS: [(&str, &str); 22] = [
+const MEANINGS: [(&str, &str); 23] = [
     (OBJECT_NAME, "a name has lower-case letters, digits, - and ., and begins and ends with a letter or a digit"),
     (
         NAMESPACE,
@@ -45,6 +45,7 @@ const MEANINGS: [(&str, &str); 22] = [
     ),
     (r"^[^=\s]*$", "what stands in front of variables' names has neither = nor spaces"),
     (r"^[^:\s]+$", "an option of the resolver has neither : nor spaces, such as ndots with the value \"2\""),
+    ("^[^/]", "a file's path in a volume does not begin with /"),
     (r"^[^\s]+$", "a domain has no spaces"),
     ("^[A-Z][A-Z_]+$", "a capability is written in upper case without CAP_, such as NET_RAW, or ALL"),
     ("^(unix:///|tcp://).+$", "an endpoint is written unix:///var/run/docker.sock or tcp://host:2376"),

@@ -1,6 +1,6 @@
 //! An engine as a process sees it that may die.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use longshore_crds::ContainerEngine;
 use super::CrashPlan;
 use crate::app::{
     Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest, PrivateTags,
+    Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -74,6 +75,15 @@ impl Engine for CrashingEngine {
     async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
         let name = format!("remove container {id}");
         self.plan.effect(name, self.engine.remove_container(id)).await
+    }
+
+    async fn list_volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        self.plan.read(self.engine.list_volumes()).await
+    }
+
+    async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        let effect = format!("create volume {name}");
+        self.plan.effect(effect, self.engine.create_volume(name, labels)).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
