@@ -311,3 +311,58 @@ async fn a_registry_of_an_engine_is_reached_by_plain_http_or_with_an_authority()
         assert!(answer.contains(because), "expected {because:?} in: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_run_section_with_everything_is_accepted() {
+    with_temp_namespace(|client, namespace| async move {
+        let run = json!({
+            "envFrom": [{"secretRef": {"name": "s", "optional": true}, "prefix": "DB_"}],
+            "hostname": "web",
+            "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["db"]}],
+            "dnsConfig": {"nameservers": ["10.0.0.53"], "searches": ["example.com"], "options": [{"name": "edns0"}]},
+            "labels": {"team": "shop"},
+            "lifecycle": {"stopSignal": "SIGRTMIN+3"},
+            "logs": {"maxSize": "10Mi", "maxFiles": 3},
+            "resources": {"limits": {"memory": "64Mi", "cpu": 2, "nvidia.com/gpu": 1, "longshore.dev/pids": "50"}},
+            "securityContext": {"runAsUser": 7, "runAsGroup": 8, "capabilities": {"drop": ["ALL"]}},
+            "volumes": [
+                {"name": "work", "emptyDir": {}},
+                {"name": "map", "configMap": {"name": "m", "items": [{"key": "k", "path": "a/b", "mode": 0o400}]}},
+                {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+            ],
+            "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "data", "mountPath": "/data"}],
+            "stopped": true,
+        });
+        accepts(&client, &namespace, run_with(&run)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_run_section_cannot_be_is_refused_with_its_reason() {
+    with_temp_namespace(|client, namespace| async move {
+        let one = |volume: Value| json!({"volumes": [volume]});
+        for (because, run) in [
+            ("envFrom needs exactly one of secretRef and configMapRef", json!({"envFrom": [{"prefix": "A"}]})),
+            (
+                "labels that begin with longshore.dev/ are written by Longshore",
+                json!({"labels": {"longshore.dev/name": "a"}}),
+            ),
+            ("name runAsUser too", json!({"securityContext": {"runAsGroup": 7}})),
+            (
+                "Unsupported value: \"kernel.panic\"",
+                json!({"securityContext": {"sysctls": [{"name": "kernel.panic", "value": "1"}]}}),
+            ),
+            ("name maxSize too", json!({"logs": {"maxFiles": 3}})),
+            ("Unsupported value: \"SIGSTOP\"", json!({"lifecycle": {"stopSignal": "SIGSTOP"}})),
+            ("limits.memory", json!({"resources": {"limits": {"memory": "64MB"}}})),
+            ("limits.cpu", json!({"resources": {"limits": {"cpu": 0.5}}})),
+            ("a volume is exactly one of", one(json!({"name": "v"}))),
+            ("a volume is exactly one of", one(json!({"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}}))),
+            ("medium: Memory only", one(json!({"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}))),
+        ] {
+            rejects(&client, &namespace, because, run_with(&run)).await;
+        }
+    })
+    .await;
+}

@@ -14,7 +14,7 @@ use super::execute::Outcome;
 use super::masker::Masker;
 use super::{AppKey, Reconciler, Report};
 use crate::app::status::time;
-use crate::app::{Action, AttemptKey, Credentials, Desired, ImageSource, Making, Step};
+use crate::app::{Action, AttemptKey, Credentials, Desired, ImageSource, Making, ObjectKind, Step};
 use crate::engine::{EngineError, ProgressSink};
 
 /// How many of a builder's warnings a status holds, as the schema has it.
@@ -98,8 +98,19 @@ pub(super) fn masker_of(desired: &Desired) -> Masker {
     let credentials = pull.into_iter().chain(push).chain(bases).flat_map(secrets_in);
     let values = access.iter().flat_map(|access| access.secrets.values()).map(|value| text_of(value.expose_secret()));
     let keys = access.iter().flat_map(|access| access.ssh.values().cloned());
-    let secrets: Vec<SecretString> = credentials.chain(values).chain(keys).collect();
+    let secrets: Vec<SecretString> = credentials.chain(values).chain(keys).chain(secret_variables(desired)).collect();
     Masker::of(&secrets)
+}
+
+/// The variables of the container whose values are a Secret's: an engine quotes a command that it cannot start, and these
+/// may be in it.
+fn secret_variables(desired: &Desired) -> impl Iterator<Item = SecretString> {
+    let spec = desired.run.as_ref().and_then(|run| run.container.as_ref().ok());
+    let secret = spec.into_iter().flat_map(|spec| {
+        let from_secrets = spec.env_origins.iter().filter(|(_, origin)| origin.kind == ObjectKind::Secret);
+        from_secrets.filter_map(|(name, _)| spec.env.get(name))
+    });
+    secret.map(|value| SecretString::from(value.clone()))
 }
 
 /// What is no text can only be printed as an encoding of it.

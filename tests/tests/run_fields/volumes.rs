@@ -19,7 +19,7 @@ on_both_engines! {
 }
 
 fn run(volumes: Value, mounts: Value) -> Value {
-    json!({"volumes": volumes, "volumeMounts": mounts})
+    Value::Object([("volumes".to_owned(), volumes), ("volumeMounts".to_owned(), mounts)].into_iter().collect())
 }
 
 fn an_empty_folder_is_everybodys_and_goes_with_the_container(app: &App) {

@@ -38,7 +38,7 @@ mod tests {
         })
     }
 
-    /// The rows of core/v1's own tests of it (k8s.io/kubernetes/third_party/forked/golang/expansion), and what they imply.
+    /// The rows of core/v1's own tests of it (`third_party/forked/golang/expansion` of Kubernetes), and what they imply.
     #[test]
     fn references_are_replaced_as_in_a_pod() {
         for (text, result) in [

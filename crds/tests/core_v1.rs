@@ -1,0 +1,111 @@
+//! What `run` shares with core/v1 has its names and its shapes there: each field is understood by core/v1's own types, and
+//! written by them as we write it.
+
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use longshore_crds::{Run, custom_resource_definitions};
+use serde_json::{Map, Value, json};
+
+/// Fields that core/v1 does not have, or has in a Pod's metadata or in the kubelet's configuration.
+const OUR_OWN: [&str; 4] = ["containerName", "labels", "logs", "stopped"];
+
+/// Fields that core/v1 has for a Pod and not for each of its containers.
+const OF_A_POD: [&str; 6] =
+    ["dnsConfig", "hostAliases", "hostname", "restartPolicy", "terminationGracePeriodSeconds", "volumes"];
+
+/// Fields of `securityContext` that core/v1 has for a Pod.
+const SECURITY_OF_A_POD: [&str; 2] = ["supplementalGroups", "sysctls"];
+
+fn everything() -> Value {
+    json!({
+        "containerName": "my-app",
+        "labels": {"team": "shop"},
+        "logs": {"maxSize": "10Mi", "maxFiles": 3},
+        "stopped": true,
+        "command": ["serve"],
+        "args": ["--port", "80"],
+        "env": [
+            {"name": "A", "value": "1"},
+            {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": true}}},
+            {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}},
+        ],
+        "envFrom": [
+            {"prefix": "P_", "secretRef": {"name": "s", "optional": true}},
+            {"configMapRef": {"name": "m", "optional": false}},
+        ],
+        "workingDir": "/app",
+        "ports": [{"hostPort": 8080, "containerPort": 80, "protocol": "UDP", "hostIP": "127.0.0.1"}],
+        "hostname": "web",
+        "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["db"]}],
+        "dnsConfig": {
+            "nameservers": ["10.0.0.53"], "searches": ["example.com"],
+            "options": [{"name": "ndots", "value": "2"}, {"name": "edns0"}],
+        },
+        "volumes": [
+            {"name": "work", "emptyDir": {}},
+            {"name": "fast", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+            {"name": "map", "configMap": {"name": "m", "items": [{"key": "k", "path": "p", "mode": 256}], "defaultMode": 292, "optional": true}},
+            {"name": "secret", "secret": {"secretName": "s", "items": [{"key": "k", "path": "p"}], "defaultMode": 256, "optional": false}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data", "readOnly": true}},
+        ],
+        "volumeMounts": [{"name": "work", "mountPath": "/work", "readOnly": true}],
+        "resources": {
+            "limits": {"memory": "64Mi", "cpu": "500m", "nvidia.com/gpu": "1", "longshore.dev/pids": "50"},
+            "requests": {"memory": "32Mi", "cpu": "250m"},
+        },
+        "securityContext": {
+            "runAsUser": 7, "runAsGroup": 8, "supplementalGroups": [9],
+            "readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}],
+        },
+        "lifecycle": {"stopSignal": "SIGQUIT"},
+        "restartPolicy": "OnFailure",
+        "terminationGracePeriodSeconds": 5,
+    })
+}
+
+/// Those fields of an object whose names are, or are not, among these.
+fn part(object: &Value, names: &[&str], are_wanted: bool) -> Map<String, Value> {
+    let fields = object.as_object().expect("an object").clone();
+    fields.into_iter().filter(|(name, _)| names.contains(&name.as_str()) == are_wanted).collect()
+}
+
+#[test]
+fn what_we_read_is_what_we_write() {
+    let read: Run = serde_json::from_value(everything()).expect("a run section");
+    assert_eq!(serde_json::to_value(read).expect("plain data"), everything());
+}
+
+#[test]
+fn core_v1_reads_and_writes_the_same() {
+    let written = everything();
+    let security = &written["securityContext"];
+    let mut pod = part(&written, &OF_A_POD, true);
+    pod.insert("securityContext".to_owned(), Value::Object(part(security, &SECURITY_OF_A_POD, true)));
+    pod.insert("containers".to_owned(), json!([]));
+    let mut container = part(&written, &[OUR_OWN.as_slice(), &OF_A_POD].concat(), false);
+    container.insert("securityContext".to_owned(), Value::Object(part(security, &SECURITY_OF_A_POD, false)));
+    container.insert("name".to_owned(), json!("app"));
+
+    let read: PodSpec = serde_json::from_value(Value::Object(pod.clone())).expect("a Pod's spec");
+    assert_eq!(serde_json::to_value(read).expect("plain data"), Value::Object(pod));
+    let read: Container = serde_json::from_value(Value::Object(container.clone())).expect("a container");
+    assert_eq!(serde_json::to_value(read).expect("plain data"), Value::Object(container));
+}
+
+#[test]
+fn no_field_is_left_out_of_this() {
+    let definitions = custom_resource_definitions();
+    let app = definitions.iter().find(|definition| definition.spec.names.kind == "ContainerApp").expect("the CRD");
+    let schema = serde_json::to_value(&app.spec.versions[0].schema).expect("plain data");
+    let run = "/openAPIV3Schema/properties/spec/properties/run/properties";
+    let everything = everything();
+    for section in ["", "/securityContext", "/resources", "/dnsConfig", "/lifecycle", "/logs"] {
+        let properties = section.strip_prefix('/').map_or_else(String::new, |name| format!("/{name}/properties"));
+        let fields = schema.pointer(&format!("{run}{properties}")).and_then(Value::as_object).expect("fields");
+        let given = everything.pointer(section).and_then(Value::as_object).expect("an object");
+        for field in fields.keys() {
+            assert!(given.contains_key(field), "run{section}: {field} is not held against core/v1");
+        }
+    }
+}
