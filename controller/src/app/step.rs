@@ -86,6 +86,11 @@ pub enum Action {
         /// Its name.
         name: String,
     },
+    /// Remove a volume that stays otherwise, with everything in it.
+    RemoveVolume {
+        /// Its name.
+        name: String,
+    },
     /// Make a container, without starting it.
     CreateContainer {
         /// Its name.
@@ -199,6 +204,7 @@ impl fmt::Display for Action {
             Self::TagImage { reference, .. } => write!(formatter, "tag image {reference}"),
             Self::PushImage { reference, .. } => write!(formatter, "push image {reference}"),
             Self::CreateVolume { name } => write!(formatter, "create volume {name}"),
+            Self::RemoveVolume { name } => write!(formatter, "remove volume {name}"),
             Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),
             Self::StartContainer { name, .. } => write!(formatter, "start container {name}"),
             Self::StopContainer { name, .. } => write!(formatter, "stop container {name}"),

@@ -63,6 +63,7 @@ impl ControllerCommand {
             reporter: Arc::new(Observer::new(Arc::clone(&metrics))),
             clock: Arc::new(Timestamp::now),
             keep_images: false,
+            remove_volumes: false,
         });
         let counted = Arc::downgrade(&reconciler);
         metrics.count_running_tasks_by(move || counted.upgrade().map_or(0, |reconciler| reconciler.running_tasks()));

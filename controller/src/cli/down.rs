@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use super::drive::{End, Enough, drive};
 use super::failure::Failure;
 use super::options::{OutsideOptions, ProjectOptions};
-use super::session::Session;
+use super::session::{Removal, Session};
 use super::up::duration;
 use super::{found, is_called, name_of, output, progress};
 use crate::reconcile::AppKey;
 use crate::standalone::{Images, Leaving, Runner, Standing};
 
-/// Stop and remove the containers of apps, and with --images their images
+/// Stop and remove the containers of apps, with --images their images, and with --volumes their volumes
 #[derive(Clone, Debug, Args)]
 pub struct DownCommand {
     /// The apps, NAME or NAMESPACE/NAME; default: those of the files
@@ -31,6 +31,10 @@ pub struct DownCommand {
     /// The images too
     #[arg(long)]
     images: bool,
+
+    /// The volumes of claims too, with everything in them, which cannot be had back
+    #[arg(long)]
+    volumes: bool,
 
     /// File or folder of resources, - for standard input; may be given several times
     #[arg(short, long = "file", value_name = "FILE")]
@@ -104,7 +108,8 @@ impl DownCommand {
         }
         let keys: Vec<AppKey> = leaving.iter().map(|leaving| leaving.key.clone()).collect();
         let reporter = progress::reporter(&keys);
-        let reconciler = session.reconciler(&self.outside, Arc::clone(&reporter) as _, images)?;
+        let reconciler =
+            session.reconciler(&self.outside, Arc::clone(&reporter) as _, Removal { images, volumes: self.volumes })?;
         let enough = Enough {
             is_settled: Box::new(|key| {
                 let app = session.resources.current(key);

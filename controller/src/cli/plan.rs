@@ -9,12 +9,11 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::options::{OutsideOptions, ProjectOptions};
-use super::session::Session;
+use super::session::{Removal, Session};
 use super::{name_of, output};
 use crate::app::Action;
 use crate::app::{Block, Owner, Plan, Step};
 use crate::reconcile::NoReporter;
-use crate::standalone::Images;
 
 /// The exit code that says that there is something to do.
 const SOMETHING_TO_DO: u8 = 3;
@@ -52,7 +51,7 @@ impl PlanCommand {
         let session = Session::open(&self.files, &self.project)?;
         let keys = session.resources.in_files();
         session.resources.look_at(&keys, Timestamp::now())?;
-        let (reconciler, _wakes) = session.reconciler(&self.outside, Arc::new(NoReporter), Images::Go)?;
+        let (reconciler, _wakes) = session.reconciler(&self.outside, Arc::new(NoReporter), Removal::OF_NONE)?;
         let mut is_fulfilled = true;
         for key in &keys {
             let planned = reconciler.plan(key).await;

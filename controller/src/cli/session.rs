@@ -22,6 +22,20 @@ pub struct Session {
     engines: Arc<EnginePool>,
 }
 
+/// What becomes of what an app that is removed has made, beyond its container.
+#[derive(Clone, Copy, Debug)]
+pub struct Removal {
+    /// Its images.
+    pub images: Images,
+    /// Whether its volumes go, with everything in them.
+    pub volumes: bool,
+}
+
+impl Removal {
+    /// For what removes no app.
+    pub const OF_NONE: Self = Self { images: Images::Go, volumes: false };
+}
+
 impl Session {
     /// Reads the files. What they hold that is not for standalone mode is told.
     pub fn open(files: &[PathBuf], options: &ProjectOptions) -> Result<Self, Failure> {
@@ -46,7 +60,7 @@ impl Session {
         &self,
         outside: &OutsideOptions,
         reporter: Arc<dyn Reporter>,
-        images: Images,
+        removal: Removal,
     ) -> Result<(Arc<Reconciler>, Wakes), Failure> {
         let registry = OciRegistry::trusting_file(outside.registry_ca.as_deref()).map_err(Failure::BadInput)?;
         let cache = outside.cache();
@@ -60,7 +74,8 @@ impl Session {
             instance: self.project().instance().clone(),
             reporter,
             clock: Arc::new(Timestamp::now),
-            keep_images: images == Images::Stay,
+            keep_images: removal.images == Images::Stay,
+            remove_volumes: removal.volumes,
         }))
     }
 

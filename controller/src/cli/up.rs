@@ -11,10 +11,10 @@ use longshore_crds::ContainerApp;
 use super::drive::{Drive, End, Enough, drive};
 use super::failure::Failure;
 use super::options::{OutsideOptions, ProjectOptions};
-use super::session::Session;
+use super::session::{Removal, Session};
 use super::{name_of, output, progress};
 use crate::reconcile::AppKey;
-use crate::standalone::{Images, Runner, Standing};
+use crate::standalone::{Runner, Standing};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +66,7 @@ impl UpCommand {
         }
         session.resources.take(&keys, Timestamp::now())?;
         let reporter = progress::reporter(&keys);
-        let reconciler = session.reconciler(&self.outside, Arc::clone(&reporter) as _, Images::Go)?;
+        let reconciler = session.reconciler(&self.outside, Arc::clone(&reporter) as _, Removal::OF_NONE)?;
         let app_of = |key: &AppKey| session.resources.current(key);
         let detach = self.detach;
         let is_settled = move |key: &AppKey| {

@@ -75,6 +75,10 @@ pub trait Engine: Send + Sync {
     /// Makes a volume that stays until somebody removes it. One that is there is left as it is, labels included.
     async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError>;
 
+    /// Removes a volume with everything in it; one that is gone is well. One that a container has is
+    /// [`EngineError::Conflict`].
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
+
     /// What a container printed.
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>>;
 

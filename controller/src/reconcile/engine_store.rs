@@ -88,7 +88,10 @@ impl EngineStore {
             | Action::RemoveContainer { .. } => self.containers.forget(),
             Action::DeleteTag { .. } | Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
             // Volumes are listed for every look.
-            Action::CreateVolume { .. } | Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
+            Action::CreateVolume { .. }
+            | Action::RemoveVolume { .. }
+            | Action::RecordRevision { .. }
+            | Action::RemoveRevision { .. } => {}
         }
     }
 

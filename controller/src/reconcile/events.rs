@@ -24,6 +24,7 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::TagImage { .. } => return None,
         Action::PushImage { reference, .. } => ("Pushed", format!("pushed {reference}: {cause}")),
         Action::CreateVolume { name } => ("VolumeCreated", format!("made the volume {name}: {cause}")),
+        Action::RemoveVolume { name } => ("VolumeRemoved", format!("removed the volume {name}: {cause}")),
         Action::CreateContainer { name, .. } => ("Created", format!("made the container {name}: {cause}")),
         Action::StartContainer { name, .. } => ("Started", format!("started the container {name}: {cause}")),
         Action::StopContainer { name, .. } => ("Stopped", format!("stopped the container {name}: {cause}")),

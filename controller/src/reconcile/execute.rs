@@ -59,6 +59,7 @@ impl Executor {
             Action::TagImage { image, reference } => self.engine.tag_image(present(image)?, reference).await?,
             Action::RemoveImage { reference } => self.engine.remove_image(reference).await?,
             Action::CreateVolume { name } => self.engine.create_volume(name, &self.owner.labels()).await?,
+            Action::RemoveVolume { name } => self.engine.remove_volume(name).await?,
             Action::CreateContainer { name, image, spec } => {
                 let request = CreateContainer {
                     name: name.clone(),

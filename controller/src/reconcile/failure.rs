@@ -79,6 +79,7 @@ fn part_of(action: &Action) -> Part {
         Action::CreateContainer { .. }
         Action::PushImage { .. } => Part::Push,
         Action::CreateVolume { .. }
+        | Action::RemoveVolume { .. }
         | Action::CreateContainer { .. }
         | Action::StartContainer { .. }
         | Action::StopContainer { .. }

@@ -63,6 +63,8 @@ pub struct ReconcilerParts {
     pub clock: Clock,
     /// Whether the images of a resource that is deleted stay on the engine.
     pub keep_images: bool,
+    /// Whether the volumes of a resource that is deleted are removed, with everything in them.
+    pub remove_volumes: bool,
 }
 
 /// The reconciler of all resources of one mode.
@@ -79,6 +81,7 @@ pub struct Reconciler {
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
     pub(super) keep_images: bool,
+    pub(super) remove_volumes: bool,
     pub(super) reporter: Arc<dyn Reporter>,
     pub(super) wakes: mpsc::UnboundedSender<AppKey>,
 }
@@ -132,6 +135,7 @@ impl Reconciler {
             tasks: Tasks::default(),
             clock: parts.clock,
             keep_images: parts.keep_images,
+            remove_volumes: parts.remove_volumes,
             reporter: parts.reporter,
             wakes,
         });

@@ -39,7 +39,10 @@ impl Reconciler {
         let owner = self.owner_of(app);
         let found = async {
             let store = self.stores.get(&app.spec.engine, &engine, &self.this).await?;
-            let observed = self.observe_engine(&store, &owner, app, known, &ImageScope::All).await?;
+            let mut observed = self.observe_engine(&store, &owner, app, known, &ImageScope::All).await?;
+            if self.remove_volumes {
+                observed.volumes = store.engine.list_volumes().await?;
+            }
             Ok((store, observed))
         };
         let (store, observed) = match found.await {

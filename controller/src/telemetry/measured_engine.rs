@@ -104,6 +104,10 @@ impl Engine for MeasuredEngine {
         self.measured("create_volume", self.inner.create_volume(name, labels)).await
     }
 
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.measured("remove_volume", self.inner.remove_volume(name)).await
+    }
+
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         self.inner.logs(id, options)
     }

@@ -174,6 +174,7 @@ fn label_of(action: &Action) -> &'static str {
         Action::TagImage { .. } => "tag_image",
         Action::PushImage { .. } => "push_image",
         Action::CreateVolume { .. } => "create_volume",
+        Action::RemoveVolume { .. } => "remove_volume",
         Action::CreateContainer { .. } => "create_container",
         Action::StartContainer { .. } => "start_container",
         Action::StopContainer { .. } => "stop_container",

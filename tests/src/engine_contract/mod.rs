@@ -12,6 +12,7 @@ mod inside;
 mod observation;
 mod registry;
 mod scene;
+mod volumes;
 
 pub use buildkit::*;
 pub use builds::*;
@@ -22,6 +23,7 @@ pub use inside::*;
 pub use observation::*;
 pub use registry::*;
 pub use scene::{Fixture, Scene, context_of};
+pub use volumes::*;
 
 /// Makes a test of each behaviour. It takes the path of a function that gives a fixture.
 #[macro_export]
@@ -44,6 +46,10 @@ macro_rules! engine_contract {
             an_exit_code_is_told
             a_missing_program_refuses_the_start_and_leaves_the_container_created
             a_container_that_is_gone_is_not_inspected
+
+            a_volume_is_made_once_and_keeps_its_labels
+            a_volume_that_a_container_has_is_not_removed
+            removing_a_volume_that_is_gone_is_well
 
             a_reference_is_found_as_it_is_listed
             private_tags_are_listed_by_owner_and_by_key

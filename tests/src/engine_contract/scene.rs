@@ -194,6 +194,10 @@ impl Scene {
             let _ = self.engine().stop_container(&container.id, Duration::ZERO).await;
             let _ = self.engine().remove_container(&container.id).await;
         }
+        let volumes = self.engine().list_volumes().await.unwrap_or_default();
+        for volume in volumes.iter().filter(|volume| ours(&volume.name)) {
+            let _ = self.engine().remove_volume(&volume.name).await;
+        }
         let images = self.engine().list_images().await.unwrap_or_default();
         let references = images.iter().flat_map(|image| &image.references);
         for reference in references.filter(|reference| reference.path().contains(&self.prefix)) {

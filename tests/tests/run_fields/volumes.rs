@@ -141,8 +141,12 @@ fn a_volume_stays_when_the_container_and_the_resource_go(app: &App) {
     assert_eq!(app.inside("cat /data/file"), "kept");
     assert!(app.plan(&wanted, &[]).contains("nothing to do"));
 
-    app.project.longshore(&["down", &app.name]).unwrap();
-    engine.docker(&["volume", "rm", &volume]).unwrap();
+    // Only when that is asked.
+    let foreign = format!("{volume}-of-somebody-else");
+    engine.docker(&["volume", "create", &foreign]).unwrap();
+    app.project.longshore(&["down", "--volumes", &app.name]).unwrap();
+    assert!(!volumes(app).contains(&volume));
+    engine.docker(&["volume", "rm", &foreign]).unwrap();
 }
 
 fn somebody_elses_volume_is_left_alone(app: &App) {

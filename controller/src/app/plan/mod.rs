@@ -52,6 +52,7 @@ pub struct Observed {
     pub images: Vec<Image>,
     /// What the destinations hold, and superseded tags that may have to go.
     /// Every volume on the engine, where some are wanted.
+    /// Every volume on the engine, where some are wanted, or are to go.
     pub volumes: Vec<Volume>,
     /// What the destinations hold.
     pub remotes: BTreeMap<ImageReference, Remote>,

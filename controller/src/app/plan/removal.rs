@@ -15,7 +15,8 @@ pub enum Removal {
     Nothing,
 }
 
-/// The steps that remove what this owner made; none when nothing is left.
+/// The steps that remove what this owner made; none when nothing is left. Its volumes are among it where they were looked
+/// for.
 pub fn plan_removal(owner: &Owner, observed: &Observed, removal: Removal, grace_period: Duration) -> Vec<Step> {
     let containers = || {
         let ours = observed.containers.iter().filter(|container| owner.made(&container.labels));
@@ -23,8 +24,10 @@ pub fn plan_removal(owner: &Owner, observed: &Observed, removal: Removal, grace_
     };
     match removal {
         Removal::Nothing => Vec::new(),
-        Removal::Containers => containers().collect(),
-        Removal::Everything => containers().chain(remove_images(owner, observed)).collect(),
+        Removal::Containers => containers().chain(remove_volumes(owner, observed)).collect(),
+        Removal::Everything => {
+            containers().chain(remove_volumes(owner, observed)).chain(remove_images(owner, observed)).collect()
+        }
     }
 }
 
@@ -39,6 +42,12 @@ fn remove_container(container: &Container, grace_period: Duration) -> Vec<Step> 
         steps.push(step(Action::RemoveContainer { id, name }, cause));
     }
     steps
+}
+
+/// After the containers that have them. Without being asked nobody looks for volumes, so that none are there to go.
+fn remove_volumes(owner: &Owner, observed: &Observed) -> impl Iterator<Item = Step> {
+    let ours = observed.volumes.iter().filter(|volume| owner.has_volume(&volume.labels));
+    ours.map(|volume| step(Action::RemoveVolume { name: volume.name.clone() }, "its volumes are to go as well"))
 }
 
 /// Public references first, the private tag last: while it is there, the image is known to be ours.

@@ -131,6 +131,7 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::StartContainer { .. } => Reason::Starting,
         Action::TagImage { .. }
         | Action::RemoveContainer { .. }
+        | Action::RemoveVolume { .. }
         | Action::RemoveImage { .. }
         | Action::DeleteTag { .. }
         | Action::RecordRevision { .. }

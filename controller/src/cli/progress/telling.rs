@@ -101,6 +101,10 @@ pub fn word(action: &Action) -> &'static str {
         Action::RenameContainer { .. } => "rename",
         Action::RemoveContainer { .. } | Action::RemoveImage { .. } | Action::RemoveRevision { .. } => "remove",
         Action::DeleteTag { .. } => "delete",
+        Action::RemoveContainer { .. }
+        | Action::RemoveVolume { .. }
+        | Action::RemoveImage { .. }
+        | Action::RemoveRevision { .. } => "remove",
         Action::RecordRevision { .. } => "record",
     }
 }

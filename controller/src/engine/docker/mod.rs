@@ -129,6 +129,10 @@ impl Engine for DockerEngine {
         volumes::create(&self.connection, name, labels).await
     }
 
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        volumes::remove(&self.connection, name).await
+    }
+
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         logs::logs(&self.connection, id, options)
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bollard::models::VolumeCreateRequest;
-use bollard::query_parameters::ListVolumesOptions;
+use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
 
 use super::connection::Connection;
+use super::failure::Failure;
 use crate::app::Volume;
 use crate::engine::EngineError;
 
@@ -28,4 +29,12 @@ pub(super) async fn create(
         ..VolumeCreateRequest::default()
     };
     connection.docker().create_volume(request).await.map(|_| ()).map_err(|error| connection.error(error))
+}
+
+pub(super) async fn remove(connection: &Connection, name: &str) -> Result<(), EngineError> {
+    match connection.docker().remove_volume(name, None::<RemoveVolumeOptions>).await.map_err(Failure::from) {
+        Err(failure) if failure.is_not_found() => Ok(()),
+        Err(failure) => Err(connection.error(failure)),
+        Ok(()) => Ok(()),
+    }
 }

@@ -88,6 +88,12 @@ impl Engine for MemoryEngine {
         self.leave(Operation::CreateVolume, Ok(()))
     }
 
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.enter(Operation::RemoveVolume, name).await?;
+        let result = self.change(|state| state.remove_volume(name));
+        self.leave(Operation::RemoveVolume, result)
+    }
+
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         logs::read(self.clone(), id.clone(), options.clone())
     }

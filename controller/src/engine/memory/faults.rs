@@ -30,6 +30,8 @@ pub enum Operation {
     ListVolumes,
     /// [`Engine::create_volume`](crate::engine::Engine::create_volume).
     CreateVolume,
+    /// [`Engine::remove_volume`](crate::engine::Engine::remove_volume).
+    RemoveVolume,
     /// [`Engine::logs`](crate::engine::Engine::logs).
     Logs,
     /// [`Engine::list_images`](crate::engine::Engine::list_images).
@@ -69,6 +71,7 @@ impl Operation {
             | Self::LookUpImage
             | Self::Events => None,
             Self::CreateVolume => Some("create volume"),
+            Self::RemoveVolume => Some("remove volume"),
             Self::CreateContainer => Some("create container"),
             Self::StartContainer => Some("start container"),
             Self::StopContainer => Some("stop container"),

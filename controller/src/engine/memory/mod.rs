@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::EngineError;
-use crate::app::{Container, Image, ImageReference, ImageStore};
+use crate::app::{Container, Image, ImageReference, ImageStore, Volume};
 use crate::registry::memory::MemoryRegistry;
 
 pub use clock::TestClock;
@@ -87,6 +87,11 @@ impl MemoryEngine {
     /// The container of this name, with its detail. No call is counted.
     pub fn container(&self, name: &str) -> Option<Container> {
         self.look(|state| state.named(name).map(container::MemoryContainer::inspected))
+    }
+
+    /// The volumes that stay. No call is counted.
+    pub fn volumes(&self) -> Vec<Volume> {
+        self.look(State::listed_volumes)
     }
 
     /// Every image, those that nothing refers to included. No call is counted.

@@ -113,6 +113,16 @@ impl State {
         self.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());
     }
 
+    pub(super) fn remove_volume(&mut self, name: &str) -> Result<(), EngineError> {
+        let has_it =
+            |container: &&MemoryContainer| container.spec.mounts.iter().any(|mount| mount.claim() == Some(name));
+        if let Some(holder) = self.containers.values().find(has_it) {
+            return Err(EngineError::Conflict(format!("remove {name}: volume is in use - [{}]", holder.id)));
+        }
+        self.volumes.remove(name);
+        Ok(())
+    }
+
     pub(super) fn start(&mut self, id: &ContainerId, now: Timestamp) -> Result<(), EngineError> {
         let container = self.get_mut(id)?;
         match container.phase {

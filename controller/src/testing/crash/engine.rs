@@ -86,6 +86,11 @@ impl Engine for CrashingEngine {
         self.plan.effect(effect, self.engine.create_volume(name, labels)).await
     }
 
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let effect = format!("remove volume {name}");
+        self.plan.effect(effect, self.engine.remove_volume(name)).await
+    }
+
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {
         self.plan.stream(self.engine.logs(id, options))
     }

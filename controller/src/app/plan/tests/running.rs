@@ -204,3 +204,20 @@ fn json_status(reason: &str) -> longshore_crds::ContainerAppStatus {
     });
     serde_json::from_value(serde_json::json!({"conditions": [condition], "observedGeneration": 1})).unwrap()
 }
+
+#[test]
+fn volumes_go_after_their_container_and_only_those_of_the_resource() {
+    let mut observed = engine_with_volume(owner().labels());
+    observed.containers = everything_well(&claiming()).containers;
+    let foreign =
+        Volume { name: "other.data".to_owned(), labels: Owner { name: "other".to_owned(), ..owner() }.labels() };
+    observed.volumes.push(foreign);
+    let steps = |observed: &Observed| -> Vec<String> {
+        let steps = plan_removal(&owner(), observed, Removal::Containers, Duration::from_secs(1));
+        steps.iter().map(|step| step.action.to_string()).collect()
+    };
+    assert_eq!(steps(&observed), ["stop container my-app", "remove container my-app", "remove volume my-app.data"]);
+    // They are looked for only when they are to go.
+    observed.volumes.clear();
+    assert_eq!(steps(&observed), ["stop container my-app", "remove container my-app"]);
+}
