@@ -6,6 +6,7 @@ mod registries;
 mod remote_retention;
 mod revisions;
 mod tokens;
+mod running;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,7 @@ impl World {
             reporter: Arc::new(NoReporter),
             clock: self.clock.reader(),
             keep_images: false,
+            remove_volumes: false,
         };
         Reconciler::new(parts).0
     }

@@ -1,0 +1,230 @@
+//! What is set beyond image and ports, on everything in memory: a walk over specs, and deaths on the way.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::*;
+use crate::app::labels;
+use crate::reconcile::ConfigMapData;
+
+/// How many walks there are, each in a world of its own, and how many times each changes the spec.
+const WALKS: u64 = 20;
+const TRANSITIONS: usize = 500;
+
+/// A spec whose parts are there or not, each in one of several ways. What it was drawn from decides it.
+struct Draw(u64);
+
+impl Draw {
+    /// One of so many (xorshift64).
+    fn one_of(&mut self, count: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % count
+    }
+
+    fn field(&mut self, run: &mut Value, name: &str, ways: &[Value]) {
+        let ways_and_absence = u64::try_from(ways.len()).unwrap() * 2;
+        if let Some(value) = usize::try_from(self.one_of(ways_and_absence)).ok().and_then(|way| ways.get(way)) {
+            run[name] = value.clone();
+        }
+    }
+
+    fn run(&mut self) -> Value {
+        let mut run = json!({"containerName": "my-app"});
+        self.field(
+            &mut run,
+            "ports",
+            &[json!([{"hostPort": 4000, "containerPort": 80}]), json!([{"hostPort": 4001, "containerPort": 80}])],
+        );
+        self.field(&mut run, "command", &[json!(["server"]), json!(["server", "$(A)"])]);
+        self.field(&mut run, "args", &[json!(["--fast"])]);
+        self.field(
+            &mut run,
+            "env",
+            &[
+                json!([{"name": "A", "value": "1"}]),
+                json!([{"name": "A", "value": "2"}, {"name": "B", "value": "$(A)"}]),
+            ],
+        );
+        self.field(&mut run, "envFrom", &[json!([{"configMapRef": {"name": "settings"}}])]);
+        self.field(&mut run, "workingDir", &[json!("/tmp")]);
+        self.field(&mut run, "hostname", &[json!("web"), json!("shop")]);
+        self.field(&mut run, "hostAliases", &[json!([{"ip": "10.0.0.1", "hostnames": ["db"]}])]);
+        self.field(
+            &mut run,
+            "dnsConfig",
+            &[json!({"nameservers": ["10.0.0.53"]}), json!({"searches": ["example.com"]})],
+        );
+        self.field(&mut run, "labels", &[json!({"team": "shop"}), json!({"team": "web"})]);
+        self.field(&mut run, "lifecycle", &[json!({"stopSignal": "SIGQUIT"})]);
+        self.field(&mut run, "logs", &[json!({"maxSize": "1Mi"}), json!({"maxSize": "1Mi", "maxFiles": 2})]);
+        self.field(
+            &mut run,
+            "resources",
+            &[json!({"limits": {"memory": "64Mi"}}), json!({"limits": {"cpu": "500m"}, "requests": {"cpu": "250m"}})],
+        );
+        self.field(
+            &mut run,
+            "securityContext",
+            &[json!({"runAsUser": 7}), json!({"capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": true})],
+        );
+        self.field(&mut run, "terminationGracePeriodSeconds", &[json!(5)]);
+        let volumes = json!([
+            {"name": "work", "emptyDir": {}},
+            {"name": "files", "configMap": {"name": "settings"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        ]);
+        run["volumes"] = volumes;
+        let mounts = [
+            json!([{"name": "files", "mountPath": "/etc/app"}]),
+            json!([{"name": "work", "mountPath": "/work"}, {"name": "data", "mountPath": "/data"}]),
+        ];
+        self.field(&mut run, "volumeMounts", &mounts);
+        run
+    }
+}
+
+fn app(run: &Value) -> ContainerApp {
+    serde_json::from_value(json!({
+        "apiVersion": "longshore.dev/v1alpha1",
+        "kind": "ContainerApp",
+        "metadata": {"name": "my-app", "namespace": "default"},
+        "spec": {"image": {"name": "node", "tags": ["6"]}, "run": run},
+    }))
+    .unwrap()
+}
+
+fn world() -> World {
+    let world = World::new(ImageStore::Containerd);
+    world.resources.put_config_map("default", "settings", settings("info"));
+    world
+}
+
+fn settings(level: &str) -> ConfigMapData {
+    ConfigMapData { data: [("LEVEL".to_owned(), level.as_bytes().to_vec())].into() }
+}
+
+/// Each spec is what the one container was made for; the same spec is the same container's hash again, whatever was in
+/// between, and another one another; a spec that cannot be changes nothing.
+#[tokio::test]
+async fn walks_over_specs_lead_to_what_each_of_them_asks() {
+    for seed in 1..=WALKS {
+        walk(seed).await;
+    }
+}
+
+async fn walk(seed: u64) {
+    let world = world();
+    let process = world.process(&CrashPlan::none());
+    let mut draw = Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut earlier: Vec<Value> = Vec::new();
+    for number in 0..TRANSITIONS {
+        // Often back to one that was before.
+        let run = match earlier.len() {
+            0 => draw.run(),
+            _ if draw.one_of(3) > 0 => draw.run(),
+            count => earlier[usize::try_from(draw.one_of(u64::try_from(count).unwrap())).unwrap()].clone(),
+        };
+        world.resources.apply(&app(&run));
+        settle(&process, &world.key, &world.clock).await;
+        let containers = world.engine.containers();
+        let [container] = containers.as_slice() else {
+            panic!("walk {seed}, {number}: {run}: {containers:?}");
+        };
+        assert_eq!(
+            (container.name.as_str(), container.state),
+            ("my-app", ContainerState::Running),
+            "walk {seed}, {number}: {run}"
+        );
+        let detail = container.detail.as_ref().unwrap();
+        let ports: Vec<u64> = detail.asked_ports.iter().map(|port| u64::from(port.host_port)).collect();
+        let asked: Vec<u64> =
+            run["ports"].as_array().into_iter().flatten().filter_map(|port| port["hostPort"].as_u64()).collect();
+        assert_eq!(ports, asked, "walk {seed}, {number}: {run}");
+        let level = detail.env.get("LEVEL").map(String::as_str);
+        assert_eq!(level, (!run["envFrom"].is_null()).then_some("info"), "walk {seed}, {number}: {run}");
+        let hash = container.labels[labels::SPEC_HASH].clone();
+        let before = seen.insert(run.to_string(), hash.clone());
+        assert!(before.is_none_or(|before| before == hash), "walk {seed}, {number}: {run}");
+        if number.is_multiple_of(100) {
+            let id = container.id.clone();
+            let impossible = json!({"containerName": "my-app", "resources": {"limits": {"memory": "1Mi"}}});
+            world.resources.apply(&app(&impossible));
+            // It is looked at again, in case that helps.
+            settle_until(&process, &world.key, &world.clock, Duration::from_secs(10)).await;
+            assert_eq!(world.engine.containers()[0].id, id, "walk {seed}, {number}: {run}");
+            assert_eq!(world.ready().1, "InvalidSpec", "walk {seed}, {number}");
+        }
+        earlier.push(run);
+        earlier.truncate(64);
+    }
+    // What differs in meaning differs in its hash. Only a volume that is mounted nowhere means nothing.
+    let hashes: std::collections::BTreeSet<&String> = seen.values().collect();
+    assert!(hashes.len() > seen.len() * 9 / 10, "{} hashes of {} specs", hashes.len(), seen.len());
+    let volumes: Vec<String> = world.engine.volumes().into_iter().map(|volume| volume.name).collect();
+    assert_eq!(volumes, ["my-app.data"]);
+}
+
+fn with_everything(level: &str) -> Value {
+    json!({
+        "containerName": "my-app",
+        "ports": [{"hostPort": 4000, "containerPort": 80}],
+        "env": [{"name": "LEVEL", "value": level}],
+        "volumes": [
+            {"name": "files", "configMap": {"name": "settings"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        ],
+        "volumeMounts": [{"name": "files", "mountPath": "/etc/app"}, {"name": "data", "mountPath": "/data"}],
+    })
+}
+
+#[tokio::test]
+async fn a_process_may_die_at_any_effect_of_a_container_with_volumes() {
+    let scenario = async |plan: &CrashPlan| {
+        let world = world();
+        world.resources.apply(&app(&with_everything("info")));
+        world.live(plan).await;
+        world
+    };
+    dies_at_every_effect(scenario, |world, case| {
+        let containers = world.engine.containers();
+        assert_eq!(containers.len(), 1, "{case}");
+        assert_eq!(containers[0].state, ContainerState::Running, "{case}");
+        let volumes = world.engine.volumes();
+        assert_eq!(volumes.len(), 1, "{case}");
+        assert_eq!(volumes[0].labels.get(labels::NAME).map(String::as_str), Some("my-app"), "{case}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_changes_replaces_the_container_and_the_event_names_its_key() {
+    let world = world();
+    world.resources.apply(&app(&with_everything("info")));
+    world.live(&CrashPlan::none()).await;
+    let before = world.engine.container("my-app").unwrap().id;
+    world.resources.put_config_map("default", "settings", settings("debug"));
+    world.live(&CrashPlan::none()).await;
+    assert_ne!(world.engine.container("my-app").unwrap().id, before);
+    let notes: Vec<String> = world.resources.events(&world.key).into_iter().map(|event| event.note).collect();
+    let cause = "the key LEVEL of the ConfigMap settings at /etc/app/LEVEL has changed";
+    assert!(notes.iter().any(|note| note.contains(cause)), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("debug")), "{notes:?}");
+}
+
+#[tokio::test]
+async fn a_volume_outlives_its_resource() {
+    let world = world();
+    for _ in 0..2 {
+        world.resources.apply(&app(&with_everything("info")));
+        world.live(&CrashPlan::none()).await;
+        assert_eq!(world.ready().1, "Running");
+        world.resources.delete(&world.key);
+        world.live(&CrashPlan::none()).await;
+        assert_eq!(world.engine.containers(), []);
+        assert_eq!(world.engine.volumes().len(), 1);
+    }
+}
