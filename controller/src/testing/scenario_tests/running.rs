@@ -108,10 +108,11 @@ fn settings(level: &str) -> ConfigMapData {
 
 /// Each spec is what the one container was made for; the same spec is the same container's hash again, whatever was in
 /// between, and another one another; a spec that cannot be changes nothing.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn walks_over_specs_lead_to_what_each_of_them_asks() {
-    for seed in 1..=WALKS {
-        walk(seed).await;
+    let walks = (1..=WALKS).map(|seed| tokio::spawn(walk(seed)));
+    for walked in futures::future::join_all(walks).await {
+        walked.unwrap();
     }
 }
 
@@ -119,7 +120,7 @@ async fn walk(seed: u64) {
     let world = world();
     let process = world.process(&CrashPlan::none());
     let mut draw = Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let mut hash_of: BTreeMap<String, String> = BTreeMap::new();
     let mut earlier: Vec<Value> = Vec::new();
     for number in 0..TRANSITIONS {
         // Often back to one that was before.
@@ -147,7 +148,7 @@ async fn walk(seed: u64) {
         let level = detail.env.get("LEVEL").map(String::as_str);
         assert_eq!(level, (!run["envFrom"].is_null()).then_some("info"), "walk {seed}, {number}: {run}");
         let hash = container.labels[labels::SPEC_HASH].clone();
-        let before = seen.insert(run.to_string(), hash.clone());
+        let before = hash_of.insert(run.to_string(), hash.clone());
         assert!(before.is_none_or(|before| before == hash), "walk {seed}, {number}: {run}");
         if number.is_multiple_of(100) {
             let id = container.id.clone();
@@ -162,8 +163,8 @@ async fn walk(seed: u64) {
         earlier.truncate(64);
     }
     // What differs in meaning differs in its hash. Only a volume that is mounted nowhere means nothing.
-    let hashes: std::collections::BTreeSet<&String> = seen.values().collect();
-    assert!(hashes.len() > seen.len() * 9 / 10, "{} hashes of {} specs", hashes.len(), seen.len());
+    let hashes: std::collections::BTreeSet<&String> = hash_of.values().collect();
+    assert!(hashes.len() > hash_of.len() * 9 / 10, "{} hashes of {} specs", hashes.len(), hash_of.len());
     let volumes: Vec<String> = world.engine.volumes().into_iter().map(|volume| volume.name).collect();
     assert_eq!(volumes, ["my-app.data"]);
 }
