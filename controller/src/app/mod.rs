@@ -60,7 +60,10 @@ pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
 pub(crate) use run::Settings;
-pub use run::{Bounds, Bytes, KeyOrigin, MilliCpu, Naming, ObjectKind, Referred, Security, referred_by, Mount, MountSource, MountedFile};
+pub use run::{
+    Bounds, Bytes, KeyOrigin, MilliCpu, Mount, MountSource, MountedFile, Naming, ObjectKind, Referred, Security,
+    referred_by,
+};
 pub use step::{Action, ImageTarget, Step, TagDeletion};
-pub use uses::{Uses};
+pub use uses::Uses;
 pub use validate::{owner_of, validate};

@@ -86,10 +86,10 @@ impl EngineStore {
             | Action::StopContainer { .. }
             | Action::RenameContainer { .. }
             | Action::RemoveContainer { .. } => self.containers.forget(),
-            Action::DeleteTag { .. } | Action::RecordRevision { .. } | Action::RemoveRevision { .. } => {}
             // Volumes are listed for every look.
             Action::CreateVolume { .. }
             | Action::RemoveVolume { .. }
+            | Action::DeleteTag { .. }
             | Action::RecordRevision { .. }
             | Action::RemoveRevision { .. } => {}
         }

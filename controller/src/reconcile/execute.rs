@@ -9,7 +9,7 @@ use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
     Action, BuildMethod, ContainerId, ContainerSpec, Credentials, Desired, Held, ImageReference, ImageSource,
-    ImageTarget, Owner, Purpose, RegistryError, RegistryErrorKind, RegistryRequest, SpecHash, TagDeletion, labels,
+    ImageTarget, Owner, Purpose, RegistryError, RegistryRequest, TagDeletion, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};

@@ -76,8 +76,6 @@ fn part_of(action: &Action) -> Part {
         }
         Action::RecordRevision { .. } | Action::RemoveRevision { .. } => Part::Image,
         Action::PushImage { .. } | Action::DeleteTag { .. } => Part::Push,
-        Action::CreateContainer { .. }
-        Action::PushImage { .. } => Part::Push,
         Action::CreateVolume { .. }
         | Action::RemoveVolume { .. }
         | Action::CreateContainer { .. }

@@ -17,7 +17,8 @@ use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, Remote, candidates, plan};
 use crate::app::status::Telling;
 use crate::app::{
-    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest, Memory, Owner, Part, Plan, Reason, RemoteImage, validate, Volume,
+    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest,
+    Memory, Owner, Part, Plan, Reason, RemoteImage, Volume, validate,
 };
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
@@ -253,6 +254,8 @@ impl Reconciler {
 /// Whether a status speaks of what has this digest.
 fn tells_of(status: &PushStatus, manifest: &ManifestDigest) -> bool {
     status.digest.as_ref().is_some_and(|digest| *digest == manifest.to_string())
+}
+
 /// The volumes on the engine, where the container wants some that stay.
 async fn wanted_volumes(desired: &Desired, store: &EngineStore) -> Result<Vec<Volume>, EngineError> {
     let spec = desired.run.as_ref().and_then(|run| run.container.as_ref().ok());

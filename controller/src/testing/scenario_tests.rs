@@ -5,8 +5,8 @@ mod pushes;
 mod registries;
 mod remote_retention;
 mod revisions;
-mod tokens;
 mod running;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,7 +31,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory, PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses, Volume,
+    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory,
+    PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses, Volume,
 };
 
 pub use container::RunState;
@@ -50,11 +51,9 @@ pub struct Observed {
     pub containers: Vec<Container>,
     /// Every image on the engine.
     pub images: Vec<Image>,
-    /// What the destinations hold, and superseded tags that may have to go.
-    /// Every volume on the engine, where some are wanted.
     /// Every volume on the engine, where some are wanted, or are to go.
     pub volumes: Vec<Volume>,
-    /// What the destinations hold.
+    /// What the destinations hold, and superseded tags that may have to go.
     pub remotes: BTreeMap<ImageReference, Remote>,
     /// What other resources name in registries; `None` while that is not known.
     pub uses: Option<Uses>,

@@ -154,7 +154,6 @@ fn being_removed(container: &Container) -> Block {
     block
 }
 
-fn has_to_be_stopped(container: &Container) -> bool {
 pub(super) fn has_to_be_stopped(container: &Container) -> bool {
     matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }

@@ -99,7 +99,6 @@ pub fn word(action: &Action) -> &'static str {
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
         Action::RenameContainer { .. } => "rename",
-        Action::RemoveContainer { .. } | Action::RemoveImage { .. } | Action::RemoveRevision { .. } => "remove",
         Action::DeleteTag { .. } => "delete",
         Action::RemoveContainer { .. }
         | Action::RemoveVolume { .. }
