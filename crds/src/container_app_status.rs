@@ -227,6 +227,9 @@ pub struct ContainerStatus {
     /// How often the engine has restarted it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts: i64,
+    /// What its health check has found, where it has one and it runs: `starting`, `healthy` or `unhealthy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
     /// The last lines that it printed, 2 KiB at most, when it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<String>,

@@ -12,6 +12,7 @@ mod container_app_status;
 mod container_engine;
 mod duration;
 mod manifests;
+mod probe;
 mod reference_to;
 mod run;
 
@@ -34,6 +35,7 @@ pub use container_engine::{
 };
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
+pub use probe::{ExecAction, Probe};
 pub use reference_to::{KeySelector, LocalReference};
 pub use run::{ContainerPort, EnvVar, EnvVarSource, Protocol, RestartPolicy, Run};
 

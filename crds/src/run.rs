@@ -4,11 +4,15 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::KeySelector;
+use crate::{KeySelector, Probe};
 
 /// The container that is made of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.readinessProbe) || !has(self.livenessProbe) || (self.readinessProbe.exec.command == self.livenessProbe.exec.command && self.readinessProbe.periodSeconds == self.livenessProbe.periodSeconds && self.readinessProbe.timeoutSeconds == self.livenessProbe.timeoutSeconds && (has(self.readinessProbe.initialDelaySeconds) ? self.readinessProbe.initialDelaySeconds : 0) == (has(self.livenessProbe.initialDelaySeconds) ? self.livenessProbe.initialDelaySeconds : 0))")
+    .message("an engine has one health check for a container: readinessProbe and livenessProbe may differ in failureThreshold only"))]
+#[x_kube(validation = Rule::new("!has(self.readinessProbe) || !has(self.livenessProbe) || self.livenessProbe.failureThreshold >= self.readinessProbe.failureThreshold")
+    .message("the failureThreshold of livenessProbe is at least that of readinessProbe: a container is unready before it is restarted"))]
 pub struct Run {
     /// The container's name on the engine. When absent: the resource's name in the namespace `default`, and
     /// `<namespace>.<name>` elsewhere.
@@ -39,6 +43,14 @@ pub struct Run {
     /// exited with 0.
     #[serde(default)]
     pub restart_policy: RestartPolicy,
+    /// How it is found out whether the container is ready: the resource is ready, and an older container is replaced for
+    /// good, only while this is well. Without it, or a `livenessProbe`, the image's own `HEALTHCHECK` counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
+    /// How it is found out whether the container must be restarted. It counts for readiness as well. Beside a
+    /// `readinessProbe` it may differ from that in `failureThreshold` only: an engine has one health check for a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
     /// How many seconds the program has to end after SIGTERM before it is killed.
     #[serde(default = "thirty")]
     #[schemars(range(min = 0, max = 3600))]

@@ -9,8 +9,8 @@ use longshore_crds::{Drift, Protocol, RestartPolicy};
 use serde_json::{Value, json};
 
 use super::{
-    Action, Block, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, Owner, Pull,
-    Repository, SpecHash,
+    Action, Block, BuildSpec, Credentials, CredentialsMark, HealthCheck, ImageKey, ImageReference, InputHash, Owner,
+    Pull, Repository, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -212,6 +212,8 @@ pub struct ContainerSpec {
     pub restart_policy: RestartPolicy,
     /// How long it has to end before it is killed.
     pub grace_period: Duration,
+    /// How the engine finds out whether it is well; as the image has it when absent.
+    pub health_check: Option<HealthCheck>,
 }
 
 impl ContainerSpec {
@@ -236,6 +238,9 @@ impl ContainerSpec {
         // Without one the hash is that of the versions that knew no platform: an upgrade replaces no container.
         if let Some(platform) = &self.platform {
             canonical["platform"] = json!(platform);
+        }
+        if let Some(check) = &self.health_check {
+            canonical["healthCheck"] = check.canonical();
         }
         canonical
     }

@@ -20,6 +20,7 @@ mod memory;
 mod observed;
 mod owner;
 pub mod plan;
+mod probe;
 mod pull;
 mod pushed_tag;
 mod reason;
@@ -52,6 +53,7 @@ pub use observed::{
 };
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
+pub use probe::{Health, HealthCheck, HealthReport};
 pub use pull::Pull;
 pub use pushed_tag::PushedTag;
 pub use reason::Reason;

@@ -5,7 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{ConfigDigest, EngineImageId, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels};
+use super::{
+    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels,
+};
 
 /// What an engine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +143,8 @@ pub struct ContainerDetail {
     pub args: Vec<String>,
     /// Its environment, that of the image included.
     pub env: BTreeMap<String, String>,
+    /// What its health check has found, where it has one and it runs.
+    pub health: Option<HealthReport>,
 }
 
 /// An image on an engine.

@@ -7,8 +7,8 @@ use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push,
 
 use super::validate_build::build_spec;
 use super::{
-    Block, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Owner, Part,
-    PublishedPort, Pull, PushRules, Reason, Repository, RunSpec,
+    Block, ContainerSpec, ContextInputs, Desired, Destination, HealthCheck, ImageReference, ImageSource, Inputs, Owner,
+    Part, PublishedPort, Pull, PushRules, Reason, Repository, RunSpec, probe,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -173,6 +173,7 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
         .map(|(index, port)| published_port(index, port, inputs))
         .collect::<Result<Vec<_>, _>>()?;
     refuse_collisions(&ports)?;
+    refuse_two_health_checks(run)?;
     Ok(RunSpec {
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
         container: inputs.env.clone().map(|env| ContainerSpec {
@@ -184,8 +185,19 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
             platform: image.platform.clone(),
             restart_policy: run.restart_policy,
             grace_period: seconds(run.termination_grace_period_seconds),
+            health_check: HealthCheck::of(run.readiness_probe.as_ref(), run.liveness_probe.as_ref()),
         }),
     })
+}
+
+fn refuse_two_health_checks(run: &Run) -> Result<(), Block> {
+    match (&run.readiness_probe, &run.liveness_probe) {
+        (Some(readiness), Some(liveness)) => match probe::contradiction(readiness, liveness) {
+            Some(message) => Err(invalid(Part::Container, "spec.run.livenessProbe", message)),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn default_container_name(owner: &Owner) -> String {

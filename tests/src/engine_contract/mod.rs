@@ -7,6 +7,7 @@ mod buildkit;
 mod builds;
 mod containers;
 mod contexts;
+mod health;
 mod images;
 mod observation;
 mod registry;
@@ -16,6 +17,7 @@ pub use buildkit::*;
 pub use builds::*;
 pub use containers::*;
 pub use contexts::*;
+pub use health::*;
 pub use images::*;
 pub use observation::*;
 pub use registry::*;
@@ -42,6 +44,12 @@ macro_rules! engine_contract {
             an_exit_code_is_told
             a_missing_program_refuses_the_start_and_leaves_the_container_created
             a_container_that_is_gone_is_not_inspected
+
+            a_health_check_finds_a_container_well
+            a_health_check_that_fails_too_often_finds_it_unwell
+            the_health_check_of_the_image_counts_where_the_container_has_none
+            a_container_without_a_health_check_has_no_health
+            a_change_of_health_is_told
 
             a_reference_is_found_as_it_is_listed
             private_tags_are_listed_by_owner_and_by_key

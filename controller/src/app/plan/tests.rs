@@ -48,6 +48,7 @@ fn spec(ports: &[u16]) -> ContainerSpec {
         platform: None,
         restart_policy: RestartPolicy::Always,
         grace_period: Duration::from_secs(30),
+        health_check: None,
     }
 }
 

@@ -120,6 +120,7 @@ fn container_status(container: &Container, telling: &Telling, old: &ContainerApp
         finished_at: has_ended.then_some(detail.finished_at).flatten().map(time),
         exit_code: has_ended.then_some(detail.exit_code),
         restarts: detail.restarts,
+        health: detail.health.map(|report| report.health.to_string()),
         log_tail: if has_ended { telling.log_tail.clone().or_else(earlier_tail) } else { None },
         spec_hash: container.spec_hash().unwrap_or_default().to_owned(),
         id,

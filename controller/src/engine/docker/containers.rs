@@ -16,7 +16,7 @@ use longshore_crds::RestartPolicy;
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::ports;
+use super::{health, ports};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerState, EngineImageId};
 use crate::engine::{CreateContainer, EngineError};
 
@@ -103,6 +103,7 @@ fn to_body(request: &CreateContainer) -> ContainerCreateBody {
         env: given(&env),
         working_dir: spec.working_dir.clone(),
         exposed_ports: Some(spec.ports.iter().map(ports::key).collect()),
+        healthcheck: spec.health_check.as_ref().map(health::to_config),
         stop_timeout: i64::try_from(spec.grace_period.as_secs()).ok(),
         host_config: Some(HostConfig {
             port_bindings: Some(ports::to_map(&spec.ports)),
@@ -178,6 +179,7 @@ fn detail(inspected: &ContainerInspectResponse) -> ContainerDetail {
         .find(|ip| !ip.is_empty());
     ContainerDetail {
         ip,
+        health: health::of_inspection(&state, config.healthcheck.as_ref()),
         exit_code: state.exit_code.unwrap_or_default(),
         error: state.error.unwrap_or_default(),
         restarts: inspected.restart_count.unwrap_or_default(),

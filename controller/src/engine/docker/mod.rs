@@ -7,6 +7,7 @@ mod distribution;
 mod endpoint;
 mod events;
 mod failure;
+mod health;
 mod images;
 mod info;
 mod json_lines;

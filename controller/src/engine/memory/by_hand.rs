@@ -109,6 +109,14 @@ impl MemoryEngine {
         self.with_named(name, |state, id| state.crash(id, exit_code, now))
     }
 
+    /// From its next health check on, a container is well or not, whatever its check's command would find.
+    pub fn set_well(&self, name: &str, is_well: bool) -> Result<(), EngineError> {
+        self.with_named(name, |state, id| {
+            state.get_mut(id)?.is_well = Some(is_well);
+            Ok(())
+        })
+    }
+
     /// The program of a container prints a line.
     pub fn print(&self, name: &str, text: &str) -> Result<(), EngineError> {
         let at = self.clock.now();
@@ -166,5 +174,6 @@ fn spec_of(ports: &[PublishedPort]) -> ContainerSpec {
         platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: Duration::from_secs(10),
+        health_check: None,
     }
 }

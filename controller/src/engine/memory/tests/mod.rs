@@ -3,6 +3,7 @@
 mod builds;
 mod containers;
 mod faults;
+mod health;
 mod images;
 mod logs;
 mod ports;
@@ -78,6 +79,7 @@ fn spec() -> ContainerSpec {
         platform: None,
         restart_policy: RestartPolicy::Never,
         grace_period: GRACE,
+        health_check: None,
     }
 }
 
