@@ -41,6 +41,9 @@ pub struct ContainerAppStatus {
     /// The revision, a spec and an image, that failed and was replaced by the one before it. It is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<String>,
+    /// Why that revision failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_because: Option<String>,
     /// The references on the engine that this resource made, and that its deletion removes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]

@@ -15,6 +15,7 @@ mod manifests;
 mod probe;
 mod reference_to;
 mod run;
+mod strategy;
 
 pub use build::{
     Attestations, BasePullPolicy, Build, BuildNetwork, BuildSecret, BuildSsh, CacheKind, CacheMode, CacheTo, HostAlias,
@@ -38,6 +39,7 @@ pub use manifests::{custom_resource_definitions, manifest_of};
 pub use probe::{ExecAction, Probe};
 pub use reference_to::{KeySelector, LocalReference};
 pub use run::{ContainerPort, EnvVar, EnvVarSource, Protocol, RestartPolicy, Run};
+pub use strategy::Strategy;
 
 /// The API group of every kind.
 pub const GROUP: &str = "longshore.dev";

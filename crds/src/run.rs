@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeySelector, Probe};
+use crate::{KeySelector, Probe, Strategy};
 
 /// The container that is made of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -51,6 +51,14 @@ pub struct Run {
     /// `readinessProbe` it may differ from that in `failureThreshold` only: an engine has one health check for a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Probe>,
+    /// For how many seconds a container must have been up to be ready; with a health check it must be healthy too. When
+    /// absent, a container without a health check that replaces another must have been up for one second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub min_ready_seconds: Option<i32>,
+    /// How a new container takes over from the old one.
+    #[serde(default)]
+    pub strategy: Strategy,
     /// How many seconds the program has to end after SIGTERM before it is killed.
     #[serde(default = "thirty")]
     #[schemars(range(min = 0, max = 3600))]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Action, Block, BuildSpec, Credentials, CredentialsMark, HealthCheck, ImageKey, ImageReference, InputHash, Owner,
-    Pull, Repository, SpecHash,
+    Pull, Repository, Rollout, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -191,6 +191,8 @@ pub struct RunSpec {
     pub name: String,
     /// What it is made of, but for its image.
     pub container: Result<ContainerSpec, Block>,
+    /// How it takes over from another, and stays well.
+    pub rollout: Rollout,
 }
 
 /// What a container is made of, but for its image, its name and its owner.

@@ -29,7 +29,7 @@ pub struct Memory {
     /// The revision whose one-shot has exited with 0.
     pub completed: Option<Revision>,
     /// The revision that failed and was replaced by the one before it.
-    pub rolled_back: Option<Revision>,
+    pub rolled_back: Option<RolledBack>,
     /// The number of the revision that serves.
     pub current_revision: Option<i64>,
     /// The old conditions: since when the resource is being worked on, and since when it is stalled.
@@ -54,6 +54,15 @@ impl Revision {
     }
 }
 
+/// A revision that failed and was replaced by the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The revision.
+    pub revision: Revision,
+    /// Why it failed, as a phrase; empty when that is not known.
+    pub cause: String,
+}
+
 impl Memory {
     /// What an old status says.
     pub fn of(status: &ContainerAppStatus) -> Self {
@@ -66,7 +75,10 @@ impl Memory {
             base_images: base_images(status),
             container: status.container.as_ref().map(|container| container.name.clone()),
             completed: completed(status, image.as_ref()),
-            rolled_back: status.rolled_back.clone().map(Revision),
+            rolled_back: status.rolled_back.clone().map(|revision| RolledBack {
+                revision: Revision(revision),
+                cause: status.rolled_back_because.clone().unwrap_or_default(),
+            }),
             current_revision: status.current_revision,
             image,
             conditions: status.conditions.clone(),

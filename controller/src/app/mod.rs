@@ -26,6 +26,7 @@ mod pushed_tag;
 mod reason;
 mod registry_error;
 mod revision;
+mod rollout;
 pub mod status;
 mod step;
 mod uses;
@@ -47,7 +48,7 @@ pub use held::Held;
 pub use image_reference::{ImageReference, ReferenceError, Repository};
 pub use image_scope::{ImageScope, PrivateTags};
 pub use inputs::{ContextInputs, Inputs, Origin, Policy};
-pub use memory::{Memory, Revision};
+pub use memory::{Memory, Revision, RolledBack};
 pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
 };
@@ -59,6 +60,7 @@ pub use pushed_tag::PushedTag;
 pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
+pub use rollout::Rollout;
 pub use step::{Action, ImageTarget, Step, TagDeletion};
 pub use uses::Uses;
 pub use validate::{owner_of, validate};

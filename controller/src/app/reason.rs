@@ -103,6 +103,8 @@ pub enum Reason {
     PortConflict,
     /// The engine refuses to make or start the container.
     StartFailed,
+    /// The container runs and its health check fails.
+    Unhealthy,
     /// The container keeps ending and the engine keeps starting it.
     CrashLoopBackOff,
     /// The one-shot has exited with another code than 0.
@@ -173,6 +175,7 @@ impl Reason {
             Self::NameConflict => "NameConflict",
             Self::PortConflict => "PortConflict",
             Self::StartFailed => "StartFailed",
+            Self::Unhealthy => "Unhealthy",
             Self::CrashLoopBackOff => "CrashLoopBackOff",
             Self::RunFailed => "RunFailed",
             Self::RolledBack => "RolledBack",

@@ -8,7 +8,7 @@ use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push,
 use super::validate_build::build_spec;
 use super::{
     Block, ContainerSpec, ContextInputs, Desired, Destination, HealthCheck, ImageReference, ImageSource, Inputs, Owner,
-    Part, PublishedPort, Pull, PushRules, Reason, Repository, RunSpec, probe,
+    Part, PublishedPort, Pull, PushRules, Reason, Repository, Rollout, RunSpec, probe,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -176,6 +176,7 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
     refuse_two_health_checks(run)?;
     Ok(RunSpec {
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
+        rollout: Rollout::of(run),
         container: inputs.env.clone().map(|env| ContainerSpec {
             ports,
             command: run.command.clone(),

@@ -64,7 +64,7 @@ pub(super) fn of_status(old: Option<&ContainerAppStatus>, new: &ContainerAppStat
 
 /// Whether a reason speaks of something in the way rather than of work that goes on.
 fn is_obstacle(reason: &str) -> bool {
-    ["Conflict", "NotFound", "Invalid", "Unavailable", "Unreadable", "CrashLoop"]
+    ["Conflict", "NotFound", "Invalid", "Unavailable", "Unreadable", "CrashLoop", "Unhealthy"]
         .iter()
         .any(|word| reason.contains(word))
 }

@@ -4,6 +4,7 @@ mod pulls;
 mod pushes;
 mod registries;
 mod remote_retention;
+mod replacement;
 mod revisions;
 mod tokens;
 

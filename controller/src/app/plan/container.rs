@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use longshore_crds::RestartPolicy;
 
 use super::image::Target;
-use super::replacement::{Names, rollback, switch_over};
+use super::readiness::Readiness;
+use super::replacement::{Names, switch_over};
 use super::{Observed, port, replacement, step};
 use crate::app::{
     Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason, Revision,
-    RunSpec, SpecHash, Step,
+    RolledBack, RunSpec, SpecHash, Step,
 };
 
 /// How the container stands.
@@ -35,7 +36,7 @@ pub(super) struct ContainerPlan<'a> {
     pub(super) state: RunState,
     /// The one that serves, or the nearest to it.
     pub(super) container: Option<&'a Container>,
-    pub(super) rolled_back: Option<Revision>,
+    pub(super) rolled_back: Option<RolledBack>,
     pub(super) look_again: Option<Duration>,
 }
 
@@ -129,11 +130,9 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         if spec.is_one_shot() && observed.memory.completed.as_ref() == Some(&revision) && old.is_none() {
             return ContainerPlan { state: RunState::Completed, ..ContainerPlan::default() };
         }
-        if let Some(old) = old
-            && observed.memory.rolled_back.as_ref() == Some(&revision)
-        {
-            return rollback(situation, old, revision);
-        }
+    }
+    if let Some(back) = situation.has_failed_before().then(|| situation.go_back(None)).flatten() {
+        return back;
     }
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(old, block);
@@ -181,8 +180,8 @@ fn failed_to_start(container: &Container) -> bool {
 }
 
 fn after_failed_start<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
-    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
-        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    if let Some(back) = situation.go_back(None) {
+        return back;
     }
     let cause = "it could not be started, and started again it would run without its ports";
     ContainerPlan::working(Some(container), vec![remove(container, cause)])
@@ -203,26 +202,43 @@ fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> Containe
 }
 
 fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    let leftovers = situation.everything_but(container);
+    // Ours under its name gives way once this one is ready.
+    let is_name_free = situation.ours_at(&situation.run.name).is_none();
+    if let Some(misplaced) = is_name_free.then(|| situation.take_name(container)).flatten() {
+        return misplaced;
+    }
+    match situation.readiness(container, !leftovers.is_empty()) {
+        Readiness::Failed(why) => return unhealthy(situation, container, &why),
+        Readiness::NotYet { message, look_again } => {
+            let kept = if leftovers.is_empty() { "" } else { "; the container before it is kept until then" };
+            let block = Block::waiting(Part::Container, Reason::Starting, format!("{message}{kept}"));
+            return ContainerPlan::blocked(Some(container), Block { look_again, ..block });
+        }
+        Readiness::Ready => {}
+    }
     if let Some(misplaced) = situation.take_name(container) {
         return misplaced;
     }
-    let leftovers = situation.everything_but(container);
     if leftovers.is_empty() {
         return ContainerPlan::standing(container, RunState::Running, Vec::new());
     }
     // Until the change is over, and nothing of the old one is left, it is not yet as it should be.
-    if let Some(wait) = replacement::still_settling(container, situation.now) {
-        let mut plan = ContainerPlan::standing(container, RunState::NotYet, Vec::new());
-        plan.look_again = Some(wait);
-        return plan;
-    }
     let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor runs")).collect();
     ContainerPlan::standing(container, RunState::NotYet, steps)
 }
 
+fn unhealthy<'a>(situation: &Situation<'a>, container: &'a Container, why: &str) -> ContainerPlan<'a> {
+    if let Some(back) = situation.go_back(Some(why.to_owned())) {
+        return back;
+    }
+    let message = format!("{} is not healthy: {why}", container.name);
+    ContainerPlan::blocked(Some(container), Block::waiting(Part::Container, Reason::Unhealthy, message))
+}
+
 fn ends_again_and_again<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
-    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
-        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    if let Some(back) = situation.go_back(None) {
+        return back;
     }
     let detail = container.detail.clone().unwrap_or_default();
     let message = format!(
@@ -266,8 +282,8 @@ fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPl
 
 /// The engine restarts by itself what ends; one that stays ended was stopped by someone, or could not be started.
 fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_code: i64) -> ContainerPlan<'a> {
-    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
-        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    if let Some(back) = situation.go_back(None) {
+        return back;
     }
     if let Some(misplaced) = situation.take_name(container) {
         return misplaced;

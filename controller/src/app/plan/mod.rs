@@ -14,11 +14,13 @@ mod image;
 mod port;
 mod pull;
 mod push;
+mod readiness;
 mod remote_retention;
 mod removal;
 mod replacement;
 mod retention;
 mod revisions;
+mod rollback;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -31,7 +33,7 @@ use jiff::Timestamp;
 
 use super::{
     Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory,
-    PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses,
+    PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step, Uses,
 };
 
 pub use container::RunState;
@@ -114,7 +116,7 @@ pub struct Plan {
     /// The number of the revision that serves, when its record is there.
     pub current_revision: Option<i64>,
     /// The revision that failed and must not be tried again.
-    pub rolled_back: Option<Revision>,
+    pub rolled_back: Option<RolledBack>,
     /// When to look again though nothing has happened.
     pub look_again: Option<Duration>,
 }
@@ -155,7 +157,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         source_trouble: desired.source_trouble.clone().or_else(|| image.source_trouble.clone()),
         image: image.finished().cloned(),
         container: container.container.cloned(),
-        current_revision: revisions::current(desired, observed, image.finished(), container.container),
+        current_revision: revisions::current(desired, observed, image.finished(), &container),
         run: container.state,
         pushed_tags: remote_retention::record(desired, observed, &push, now),
         pushes: push.states,

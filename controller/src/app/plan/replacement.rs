@@ -2,21 +2,13 @@
 //!
 //! The new one is made first, under a temporary name, so that nothing which can be found out beforehand interrupts the
 //! old one. Then the old one is stopped and steps aside under another temporary name, the new one takes the name and is
-//! started. The old one is kept until the new one has stayed up; if that fails it takes its name back and runs again.
+//! started. The old one is kept until the new one is ready; if that fails it takes its name back and runs again.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::container::{ContainerPlan, Situation, remove, start, stop};
+use super::container::{ContainerPlan, Situation, remove, stop};
 use super::{port, step};
-use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision, SpecHash,
-    Step,
-};
-
-/// How long a new container stays up until the old one is removed.
-const SETTLING: Duration = Duration::from_secs(1);
+use crate::app::{Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Step};
 
 /// A container that is being removed is looked at this often, should its end not be told.
 const REMOVAL_LOOK: Duration = Duration::from_secs(1);
@@ -143,7 +135,7 @@ fn has_to_be_stopped(container: &Container) -> bool {
     matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
-fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
+pub(super) fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
     let action = Action::RenameContainer {
         id: container.map(|container| container.id.clone()),
         from: from.to_owned(),
@@ -182,59 +174,6 @@ pub(super) fn switch_over(
         steps.push(remove(old, "its successor runs"));
     }
     steps
-}
-
-/// How long still until a new container counts as one that stays up; `None` when it does. An engine whose clock is
-/// ahead of ours shortens the wait to nothing rather than making it endless.
-pub(super) fn still_settling(container: &Container, now: Timestamp) -> Option<Duration> {
-    let started_at = container.detail.as_ref()?.started_at?;
-    let up = Duration::try_from(now.duration_since(started_at)).unwrap_or(SETTLING);
-    SETTLING.checked_sub(up).filter(|wait| !wait.is_zero())
-}
-
-/// The way back: what failed is removed, the old container has its name again and runs.
-pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed: Revision) -> ContainerPlan<'a> {
-    let cause = "the new container failed";
-    let failures = situation.current.iter().map(|container| (container.state, container.detail.clone()));
-    let why = failures
-        .filter_map(|(_, detail)| detail)
-        .map(|detail| match detail.error.as_str() {
-            "" => format!("it ended with exit code {}", detail.exit_code),
-            error => error.to_owned(),
-        })
-        .next();
-    let mut steps: Vec<Step> = situation
-        .everything_but(old)
-        .into_iter()
-        .flat_map(|container| situation.stop_and_remove(container, cause))
-        .collect();
-    if old.name != situation.run.name {
-        steps.push(rename(Some(old), &old.name, &situation.run.name, cause));
-    }
-    if !matches!(old.state, ContainerState::Running | ContainerState::Restarting) {
-        let mut back = start(situation, old, cause);
-        if let Action::StartContainer { spec_hash, .. } = &mut back.action {
-            *spec_hash = SpecHash::from_label(old.spec_hash().unwrap_or_default());
-        }
-        steps.push(back);
-    }
-    let message = match (why, situation.observed.memory.condition("Ready")) {
-        (Some(why), _) => {
-            format!("the new container failed ({why}), so the one before it runs again: change the spec to try anew")
-        }
-        // What failed is removed by now; the sentence that was written then still holds.
-        (None, Some(ready)) if ready.reason == Reason::RolledBack.as_str() => ready.message.clone(),
-        (None, _) => {
-            "the new container failed, so the one before it runs again: change the spec to try anew".to_owned()
-        }
-    };
-    ContainerPlan {
-        steps,
-        blocks: vec![Block::terminal(Part::Container, Reason::RolledBack, message)],
-        container: Some(old),
-        rolled_back: Some(failed),
-        ..ContainerPlan::default()
-    }
 }
 
 /// Why a container is not what is asked, in words; `None` when it is.

@@ -70,8 +70,10 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
         status.push = facts::pushes(desired, observed, plan, telling, old);
         status.container = facts::container(desired, plan, telling, old);
         status.current_revision = plan.current_revision.or(old.current_revision);
-        status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());
         status.remote_references = plan.pushed_tags.iter().map(PushedTag::to_status).collect();
+        status.rolled_back = plan.rolled_back.as_ref().map(|failed| failed.revision.as_str().to_owned());
+        status.rolled_back_because =
+            plan.rolled_back.as_ref().map(|failed| failed.cause.clone()).filter(|cause| !cause.is_empty());
         status.local_references = plan.claims.iter().map(ToString::to_string).collect();
     }
     status.conditions = conditions::conditions(old, telling, &verdict, outlook, now);
