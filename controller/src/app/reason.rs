@@ -19,6 +19,8 @@ pub enum Reason {
     Pushing,
     /// The container is being made and started.
     Starting,
+    /// The container has started and is not ready yet.
+    BecomingReady,
     /// The container is being replaced by one for the newer spec.
     Replacing,
     /// What the resource made is being removed.
@@ -133,6 +135,7 @@ impl Reason {
             Self::Pulling => "Pulling",
             Self::Pushing => "Pushing",
             Self::Starting => "Starting",
+            Self::BecomingReady => "BecomingReady",
             Self::Replacing => "Replacing",
             Self::Deleting => "Deleting",
             Self::ContextRead => "ContextRead",

@@ -27,6 +27,10 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::StartContainer { name, .. } => ("Started", format!("started the container {name}: {cause}")),
         Action::StopContainer { name, .. } => ("Stopped", format!("stopped the container {name}: {cause}")),
         Action::RenameContainer { .. } => return None,
+        Action::RemoveContainer { gap: Some(gap), name, .. } => {
+            let gap = if gap.is_zero() { "no gap".to_owned() } else { format!("a gap of {:.1} s", gap.as_secs_f64()) };
+            ("Replaced", format!("replaced the container {name}, with {gap}: {cause}"))
+        }
         Action::RemoveContainer { name, .. } => ("Removed", format!("removed the container {name}: {cause}")),
         Action::RemoveImage { reference } if Owner::is_private(reference) => return None,
         Action::RemoveImage { reference } => ("ImageRemoved", format!("removed {reference}: {cause}")),

@@ -166,6 +166,7 @@ impl Reconciler {
             images: store.images(scope).await?.as_ref().clone(),
             attempts: known.attempts.clone(),
             making: known.making.clone(),
+            stops: known.stops.clone(),
             memory: Memory::of(&app.status.clone().unwrap_or_default()),
             ..Observed::default()
         })

@@ -105,6 +105,10 @@ pub(super) fn plan<'a>(
         current,
         others,
     };
+    // Whatever it looks like by now: an engine may start it once more while it is being stopped.
+    if let Some(back) = situation.has_failed_before().then(|| situation.go_back(None)).flatten() {
+        return back;
+    }
     match situation.current.first() {
         Some(container) => with_current(&situation, container),
         None => without_current(&situation),
@@ -130,9 +134,6 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         if spec.is_one_shot() && observed.memory.completed.as_ref() == Some(&revision) && old.is_none() {
             return ContainerPlan { state: RunState::Completed, ..ContainerPlan::default() };
         }
-    }
-    if let Some(back) = situation.has_failed_before().then(|| situation.go_back(None)).flatten() {
-        return back;
     }
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(old, block);
@@ -210,9 +211,9 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
     }
     match situation.readiness(container, !leftovers.is_empty()) {
         Readiness::Failed(why) => return unhealthy(situation, container, &why),
-        Readiness::NotYet { message, look_again } => {
+        Readiness::NotYet { reason, message, look_again } => {
             let kept = if leftovers.is_empty() { "" } else { "; the container before it is kept until then" };
-            let block = Block::waiting(Part::Container, Reason::Starting, format!("{message}{kept}"));
+            let block = Block::waiting(Part::Container, reason, format!("{message}{kept}"));
             return ContainerPlan::blocked(Some(container), Block { look_again, ..block });
         }
         Readiness::Ready => {}
@@ -224,7 +225,7 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
         return ContainerPlan::standing(container, RunState::Running, Vec::new());
     }
     // Until the change is over, and nothing of the old one is left, it is not yet as it should be.
-    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor runs")).collect();
+    let steps = leftovers.into_iter().flat_map(|old| situation.give_way(old, container)).collect();
     ContainerPlan::standing(container, RunState::NotYet, steps)
 }
 
@@ -312,7 +313,7 @@ fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) 
 }
 
 pub(super) fn remove(container: &Container, cause: &str) -> Step {
-    step(Action::RemoveContainer { id: container.id.clone(), name: container.name.clone() }, cause)
+    step(Action::RemoveContainer { id: container.id.clone(), name: container.name.clone(), gap: None }, cause)
 }
 
 pub(super) fn stop(situation: &Situation<'_>, container: &Container, cause: &str) -> Step {

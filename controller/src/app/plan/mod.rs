@@ -32,8 +32,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory,
-    PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step, Uses,
+    Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference, Making,
+    Memory, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step, Uses,
 };
 
 pub use container::RunState;
@@ -70,6 +70,8 @@ pub struct Observed {
     pub revisions: Option<Vec<Arc<RevisionRecord>>>,
     /// What was read of the build's context.
     pub context: Option<ContextContent>,
+    /// How long it took to stop the containers that this process has stopped.
+    pub stops: BTreeMap<ContainerId, Duration>,
     /// The last image that this process has brought, or tried to.
     pub making: Option<Making>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::container::Situation;
-use crate::app::{Container, Health, HealthReport};
+use crate::app::{Container, Health, HealthReport, Reason};
 
 /// How long a container that replaces another, and has no health check, stays up until it counts as ready where the
 /// spec does not say so.
@@ -20,6 +20,8 @@ pub(super) enum Readiness {
     Ready,
     /// It may become so.
     NotYet {
+        /// The word for it.
+        reason: Reason,
         /// What is waited for.
         message: String,
         /// When it is worth another look.
@@ -43,6 +45,7 @@ impl Situation<'_> {
                     return Readiness::Failed(format!("it has not become healthy within {deadline:?}"));
                 }
                 return Readiness::NotYet {
+                    reason: Reason::BecomingReady,
                     message: format!("{name} has started and is not healthy yet{}", last_check(report)),
                     look_again: report.interval.min(STARTING_LOOK),
                 };
@@ -55,6 +58,8 @@ impl Situation<'_> {
         match asked.checked_sub(up.unwrap_or(asked)).filter(|wait| !wait.is_zero()) {
             None => Readiness::Ready,
             Some(wait) => Readiness::NotYet {
+                // That a container has settled is a moment's matter, and needs no word of its own.
+                reason: self.run.rollout.min_ready.map_or(Reason::Starting, |_| Reason::BecomingReady),
                 message: format!("{name} has started, and is ready once it has been up for {asked:?}"),
                 look_again: wait,
             },

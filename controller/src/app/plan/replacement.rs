@@ -6,9 +6,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::container::{ContainerPlan, Situation, remove, stop};
 use super::{port, step};
-use crate::app::{Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Step};
+use crate::app::{
+    Action, Block, Container, ContainerDetail, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Step,
+};
 
 /// A container that is being removed is looked at this often, should its end not be told.
 const REMOVAL_LOOK: Duration = Duration::from_secs(1);
@@ -41,8 +45,16 @@ impl<'a> Situation<'a> {
             has_run && (container.name == self.run.name || container.name == self.names.previous)
         };
         let mut served: Vec<&Container> = self.others.iter().filter(has_served).copied().collect();
-        served.sort_by_key(|container| (container.state != ContainerState::Running, container.name != self.run.name));
+        served.sort_by_key(|container| {
+            (self.is_twin(container), container.state != ContainerState::Running, container.name != self.run.name)
+        });
         served.first().copied()
+    }
+
+    /// Whether a container was made as is wanted, and is not right nevertheless: it runs without its ports.
+    pub(super) fn is_twin(&self, container: &Container) -> bool {
+        let is_same_image = self.image.is_some_and(|image| image.id == container.image);
+        is_same_image && container.spec_hash() == Some(self.hash.as_str())
     }
 
     /// All of ours but this one.
@@ -103,6 +115,37 @@ impl<'a> Situation<'a> {
     pub(super) fn stop_and_remove(&self, container: &Container, cause: &str) -> Vec<Step> {
         let stop = has_to_be_stopped(container).then(|| stop(self, container, cause));
         stop.into_iter().chain([remove(container, cause)]).collect()
+    }
+
+    /// The end of a container that another has replaced for good.
+    pub(super) fn give_way(&self, old: &Container, new: &Container) -> Vec<Step> {
+        let mut steps = self.stop_and_remove(old, "its successor runs");
+        let has_served = self.old().is_some_and(|served| served.id == old.id);
+        if let (true, Some(last)) = (has_served, steps.last_mut()) {
+            last.cause = self.cause_of_creation(Some(old));
+            if let Action::RemoveContainer { gap, .. } = &mut last.action {
+                *gap = Some(self.gap(old, new));
+            }
+        }
+        steps
+    }
+
+    /// How long nothing served between two containers: from when the old one was asked to stop, where this process has
+    /// asked it, to the start of the new one. Only the engine's times are compared with one another.
+    fn gap(&self, old: &Container, new: &Container) -> Duration {
+        let time = |container: &Container, which: fn(&ContainerDetail) -> Option<Timestamp>| {
+            container.detail.as_ref().and_then(which)
+        };
+        let (ended, started) = (time(old, |detail| detail.finished_at), time(new, |detail| detail.started_at));
+        if has_to_be_stopped(old) {
+            return Duration::ZERO;
+        }
+        let (Some(ended), Some(started)) = (ended, started) else {
+            return Duration::ZERO;
+        };
+        let stopping = self.observed.stops.get(&old.id).copied().unwrap_or_default();
+        // Negative where the new one ran before the old one had ended.
+        Duration::try_from(started.duration_since(ended)).map_or(Duration::ZERO, |between| between + stopping)
     }
 
     /// The way of a container that is right but has another name than it should; `None` when the name is right.

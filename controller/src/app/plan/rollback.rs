@@ -28,7 +28,7 @@ impl<'a> Situation<'a> {
     /// is not remembered yet.
     pub(super) fn go_back(&self, why: Option<String>) -> Option<ContainerPlan<'a>> {
         let failed = RolledBack { revision: self.revision()?, cause: self.cause_of_failure(why) };
-        match (self.old(), self.image_before()) {
+        match (self.old().filter(|old| !self.is_twin(old)), self.image_before()) {
             (Some(old), _) => Some(self.to_the_old_container(old, failed)),
             (None, Some(image)) => Some(self.to_the_old_image(image, failed)),
             (None, None) => None,

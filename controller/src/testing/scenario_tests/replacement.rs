@@ -50,7 +50,7 @@ async fn a_version_is_ready_only_when_it_is_healthy() {
             tokio::task::yield_now().await;
         }
         let (status, reason, message) = world.ready();
-        assert_eq!((status.as_str(), reason.as_str()), ("False", "Starting"), "{message}");
+        assert_eq!((status.as_str(), reason.as_str()), ("False", "BecomingReady"), "{message}");
         assert_eq!(world.status().container.unwrap().health.as_deref(), Some("starting"));
         settle(&process, &world.key, &world.clock).await;
         world.assert_is_as_asked("healthy");
@@ -83,6 +83,20 @@ async fn a_broken_version_gives_way_to_the_old_one_and_is_not_tried_again() {
         world.assert_is_as_asked("asked for again");
         assert_eq!((world.engine.container("my-app").unwrap().id, world.builds()), (before.id, builds));
         assert_eq!(world.status().rolled_back, None);
+    }
+}
+
+#[tokio::test]
+async fn what_replaced_what_and_how_long_the_gap_was_is_told() {
+    for store in BOTH_STORES {
+        let world = World::new(store);
+        world.roll_out(&checked("hello", "exit 0"), AT_REST).await;
+        world.roll_out(&checked("welcome", "exit 0"), AT_REST).await;
+        let events = world.resources.events(&world.key);
+        let replaced: Vec<_> = events.iter().filter(|event| event.reason == "Replaced").collect();
+        assert_eq!(replaced.len(), 1);
+        let note = &replaced[0].note;
+        assert!(note.starts_with("replaced the container my-app.previous, with no gap: it runs the image "), "{note}");
     }
 }
 
@@ -120,7 +134,7 @@ async fn where_the_old_container_was_removed_meanwhile_its_image_runs_again() {
         // The check is of the page: what is broken is the image.
         world.resources.apply(&checked("welcome", "exit 0"));
         let process = world.process(&CrashPlan::none());
-        while world.engine.container("my-app.previous").is_none() || world.ready().1 != "Starting" {
+        while world.engine.container("my-app.previous").is_none() || world.ready().1 != "BecomingReady" {
             process.reconcile(&world.key).await.unwrap();
             tokio::task::yield_now().await;
         }

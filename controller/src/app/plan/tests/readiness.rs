@@ -42,7 +42,7 @@ fn a_container_that_is_not_healthy_yet_is_not_ready_and_that_is_said() {
         plan(&desired, &observed(&desired, vec![checked(&desired, Some(report(Health::Starting, 0)), 3)]), now());
     assert_eq!((plan.steps.len(), plan.run.clone()), (0, RunState::NotYet));
     let expected = "my-app has started and is not healthy yet: its health is checked every 10s";
-    assert_eq!(block(&plan), (Reason::Starting, expected));
+    assert_eq!(block(&plan), (Reason::BecomingReady, expected));
     assert!(!plan.is_fulfilled(&desired));
 }
 
@@ -70,7 +70,10 @@ fn min_ready_seconds_count_from_the_start_with_and_without_a_health_check() {
     desired.run.as_mut().unwrap().rollout.min_ready = Some(Duration::from_secs(30));
     for health in [None, Some(report(Health::Healthy, 0))] {
         let early = plan(&desired, &observed(&desired, vec![checked(&desired, health.clone(), 20)]), now());
-        assert_eq!(block(&early), (Reason::Starting, "my-app has started, and is ready once it has been up for 30s"));
+        assert_eq!(
+            block(&early),
+            (Reason::BecomingReady, "my-app has started, and is ready once it has been up for 30s")
+        );
         assert_eq!(early.next_look(), Some(Duration::from_secs(10)));
         let late = plan(&desired, &observed(&desired, vec![checked(&desired, health, 30)]), now());
         assert!(late.is_fulfilled(&desired));
@@ -86,8 +89,22 @@ fn the_old_container_is_kept_until_the_new_one_is_healthy() {
     assert!(block(&waiting).1.ends_with("; the container before it is kept until then"), "{}", block(&waiting).1);
 
     let healthy = checked(&desired, Some(report(Health::Healthy, 0)), 5);
-    let done = plan(&desired, &observed(&desired, vec![healthy, previous(&desired)]), now());
+    let mut observed = observed(&desired, vec![healthy, previous(&desired)]);
+    let done = plan(&desired, &observed, now());
     assert_eq!(actions(&done), ["remove container my-app.previous"]);
+    // Ended six seconds ago, and the new one started five seconds ago.
+    assert_eq!(gap(&done), Some(Duration::from_secs(1)));
+    assert!(done.steps[0].cause.starts_with("it runs the image "), "{}", done.steps[0].cause);
+    observed.stops.insert(ContainerId("c0".to_owned()), Duration::from_millis(300));
+    assert_eq!(gap(&plan(&desired, &observed, now())), Some(Duration::from_millis(1300)));
+}
+
+/// The gap that the first step tells.
+fn gap(plan: &Plan) -> Option<Duration> {
+    match plan.steps[0].action {
+        Action::RemoveContainer { gap, .. } => gap,
+        _ => None,
+    }
 }
 
 #[test]
@@ -95,6 +112,7 @@ fn without_a_health_check_the_old_container_is_kept_for_a_moment() {
     let desired = wanted();
     let fresh = plan(&desired, &observed(&desired, vec![checked(&desired, None, 0), previous(&desired)]), now());
     assert_eq!((fresh.steps.len(), fresh.next_look()), (0, Some(Duration::from_secs(1))));
+    assert_eq!(block(&fresh).0, Reason::Starting);
     let settled = plan(&desired, &observed(&desired, vec![checked(&desired, None, 1), previous(&desired)]), now());
     assert_eq!(actions(&settled), ["remove container my-app.previous"]);
 }
@@ -125,6 +143,11 @@ fn an_unhealthy_new_container_gives_way_to_the_old_one_and_why_is_remembered() {
     observed.containers[0].ports.clear();
     observed.containers[0].detail.as_mut().unwrap().exit_code = 137;
     assert_eq!(block(&plan(&desired, &observed, now())), block(&back));
+
+    // The engine has started it once more meanwhile. That helps it no more.
+    observed.containers[0].state = ContainerState::Running;
+    observed.containers[0].ports = vec![port(4000)];
+    assert_eq!(container_actions(&plan(&desired, &observed, now())), expected);
 
     // The old one runs again, six seconds after its end.
     observed.containers.remove(0);
