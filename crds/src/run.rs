@@ -13,6 +13,8 @@ use crate::{KeySelector, Probe, Strategy};
     .message("an engine has one health check for a container: readinessProbe and livenessProbe may differ in failureThreshold only"))]
 #[x_kube(validation = Rule::new("!has(self.readinessProbe) || !has(self.livenessProbe) || self.livenessProbe.failureThreshold >= self.readinessProbe.failureThreshold")
     .message("the failureThreshold of livenessProbe is at least that of readinessProbe: a container is unready before it is restarted"))]
+#[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.ports) || size(self.ports) == 0")
+    .message("with the strategy Overlap two containers run at the same time, and cannot publish the same hostPort: use Recreate, or publish no port"))]
 pub struct Run {
     /// The container's name on the engine. When absent: the resource's name in the namespace `default`, and
     /// `<namespace>.<name>` elsewhere.

@@ -10,4 +10,7 @@ pub enum Strategy {
     /// The new one is made, the old one is stopped, and the new one is started: the gap is one stop and one start.
     #[default]
     Recreate,
+    /// The new one runs beside the old one until it is ready, and then the old one is stopped: there is no gap. It is
+    /// refused where both would publish the same `hostPort`.
+    Overlap,
 }

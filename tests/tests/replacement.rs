@@ -183,3 +183,41 @@ fn min_ready_seconds_are_waited_for() {
         assert_eq!(app.answer().as_deref(), Some("one"));
     }
 }
+
+#[tokio::test]
+async fn with_overlap_the_old_container_runs_until_the_new_one_is_healthy() {
+    for engine in ENGINES {
+        let app = App::on(engine);
+        let ready = |second: u32| {
+            let command = ["sh", "-c", "test -f /tmp/well"];
+            let probe = json!({"exec": {"command": command}, "periodSeconds": 1, "timeoutSeconds": 5});
+            let start = format!("sleep {second}; touch /tmp/well; sleep 3600");
+            json!({
+                "strategy": "Overlap", "ports": [], "readinessProbe": probe, "command": ["sh", "-c", start],
+            })
+        };
+        app.project.up(&app.version("one", SLEEPS, &ready(0))).well();
+        let before = app.id();
+        let attached = app.project.attach(&app.version("two", SLEEPS, &ready(3)));
+        let next = format!("{}.next", app.name());
+        let state = |name: &str| engine.docker(&["inspect", "--format", "{{.State.Status}}", name]).unwrap_or_default();
+        eventually("both run", || async { state(&next).trim() == "running" && app.id() == before }).await;
+        assert_eq!(state(&app.name()).trim(), "running");
+        eventually("the new one has taken over", || async { app.ready()["status"] == "True" && app.id() != before })
+            .await;
+        assert!(attached.has_told("; the gap was 0.0 s"), "{}", attached.told());
+        drop(attached);
+        assert_eq!(app.project.containers_with_ids().lines().count(), 1);
+
+        // A broken one never touches the old one.
+        let (before, started) = (app.id(), "{{.State.StartedAt}}");
+        let started = || engine.docker(&["inspect", "--format", started, &app.name()]).unwrap();
+        let since = started();
+        let mut broken = ready(3600);
+        broken["readinessProbe"]["failureThreshold"] = json!(1);
+        let said = app.project.up(&app.version("three", SLEEPS, &broken));
+        assert_eq!(said.exit_code, Some(1), "{}", said.all());
+        app.assert_rolled_back("its health check has failed once");
+        assert_eq!((app.id(), started()), (before, since));
+    }
+}

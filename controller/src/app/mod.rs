@@ -48,7 +48,7 @@ pub use held::Held;
 pub use image_reference::{ImageReference, ReferenceError, Repository};
 pub use image_scope::{ImageScope, PrivateTags};
 pub use inputs::{ContextInputs, Inputs, Origin, Policy};
-pub use memory::{Memory, Revision, RolledBack};
+pub use memory::{LastEnd, LivenessRestarts, Memory, Revision, RolledBack};
 pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
 };

@@ -127,6 +127,8 @@ pub struct ContainerDetail {
     pub ip: Option<String>,
     /// The exit code of its last run; 0 while it has not ended.
     pub exit_code: i64,
+    /// Whether its last run ended for want of memory.
+    pub oom_killed: bool,
     /// Why the engine could not start it; empty when it could.
     pub error: String,
     /// How often the engine has restarted it.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run};
+use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run, Strategy};
 
 use super::validate_build::build_spec;
 use super::{
@@ -174,6 +174,7 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
         .collect::<Result<Vec<_>, _>>()?;
     refuse_collisions(&ports)?;
     refuse_two_health_checks(run)?;
+    refuse_two_listeners(run)?;
     Ok(RunSpec {
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
         rollout: Rollout::of(run),
@@ -189,6 +190,20 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
             health_check: HealthCheck::of(run.readiness_probe.as_ref(), run.liveness_probe.as_ref()),
         }),
     })
+}
+
+fn refuse_two_listeners(run: &Run) -> Result<(), Block> {
+    match (run.strategy, run.ports.first()) {
+        (Strategy::Overlap, Some(port)) => {
+            let message = format!(
+                "with Overlap two containers run at the same time, and cannot both publish the hostPort {}: use Recreate, \
+                 or publish no port",
+                port.host_port
+            );
+            Err(invalid(Part::Container, "spec.run.strategy", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn refuse_two_health_checks(run: &Run) -> Result<(), Block> {

@@ -1,5 +1,6 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
+mod crash_loops;
 mod pulls;
 mod pushes;
 mod registries;

@@ -10,8 +10,8 @@ use super::readiness::Readiness;
 use super::replacement::{Names, switch_over};
 use super::{Observed, port, replacement, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason, Revision,
-    RolledBack, RunSpec, SpecHash, Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, LivenessRestarts, Part,
+    Reason, Revision, RolledBack, RunSpec, SpecHash, Step,
 };
 
 /// How the container stands.
@@ -37,6 +37,7 @@ pub(super) struct ContainerPlan<'a> {
     /// The one that serves, or the nearest to it.
     pub(super) container: Option<&'a Container>,
     pub(super) rolled_back: Option<RolledBack>,
+    pub(super) liveness: Option<LivenessRestarts>,
     pub(super) look_again: Option<Duration>,
 }
 
@@ -210,7 +211,8 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
         return misplaced;
     }
     match situation.readiness(container, !leftovers.is_empty()) {
-        Readiness::Failed(why) => return unhealthy(situation, container, &why),
+        Readiness::Failed(why) => return situation.unhealthy(container, &why),
+        Readiness::KeepsEnding => return ends_again_and_again(situation, container),
         Readiness::NotYet { reason, message, look_again } => {
             let kept = if leftovers.is_empty() { "" } else { "; the container before it is kept until then" };
             let block = Block::waiting(Part::Container, reason, format!("{message}{kept}"));
@@ -222,29 +224,26 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
         return misplaced;
     }
     if leftovers.is_empty() {
-        return ContainerPlan::standing(container, RunState::Running, Vec::new());
+        let liveness = situation.well_for_long(container);
+        return ContainerPlan { liveness, ..ContainerPlan::standing(container, RunState::Running, Vec::new()) };
     }
     // Until the change is over, and nothing of the old one is left, it is not yet as it should be.
     let steps = leftovers.into_iter().flat_map(|old| situation.give_way(old, container)).collect();
     ContainerPlan::standing(container, RunState::NotYet, steps)
 }
 
-fn unhealthy<'a>(situation: &Situation<'a>, container: &'a Container, why: &str) -> ContainerPlan<'a> {
-    if let Some(back) = situation.go_back(Some(why.to_owned())) {
-        return back;
-    }
-    let message = format!("{} is not healthy: {why}", container.name);
-    ContainerPlan::blocked(Some(container), Block::waiting(Part::Container, Reason::Unhealthy, message))
-}
-
 fn ends_again_and_again<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
-    if let Some(back) = situation.go_back(None) {
+    // What runs again shows no more how it had ended.
+    let runs_again = container.state == ContainerState::Running;
+    let why = runs_again.then(|| format!("it keeps ending{}", situation.last_end(container)));
+    if let Some(back) = situation.go_back(why) {
         return back;
     }
-    let detail = container.detail.clone().unwrap_or_default();
     let message = format!(
-        "{} keeps ending, last with exit code {}, after {} restarts by the engine: see longshore logs {}",
-        container.name, detail.exit_code, detail.restarts, situation.desired.owner.name
+        "{} keeps ending{}: see longshore logs {}",
+        container.name,
+        situation.last_end(container),
+        situation.desired.owner.name
     );
     let mut block = Block::waiting(Part::Container, Reason::CrashLoopBackOff, message);
     block.look_again = CRASH_LOOP_LOOK;

@@ -11,6 +11,7 @@
 mod claims;
 mod container;
 mod image;
+mod liveness;
 mod port;
 mod pull;
 mod push;
@@ -32,8 +33,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference, Making,
-    Memory, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step, Uses,
+    Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference,
+    LivenessRestarts, Making, Memory, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step,
+    Uses,
 };
 
 pub use container::RunState;
@@ -119,6 +121,8 @@ pub struct Plan {
     pub current_revision: Option<i64>,
     /// The revision that failed and must not be tried again.
     pub rolled_back: Option<RolledBack>,
+    /// The restarts by the container's liveness probe, where there is something new to say.
+    pub liveness: Option<LivenessRestarts>,
     /// When to look again though nothing has happened.
     pub look_again: Option<Duration>,
 }
@@ -164,6 +168,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         pushed_tags: remote_retention::record(desired, observed, &push, now),
         pushes: push.states,
         rolled_back: container.rolled_back,
+        liveness: container.liveness,
         look_again: container.look_again.into_iter().chain(records.look_again).min(),
         ..Plan::default()
     };

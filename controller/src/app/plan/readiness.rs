@@ -11,6 +11,10 @@ use crate::app::{Container, Health, HealthReport, Reason};
 /// spec does not say so.
 const SETTLING: Duration = Duration::from_secs(1);
 
+/// How long a container that the engine has restarted must stay up to be held for steady: it is what the engine itself
+/// goes by (moby's `restartmanager`).
+const STEADY: Duration = Duration::from_secs(10);
+
 /// How often a container is looked at that becomes healthy at some time, though its engine tells.
 const STARTING_LOOK: Duration = Duration::from_secs(5);
 
@@ -29,6 +33,8 @@ pub(super) enum Readiness {
     },
     /// It is not well, as a phrase after "because".
     Failed(String),
+    /// The engine has restarted it just now: whether it stays up has to be seen.
+    KeepsEnding,
 }
 
 impl Situation<'_> {
@@ -37,6 +43,10 @@ impl Situation<'_> {
         let name = &container.name;
         let health = container.detail.as_ref().and_then(|detail| detail.health.as_ref());
         let up = up_for(container, self.now);
+        let has_restarted = container.detail.as_ref().is_some_and(|detail| detail.restarts > 0);
+        if has_restarted && up.is_some_and(|up| up < STEADY) {
+            return Readiness::KeepsEnding;
+        }
         match health {
             Some(report) if report.health == Health::Unhealthy => return Readiness::Failed(failed_check(report)),
             Some(report) if report.health == Health::Starting => {

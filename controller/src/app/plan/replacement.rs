@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use longshore_crds::Strategy;
 
 use super::container::{ContainerPlan, Situation, remove, stop};
 use super::{port, step};
@@ -49,6 +50,12 @@ impl<'a> Situation<'a> {
             (self.is_twin(container), container.state != ContainerState::Running, container.name != self.run.name)
         });
         served.first().copied()
+    }
+
+    /// Whether the old container goes on while the new one starts.
+    pub(super) fn overlaps(&self, old: &Container) -> bool {
+        let is_asked = self.run.rollout.strategy == Strategy::Overlap;
+        is_asked && old.state == ContainerState::Running && old.name == self.run.name && !self.is_twin(old)
     }
 
     /// Whether a container was made as is wanted, and is not right nevertheless: it runs without its ports.
@@ -159,7 +166,7 @@ impl<'a> Situation<'a> {
         let cause = format!("its name is {}, {} is asked for", container.name, self.run.name);
         let mut steps = Vec::new();
         if let Some(holder) = self.ours_at(&self.run.name) {
-            steps.extend(self.stop_and_remove(holder, &cause));
+            steps.extend(self.give_way(holder, container));
         }
         steps.push(rename(Some(container), &container.name, &self.run.name, &cause));
         Some(ContainerPlan::working(Some(container), steps))
@@ -195,6 +202,9 @@ pub(super) fn switch_over(
     old: Option<&Container>,
     cause: &str,
 ) -> Vec<Step> {
+    if let Some(old) = old.filter(|old| situation.overlaps(old)) {
+        return run_beside(situation, new, new_name, old, cause);
+    }
     let mut steps = Vec::new();
     if let Some(old) = old {
         if has_to_be_stopped(old) {
@@ -215,6 +225,27 @@ pub(super) fn switch_over(
     steps.push(step(start, cause));
     if let (Some(old), None) = (old, new) {
         steps.push(remove(old, "its successor runs"));
+    }
+    steps
+}
+
+/// The steps from a container that is made, or about to be, to its running under its name, beside the old one at first.
+fn run_beside(
+    situation: &Situation<'_>,
+    new: Option<&Container>,
+    new_name: &str,
+    old: &Container,
+    cause: &str,
+) -> Vec<Step> {
+    let start = Action::StartContainer {
+        id: new.map(|container| container.id.clone()),
+        name: new_name.to_owned(),
+        spec_hash: situation.hash.clone(),
+    };
+    let mut steps = vec![step(start, cause)];
+    if new.is_none() {
+        steps.extend(situation.stop_and_remove(old, "its successor runs"));
+        steps.push(rename(new, new_name, &situation.run.name, cause));
     }
     steps
 }

@@ -2,6 +2,7 @@
 
 mod images;
 mod inputs;
+mod liveness;
 mod names;
 mod pulls;
 mod pushes;

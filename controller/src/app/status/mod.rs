@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
 
+pub use facts::{keeps_ending, told_lately};
+
 use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, PushedTag, Step};
 
 /// What a pass over a resource has found out.
@@ -68,7 +70,7 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
         status.engine = Some(EngineReference { name: telling.engine.clone(), id: observed.engine_id.clone() });
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
         status.push = facts::pushes(desired, observed, plan, telling, old);
-        status.container = facts::container(desired, plan, telling, old);
+        status.container = facts::container(desired, plan, telling, old, now);
         status.current_revision = plan.current_revision.or(old.current_revision);
         status.remote_references = plan.pushed_tags.iter().map(PushedTag::to_status).collect();
         status.rolled_back = plan.rolled_back.as_ref().map(|failed| failed.revision.as_str().to_owned());

@@ -181,6 +181,7 @@ fn detail(inspected: &ContainerInspectResponse) -> ContainerDetail {
         ip,
         health: health::of_inspection(&state, config.healthcheck.as_ref()),
         exit_code: state.exit_code.unwrap_or_default(),
+        oom_killed: state.oom_killed.unwrap_or_default(),
         error: state.error.unwrap_or_default(),
         restarts: inspected.restart_count.unwrap_or_default(),
         started_at: time(state.started_at),

@@ -57,6 +57,7 @@ pub(super) struct MemoryContainer {
     /// Whether a start failed at its ports and left a network behind that publishes none.
     pub(super) has_lost_its_network: bool,
     pub(super) exit_code: i64,
+    pub(super) oom_killed: bool,
     pub(super) error: String,
     pub(super) log: Vec<LogLine>,
     pub(super) ip: Option<Ipv4Addr>,
@@ -92,6 +93,7 @@ impl MemoryContainer {
             phase: Phase::Created,
             has_lost_its_network: false,
             exit_code: 0,
+            oom_killed: false,
             error: String::new(),
             log: Vec::new(),
             ip: None,
@@ -145,6 +147,7 @@ impl MemoryContainer {
     pub(super) fn begin(&mut self, at: Timestamp, ports: Vec<PublishedPort>, ip: Option<Ipv4Addr>) {
         self.phase = Phase::Running;
         self.exit_code = 0;
+        self.oom_killed = false;
         self.error.clear();
         self.started_at = Some(at);
         self.checks = self.health_check.as_ref().map(|check| Checks::begin(check, at));
@@ -233,6 +236,7 @@ impl MemoryContainer {
             detail: Some(ContainerDetail {
                 ip: self.ip.map(|ip| ip.to_string()),
                 exit_code: self.exit_code,
+                oom_killed: self.oom_killed,
                 error: self.error.clone(),
                 restarts: self.restarts,
                 started_at: self.started_at,
