@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use longshore::app::{Container, ContainerSpec, Health, HealthCheck};
+use longshore::app::{Container, ContainerSpec, ContainerState, Health, HealthCheck};
+use longshore_crds::RestartPolicy;
 
-use super::scene::{Fixture, play, server};
+use super::scene::{Fixture, play, script, server};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -89,6 +90,27 @@ pub async fn a_change_of_health_is_told(fixture: Fixture) {
             }
         };
         tokio::time::timeout(PATIENCE, heard).await.expect("it is told that the container is healthy");
+    })
+    .await;
+}
+
+/// The engine counts its restarts since somebody has started the container.
+pub async fn what_keeps_ending_is_restarted_and_a_start_counts_anew(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let restarts = |container: &Container| container.detail.as_ref().expect("a detail").restarts;
+        let spec = ContainerSpec { restart_policy: RestartPolicy::Always, ..script("exit 3") };
+        let id = scene.run("app", spec).await;
+        let restarting = scene
+            .until(&id, |container| restarts(container) > 1 && container.state == ContainerState::Restarting)
+            .await;
+        let detail = restarting.detail.expect("a detail");
+        assert_eq!((detail.exit_code, detail.oom_killed), (3, false));
+        assert!(detail.finished_at.is_some());
+
+        assert_eq!(scene.engine().stop_container(&id, Duration::ZERO).await, Ok(()));
+        let before = restarts(&scene.inspect(&id).await);
+        assert_eq!(scene.engine().start_container(&id).await, Ok(()));
+        assert!(restarts(&scene.inspect(&id).await) < before);
     })
     .await;
 }

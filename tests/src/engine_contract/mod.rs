@@ -45,6 +45,7 @@ macro_rules! engine_contract {
             a_missing_program_refuses_the_start_and_leaves_the_container_created
             a_container_that_is_gone_is_not_inspected
 
+            what_keeps_ending_is_restarted_and_a_start_counts_anew
             a_health_check_finds_a_container_well
             a_health_check_that_fails_too_often_finds_it_unwell
             the_health_check_of_the_image_counts_where_the_container_has_none

@@ -25,8 +25,8 @@ fn started(up: i64) -> Timestamp {
     Timestamp::from_second(now().as_second() - up).unwrap()
 }
 
-fn restarted(count: u32, of_run: Timestamp) -> Option<LivenessRestarts> {
-    Some(LivenessRestarts { id: ContainerId("c1".to_owned()), count, of_run })
+fn restarted(count: u32, of_run: Timestamp) -> LivenessRestarts {
+    LivenessRestarts { id: ContainerId("c1".to_owned()), count, of_run }
 }
 
 const RESTART: [&str; 2] = ["stop container my-app", "start container my-app"];
@@ -47,18 +47,18 @@ fn an_unhealthy_container_is_restarted_once_it_has_failed_as_often_as_its_livene
     assert_eq!(actions(&restart), RESTART);
     assert_eq!(restart.steps[0].cause, "its health check has failed 5 times in a row, last with exit code 1");
     assert_eq!(restart.blocks[0].reason, Reason::Unhealthy);
-    assert_eq!(restart.liveness, restarted(1, started(30)));
+    assert_eq!(restart.liveness, Some(restarted(1, started(30))));
 }
 
 #[test]
 fn a_restart_that_has_begun_is_carried_on_and_counted_once() {
     let desired = desired(Some(1));
     let mut observed = unwell(&desired, 30, 5);
-    observed.memory.liveness = restarted(3, started(30));
+    observed.memory.liveness = Some(restarted(3, started(30)));
     let going_on = plan(&desired, &observed, now());
     assert_eq!(
         (actions(&going_on), going_on.liveness),
-        (RESTART.map(str::to_owned).to_vec(), restarted(3, started(30)))
+        (RESTART.map(str::to_owned).to_vec(), Some(restarted(3, started(30))))
     );
 }
 
@@ -67,13 +67,13 @@ fn a_container_that_was_restarted_before_is_given_more_time_with_every_restart()
     let desired = desired(Some(1));
     for (count, backoff) in [(1, 10), (2, 20), (3, 40), (6, 300), (60, 300)] {
         let mut early = unwell(&desired, backoff - 1, 5);
-        early.memory.liveness = restarted(count, started(3600));
+        early.memory.liveness = Some(restarted(count, started(3600)));
         let waiting = plan(&desired, &early, now());
         assert_eq!((waiting.steps.len(), waiting.next_look()), (0, Some(Duration::from_secs(1))), "{count}");
         assert_eq!(waiting.blocks[0].reason, Reason::CrashLoopBackOff);
 
         let mut due = unwell(&desired, backoff, 5);
-        due.memory.liveness = restarted(count, started(3600));
+        due.memory.liveness = Some(restarted(count, started(3600)));
         assert_eq!(actions(&plan(&desired, &due, now())), RESTART, "{count}");
     }
 }
@@ -81,10 +81,10 @@ fn a_container_that_was_restarted_before_is_given_more_time_with_every_restart()
 #[test]
 fn restarts_are_forgiven_once_it_has_been_well_for_ten_minutes() {
     let desired = desired(Some(1));
-    for (up, told) in [(599, None), (600, restarted(0, started(3600)))] {
+    for (up, told) in [(599, None), (600, Some(restarted(0, started(3600))))] {
         let mut observed = unwell(&desired, up, 0);
         observed.containers[0].detail.as_mut().unwrap().health.as_mut().unwrap().health = Health::Healthy;
-        observed.memory.liveness = restarted(4, started(3600));
+        observed.memory.liveness = Some(restarted(4, started(3600)));
         let well = plan(&desired, &observed, now());
         assert!(well.is_fulfilled(&desired));
         assert_eq!(well.liveness, told);
