@@ -135,6 +135,14 @@ fn the_gap_of_a_replacement_is_told_and_going_back_builds_nothing() {
         let said = app.project.up(&app.serving("one", &asked())).well();
         assert!(!said.progress.contains("  build"), "{}", said.all());
         assert_eq!((app.answer().as_deref(), image(&app)), (Some("one"), first));
+        // By the number of the revision, too.
+        let file = app.serving("one", &asked());
+        let mut spec: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        spec["spec"]["rollbackTo"] = json!(2);
+        std::fs::write(&file, spec.to_string()).unwrap();
+        let said = app.project.up(&file).well();
+        assert!(!said.progress.contains("  build"), "{}", said.all());
+        assert_eq!(app.answer().as_deref(), Some("two"));
     }
 }
 

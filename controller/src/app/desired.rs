@@ -38,6 +38,8 @@ pub struct Desired {
     pub run: Option<RunSpec>,
     /// How many superseded images are kept.
     pub revision_history_limit: usize,
+    /// The revision whose image is wanted instead of that of the source.
+    pub rollback_to: Option<i64>,
     /// How long without progress until the resource is called stalled.
     pub progress_deadline: Duration,
 }

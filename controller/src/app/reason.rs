@@ -119,6 +119,8 @@ pub enum Reason {
     DeletionUnsupported,
     /// A superseded tag in a registry cannot be deleted without another one. It is the reason of an Event only.
     TagShared,
+    /// The revision to go back to does not exist.
+    RevisionNotFound,
     /// The record of a revision could not be written or removed. It is the reason of an Event only.
     RevisionNotRecorded,
 }
@@ -185,6 +187,7 @@ impl Reason {
             Self::EngineError => "EngineError",
             Self::DeletionUnsupported => "DeletionUnsupported",
             Self::TagShared => "TagShared",
+            Self::RevisionNotFound => "RevisionNotFound",
             Self::RevisionNotRecorded => "RevisionNotRecorded",
         }
     }

@@ -34,6 +34,7 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
         destinations: destinations(&spec.push, &spec.image, inputs)?,
         run: spec.run.as_ref().map(|run| run_spec(run, &spec.image, &owner, inputs)).transpose()?,
         revision_history_limit: usize::try_from(spec.revision_history_limit).unwrap_or(0),
+        rollback_to: spec.rollback_to,
         progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
         generation: app.metadata.generation.unwrap_or(0),
         engine: spec.engine.clone(),

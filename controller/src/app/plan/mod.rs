@@ -22,6 +22,7 @@ mod replacement;
 mod retention;
 mod revisions;
 mod rollback;
+mod rollback_to;
 #[cfg(test)]
 mod tests;
 mod turn;

@@ -32,7 +32,9 @@ pub(super) struct RecordsPlan {
 }
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, image: &ImagePlan<'_>, now: Timestamp) -> RecordsPlan {
-    let (Some(records), Ok(source)) = (&observed.revisions, &desired.source) else {
+    // While the image of an earlier revision is wanted nothing new comes out, and nothing is superseded.
+    let records = observed.revisions.as_ref().filter(|_| desired.rollback_to.is_none());
+    let (Some(records), Ok(source)) = (records, &desired.source) else {
         return RecordsPlan::default();
     };
     let mut ledger = Ledger { desired, observed, source, records: records.clone() };

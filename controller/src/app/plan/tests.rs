@@ -9,6 +9,7 @@ mod pushes;
 mod readiness;
 mod remote_retention;
 mod revisions;
+mod rollback_to;
 
 use std::time::Duration;
 
@@ -72,6 +73,7 @@ fn wanted() -> Desired {
         destinations: Vec::new(),
         run: Some(RunSpec { name: "my-app".to_owned(), container: Ok(spec(&[4000])), rollout: Rollout::default() }),
         revision_history_limit: 3,
+        rollback_to: None,
         progress_deadline: Duration::from_secs(600),
     }
 }

@@ -19,13 +19,14 @@ pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option
         size: Some(image.size),
         created_at: image.created_at.map(time),
         input_hash: image.labels.get(labels::INPUT_HASH).filter(|_| !desired.tags.is_empty()).cloned(),
-        source: telling.source.clone(),
+        // What was read for this spec says nothing of an earlier revision.
+        source: telling.source.clone().filter(|_| desired.rollback_to.is_none()),
         base_images: base_images(desired),
     })
 }
 
 fn base_images(desired: &Desired) -> Vec<BaseImageStatus> {
-    let Ok(ImageSource::Build(build)) = &desired.source else {
+    let (Ok(ImageSource::Build(build)), None) = (&desired.source, desired.rollback_to) else {
         return Vec::new();
     };
     let known = build.base_images.iter();

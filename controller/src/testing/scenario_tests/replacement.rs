@@ -126,6 +126,30 @@ async fn going_back_and_forth_builds_each_version_once() {
 }
 
 #[tokio::test]
+async fn an_earlier_revision_is_asked_for_by_its_number() {
+    for store in BOTH_STORES {
+        let world = World::new(store);
+        world.roll_out(&checked("hello", "exit 0"), AT_REST).await;
+        let first = world.engine.container("my-app").unwrap().image;
+        world.roll_out(&checked("welcome", "exit 0"), AT_REST).await;
+        let (second, builds) = (world.engine.container("my-app").unwrap().image, world.builds());
+
+        let mut back = checked("welcome", "exit 0");
+        back.spec.rollback_to = Some(1);
+        world.roll_out(&back, AT_REST).await;
+        world.assert_is_as_asked("revision 1");
+        assert_eq!(
+            (world.engine.container("my-app").unwrap().image, world.status().current_revision),
+            (first, Some(1))
+        );
+
+        world.roll_out(&checked("welcome", "exit 0"), AT_REST).await;
+        world.assert_is_as_asked("as the image section has it");
+        assert_eq!((world.engine.container("my-app").unwrap().image, world.builds()), (second, builds));
+    }
+}
+
+#[tokio::test]
 async fn where_the_old_container_was_removed_meanwhile_its_image_runs_again() {
     for store in BOTH_STORES {
         let world = World::new(store);
