@@ -115,7 +115,10 @@ impl<'a> Situation<'a> {
         // The way back may be barred as well.
         let refused = steps.iter().find_map(|step| self.observed.attempts.block(&step.action, self.now));
         let begins = steps.iter().any(|step| matches!(step.action, Action::StartContainer { .. }));
-        let taken = || port::conflict(self.spec, &self.desired.owner, self.observed).filter(|_| begins);
+        let taken = || {
+            let port = || port::conflict(self.spec, &self.desired.owner, self.observed);
+            self.name_conflict().or_else(port).filter(|_| begins)
+        };
         if let Some(block) = refused.or_else(taken) {
             steps.retain(|step| !matches!(step.action, Action::StartContainer { .. } | Action::CreateContainer { .. }));
             blocks.insert(0, block);
