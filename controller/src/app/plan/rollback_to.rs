@@ -20,15 +20,13 @@ pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed) -> ImagePlan<'
         );
         return ImagePlan::blocked(Block::terminal(Part::Image, Reason::RevisionNotFound, message));
     };
-    match observed.images.iter().find(|image| image.id.to_string() == id) {
-        Some(image) => present(image),
-        None => {
-            let message = format!(
-                "spec.rollbackTo: the image of revision {number}, {id}, is not on the engine {} any more: raise \
-                 revisionHistoryLimit to keep more of them, and leave rollbackTo out to build or pull",
-                desired.engine
-            );
-            ImagePlan::blocked(Block::terminal(Part::Image, Reason::ImageNotFound, message))
-        }
+    if let Some(image) = observed.images.iter().find(|image| image.id.to_string() == id) {
+        return present(image);
     }
+    let message = format!(
+        "spec.rollbackTo: the image of revision {number}, {id}, is not on the engine {} any more: raise \
+         revisionHistoryLimit to keep more of them, and leave rollbackTo out to build or pull",
+        desired.engine
+    );
+    ImagePlan::blocked(Block::terminal(Part::Image, Reason::ImageNotFound, message))
 }
