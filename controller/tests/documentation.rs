@@ -8,11 +8,12 @@ use clap::Parser;
 use longshore::cli::CommandLine;
 use longshore_crds::custom_resource_definitions;
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "docs/build.md",
     "docs/run.md",
     "docs/standalone.md",
+    "docs/replacement.md",
     "docs/reference.md",
     "examples/hello-world/README.md",
     "examples/node-app/README.md",
@@ -109,5 +110,22 @@ fn every_field_is_explained(document: &str, of: &str, sections: &[&str]) {
         for field in fields.unwrap_or_else(|| panic!("{path} has fields")).keys() {
             assert!(spans.contains(field.as_str()), "{document} does not explain {field} of {path}");
         }
+    }
+}
+
+#[test]
+fn every_field_of_a_probe_and_every_strategy_is_documented() {
+    let guide = read("docs/replacement.md");
+    let spans: BTreeSet<&str> = guide.lines().flat_map(code_spans).collect();
+    let definitions = custom_resource_definitions();
+    let app = definitions.iter().find(|definition| definition.spec.names.kind == "ContainerApp").expect("the CRD");
+    let schema = serde_json::to_value(&app.spec.versions[0].schema).expect("a CRD is plain data");
+    let run = "/openAPIV3Schema/properties/spec/properties/run/properties";
+    let probe = schema.pointer(&format!("{run}/readinessProbe/properties")).and_then(serde_json::Value::as_object);
+    let strategies = schema.pointer(&format!("{run}/strategy/enum")).and_then(serde_json::Value::as_array);
+    let fields = probe.expect("a probe has fields").keys().map(String::as_str);
+    let strategies = strategies.expect("there are strategies").iter().filter_map(serde_json::Value::as_str);
+    for word in fields.chain(strategies).chain(["readinessProbe", "livenessProbe", "minReadySeconds"]) {
+        assert!(spans.contains(word), "docs/replacement.md does not explain {word}");
     }
 }

@@ -56,6 +56,12 @@ pub struct ContainerAppSpec {
     /// What becomes of the container and the images when the resource is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// The number of an earlier revision whose image is wanted instead of what the image section would bring. It must still
+    /// be on the engine, and takes the tags, the pushes and the container over; nothing is built or pulled. The run section
+    /// is the one of this spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub rollback_to: Option<i64>,
     /// How many superseded images of this resource are kept on the engine.
     #[serde(default = "three")]
     #[schemars(range(min = 0, max = 100))]

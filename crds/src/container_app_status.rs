@@ -41,6 +41,9 @@ pub struct ContainerAppStatus {
     /// The revision, a spec and an image, that failed and was replaced by the one before it. It is not tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<String>,
+    /// Why that revision failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_because: Option<String>,
     /// The references on the engine that this resource made, and that its deletion removes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
@@ -221,12 +224,26 @@ pub struct ContainerStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// The exit code, when it has ended.
+    /// The exit code of its last run, when that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
-    /// How often the engine has restarted it.
+    /// Whether its last run ended for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
+    /// How often the engine has restarted it since it was last started by somebody. While it keeps ending, this and how it
+    /// ended last are told once a minute.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts: i64,
+    /// What its health check has found, where it has one and it runs: `starting`, `healthy` or `unhealthy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// How often the controller has restarted it because its `livenessProbe` has failed, since it was last well for ten
+    /// minutes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub liveness_restarts: i64,
+    /// When the run began that the controller has ended last because its `livenessProbe` has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_failed_since: Option<Time>,
     /// The last lines that it printed, 2 KiB at most, when it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<String>,

@@ -12,8 +12,10 @@ mod container_app_status;
 mod container_engine;
 mod duration;
 mod manifests;
+mod probe;
 mod reference_to;
 mod run;
+mod strategy;
 
 pub use build::{
     Attestations, BasePullPolicy, Build, BuildNetwork, BuildSecret, BuildSsh, CacheKind, CacheMode, CacheTo, HostAlias,
@@ -34,6 +36,7 @@ pub use container_engine::{
 };
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
+pub use probe::{ExecAction, Probe};
 pub use reference_to::{KeySelector, LocalReference};
 pub use run::{
     Capabilities, ClaimVolume, ConfigMapVolume, ContainerPort, DnsConfig, DnsOption, EmptyDirVolume, EnvFromSource,
@@ -41,6 +44,7 @@ pub use run::{
     ResourceRequests, Resources, RestartPolicy, Run, SecretVolume, SecurityContext, StopSignal, Sysctl, SysctlName,
     Volume, VolumeMount,
 };
+pub use strategy::Strategy;
 
 /// The API group of every kind.
 pub const GROUP: &str = "longshore.dev";

@@ -41,5 +41,7 @@ pub fn fixture(variable_name: &str, builder: BuilderKind) -> Fixture {
         open_registry: lab_variable("LONGSHORE_LAB_HUB"),
         // Nothing listens on the port for "discard".
         dead_registry: "127.0.0.1:9".to_owned(),
+        // The time of a real engine passes by itself.
+        pass_time: Box::new(|_| ()),
     }
 }

@@ -162,6 +162,47 @@ async fn fields_have_their_limits() {
 }
 
 #[tokio::test]
+async fn probes_and_the_strategy_must_make_sense() {
+    with_temp_namespace(|client, namespace| async move {
+        let probe =
+            |threshold: u32| json!({"exec": {"command": ["test", "-f", "/ready"]}, "failureThreshold": threshold});
+        let both = |readiness: Value, liveness: Value| {
+            run_with(&json!({"readinessProbe": readiness, "livenessProbe": liveness}))
+        };
+        accepts(&client, &namespace, both(probe(3), probe(3))).await;
+        accepts(&client, &namespace, both(probe(1), probe(5))).await;
+        accepts(&client, &namespace, run_with(&json!({"livenessProbe": probe(3), "minReadySeconds": 5}))).await;
+        let mut slower = probe(3);
+        slower["periodSeconds"] = json!(20);
+        let one_check = "may differ in failureThreshold only";
+        rejects(&client, &namespace, one_check, both(probe(3), slower)).await;
+        let mut later = probe(3);
+        later["initialDelaySeconds"] = json!(20);
+        rejects(&client, &namespace, one_check, both(later, probe(3))).await;
+        rejects(&client, &namespace, "is at least that of readinessProbe", both(probe(3), probe(2))).await;
+        let http = json!({"httpGet": {"path": "/", "port": 80}});
+        rejects(&client, &namespace, "spec.run.readinessProbe.exec", run_with(&json!({"readinessProbe": http}))).await;
+
+        accepts(&client, &namespace, run_with(&json!({"strategy": "Overlap"}))).await;
+        let overlap = json!({"strategy": "Overlap", "ports": [{"hostPort": 8080, "containerPort": 80}]});
+        rejects(&client, &namespace, "cannot publish the same hostPort", run_with(&overlap)).await;
+        for (read_only, is_accepted) in [(false, false), (true, true)] {
+            let overlap = json!({
+                "strategy": "Overlap",
+                "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+                "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": read_only}],
+            });
+            if is_accepted {
+                accepts(&client, &namespace, run_with(&overlap)).await;
+            } else {
+                rejects(&client, &namespace, "cannot write to the same volume", run_with(&overlap)).await;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_engines_policy_must_make_sense() {
     let client = administrator().await;
     install_crds(&client).await;

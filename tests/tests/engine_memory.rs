@@ -36,8 +36,9 @@ fn fixture(kind: ImageStore) -> Fixture {
     registry.put_platforms(&base, &MemoryImage::new("busybox"), &[other]);
     registry.require("gcr.io", "_json_key", "secret");
     registry.set_available(DEAD_REGISTRY, false);
+    let clock = TestClock::default();
     Fixture {
-        engine: Arc::new(MemoryEngine::new(kind, &TestClock::default(), &registry)),
+        engine: Arc::new(MemoryEngine::new(kind, &clock, &registry)),
         base_image: base.to_string(),
         repository: "gcr.io/longshore-contract".to_owned(),
         credentials: Credentials {
@@ -47,5 +48,6 @@ fn fixture(kind: ImageStore) -> Fixture {
         },
         open_registry: "open.example".to_owned(),
         dead_registry: DEAD_REGISTRY.to_owned(),
+        pass_time: Box::new(move |duration| clock.advance(duration)),
     }
 }

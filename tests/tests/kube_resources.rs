@@ -54,7 +54,7 @@ async fn on_stage<F: Future<Output = ()>>(rights: Rights, test: impl FnOnce(Stag
         let installation = Installation::of(&unique_name("rights"), &namespace, rights);
         let controller = installation.client().await;
         let resources = KubeResources::new(controller.clone());
-        test(Stage { administrator, resources, controller, namespace }).await;
+        Box::pin(test(Stage { administrator, resources, controller, namespace })).await;
         drop(installation);
     })
     .await;

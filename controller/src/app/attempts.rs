@@ -33,7 +33,7 @@ impl AttemptKey {
         Self(match action {
             Action::BuildImage { hash, .. } => format!("build {hash}"),
             Action::PushImage { reference, image } => format!("push {reference} {image:?}"),
-            Action::CreateContainer { spec, .. } => format!("create {}", spec.hash()),
+            Action::CreateContainer { spec, image, .. } => format!("create {} {image:?}", spec.hash()),
             Action::StartContainer { spec_hash, .. } => format!("start {spec_hash}"),
             other => other.to_string(),
         })

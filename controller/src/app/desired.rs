@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::run::Settings;
 use super::{
-    Action, Block, Bounds, BuildSpec, Credentials, CredentialsMark, ImageKey, ImageReference, InputHash, KeyOrigin,
-    Mount, Naming, Owner, Pull, Repository, Security, SpecHash,
+    Action, Block, Bounds, BuildSpec, Credentials, CredentialsMark, HealthCheck, ImageKey, ImageReference, InputHash,
+    KeyOrigin, Mount, Naming, Owner, Pull, Repository, Rollout, Security, SpecHash,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -39,6 +39,8 @@ pub struct Desired {
     pub run: Option<RunSpec>,
     /// How many superseded images are kept.
     pub revision_history_limit: usize,
+    /// The revision whose image is wanted instead of that of the source.
+    pub rollback_to: Option<i64>,
     /// How long without progress until the resource is called stalled.
     pub progress_deadline: Duration,
 }
@@ -194,6 +196,8 @@ pub struct RunSpec {
     pub is_stopped: bool,
     /// What it is made of, but for its image.
     pub container: Result<ContainerSpec, Block>,
+    /// How it takes over from another, and stays well.
+    pub rollout: Rollout,
 }
 
 /// What a container is made of, but for its image, its name and its owner.
@@ -229,6 +233,8 @@ pub struct ContainerSpec {
     pub bounds: Bounds,
     /// Its folders that are not its image's.
     pub mounts: Vec<Mount>,
+    /// How the engine finds out whether it is well; as the image has it when absent.
+    pub health_check: Option<HealthCheck>,
 }
 
 impl ContainerSpec {
@@ -258,6 +264,9 @@ impl ContainerSpec {
         let settings = self.settings();
         if !settings.values().is_empty() {
             canonical["settings"] = json!(settings.values());
+        }
+        if let Some(check) = &self.health_check {
+            canonical["healthCheck"] = check.canonical();
         }
         canonical
     }

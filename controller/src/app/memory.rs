@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use longshore_crds::{ContainerAppStatus, PushStatus};
+use longshore_crds::{ContainerAppStatus, ContainerStatus, PushStatus};
 
-use super::{EngineImageId, ImageReference, PushedTag, SpecHash};
+use super::{ContainerId, EngineImageId, ImageReference, PushedTag, SpecHash};
 
 /// What a resource remembers through its status. Losing it costs at most a one-shot that runs again, a broken
 /// revision that is tried again, and public tags that are left on the engine and in registries.
@@ -26,10 +26,14 @@ pub struct Memory {
     pub base_images: BTreeMap<ImageReference, String>,
     /// The name of the container that there was.
     pub container: Option<String>,
+    /// How it ended last, where it had ended.
+    pub last_end: Option<LastEnd>,
+    /// The restarts of it by its liveness probe.
+    pub liveness: Option<LivenessRestarts>,
     /// The revision whose one-shot has exited with 0.
     pub completed: Option<Revision>,
     /// The revision that failed and was replaced by the one before it.
-    pub rolled_back: Option<Revision>,
+    pub rolled_back: Option<RolledBack>,
     /// The number of the revision that serves.
     pub current_revision: Option<i64>,
     /// The old conditions: since when the resource is being worked on, and since when it is stalled.
@@ -54,6 +58,55 @@ impl Revision {
     }
 }
 
+/// How a container has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastEnd {
+    /// The container.
+    pub id: ContainerId,
+    /// Its exit code.
+    pub exit_code: i64,
+    /// Whether it was for want of memory.
+    pub oom_killed: bool,
+}
+
+impl LastEnd {
+    fn of(container: &ContainerStatus) -> Option<Self> {
+        Some(Self {
+            id: ContainerId(container.id.clone()),
+            exit_code: container.exit_code?,
+            oom_killed: container.oom_killed,
+        })
+    }
+}
+
+/// How often a container was restarted because its liveness probe has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivenessRestarts {
+    /// The container.
+    pub id: ContainerId,
+    /// How often.
+    pub count: u32,
+    /// When the last run began that was ended so, in whole seconds.
+    pub of_run: Timestamp,
+}
+
+impl LivenessRestarts {
+    fn of(container: &ContainerStatus) -> Option<Self> {
+        let count = u32::try_from(container.liveness_restarts).ok().filter(|count| *count > 0)?;
+        let of_run = container.liveness_failed_since.as_ref()?.0;
+        Some(Self { id: ContainerId(container.id.clone()), count, of_run })
+    }
+}
+
+/// A revision that failed and was replaced by the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The revision.
+    pub revision: Revision,
+    /// Why it failed, as a phrase; empty when that is not known.
+    pub cause: String,
+}
+
 impl Memory {
     /// What an old status says.
     pub fn of(status: &ContainerAppStatus) -> Self {
@@ -65,8 +118,13 @@ impl Memory {
             image_reference: status.image.as_ref().and_then(|image| image.reference.parse().ok()),
             base_images: base_images(status),
             container: status.container.as_ref().map(|container| container.name.clone()),
+            last_end: status.container.as_ref().and_then(LastEnd::of),
+            liveness: status.container.as_ref().and_then(LivenessRestarts::of),
             completed: completed(status, image.as_ref()),
-            rolled_back: status.rolled_back.clone().map(Revision),
+            rolled_back: status.rolled_back.clone().map(|revision| RolledBack {
+                revision: Revision(revision),
+                cause: status.rolled_back_because.clone().unwrap_or_default(),
+            }),
             current_revision: status.current_revision,
             image,
             conditions: status.conditions.clone(),

@@ -20,11 +20,13 @@ mod memory;
 mod observed;
 mod owner;
 pub mod plan;
+mod probe;
 mod pull;
 mod pushed_tag;
 mod reason;
 mod registry_error;
 mod revision;
+mod rollout;
 mod run;
 pub mod status;
 mod step;
@@ -47,18 +49,20 @@ pub use held::Held;
 pub use image_reference::{ImageReference, ReferenceError, Repository};
 pub use image_scope::{ImageScope, PrivateTags};
 pub use inputs::{ContextInputs, Inputs, Origin, Policy};
-pub use memory::{Memory, Revision};
+pub use memory::{LastEnd, LivenessRestarts, Memory, Revision, RolledBack};
 pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
     Volume,
 };
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
+pub use probe::{Health, HealthCheck, HealthReport};
 pub use pull::Pull;
 pub use pushed_tag::PushedTag;
 pub use reason::Reason;
 pub use registry_error::{Purpose, RegistryError, RegistryErrorKind, RegistryRequest, Shown, retry_after};
 pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_of};
+pub use rollout::Rollout;
 pub(crate) use run::Settings;
 pub use run::{
     Bounds, Bytes, KeyOrigin, MilliCpu, Mount, MountSource, MountedFile, Naming, ObjectKind, Referred, Security,

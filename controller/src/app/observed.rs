@@ -5,7 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{ConfigDigest, EngineImageId, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels};
+use super::{
+    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels,
+};
 
 /// What an engine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +127,8 @@ pub struct ContainerDetail {
     pub ip: Option<String>,
     /// The exit code of its last run; 0 while it has not ended.
     pub exit_code: i64,
+    /// Whether its last run ended for want of memory.
+    pub oom_killed: bool,
     /// Why the engine could not start it; empty when it could.
     pub error: String,
     /// How often the engine has restarted it.
@@ -141,6 +145,8 @@ pub struct ContainerDetail {
     pub args: Vec<String>,
     /// Its environment, that of the image included.
     pub env: BTreeMap<String, String>,
+    /// What its health check has found, where it has one and it runs.
+    pub health: Option<HealthReport>,
 }
 
 /// A volume on an engine, ours or anyone's.

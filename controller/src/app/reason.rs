@@ -21,6 +21,8 @@ pub enum Reason {
     Pushing,
     /// The container is being made and started.
     Starting,
+    /// The container has started and is not ready yet.
+    BecomingReady,
     /// The container is being replaced by one for the newer spec.
     Replacing,
     /// What the resource made is being removed.
@@ -107,6 +109,8 @@ pub enum Reason {
     PortConflict,
     /// The engine refuses to make or start the container.
     StartFailed,
+    /// The container runs and its health check fails.
+    Unhealthy,
     /// The container keeps ending and the engine keeps starting it.
     CrashLoopBackOff,
     /// The one-shot has exited with another code than 0.
@@ -119,6 +123,8 @@ pub enum Reason {
     DeletionUnsupported,
     /// A superseded tag in a registry cannot be deleted without another one. It is the reason of an Event only.
     TagShared,
+    /// The revision to go back to does not exist.
+    RevisionNotFound,
     /// The record of a revision could not be written or removed. It is the reason of an Event only.
     RevisionNotRecorded,
 }
@@ -136,6 +142,7 @@ impl Reason {
             Self::Pulling => "Pulling",
             Self::Pushing => "Pushing",
             Self::Starting => "Starting",
+            Self::BecomingReady => "BecomingReady",
             Self::Replacing => "Replacing",
             Self::Deleting => "Deleting",
             Self::ContextRead => "ContextRead",
@@ -179,12 +186,14 @@ impl Reason {
             Self::VolumeConflict => "VolumeConflict",
             Self::PortConflict => "PortConflict",
             Self::StartFailed => "StartFailed",
+            Self::Unhealthy => "Unhealthy",
             Self::CrashLoopBackOff => "CrashLoopBackOff",
             Self::RunFailed => "RunFailed",
             Self::RolledBack => "RolledBack",
             Self::EngineError => "EngineError",
             Self::DeletionUnsupported => "DeletionUnsupported",
             Self::TagShared => "TagShared",
+            Self::RevisionNotFound => "RevisionNotFound",
             Self::RevisionNotRecorded => "RevisionNotRecorded",
         }
     }

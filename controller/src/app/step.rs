@@ -133,6 +133,8 @@ pub enum Action {
         id: ContainerId,
         /// Its name.
         name: String,
+        /// How long neither this one nor the one that has taken its place ran; absent where none has.
+        gap: Option<Duration>,
     },
     /// Remove a reference from the engine, and the image with the last one.
     RemoveImage {

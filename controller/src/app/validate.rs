@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run};
+use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run, Strategy};
 
 use super::run::{check_mounts, environment, expand};
 use super::validate_build::build_spec;
 use super::{
-    Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, ImageReference, ImageSource, Inputs, Mount,
-    Naming, Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, RunSpec, Security, labels,
+    Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, HealthCheck, ImageReference, ImageSource,
+    Inputs, Mount, Naming, Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, Rollout, RunSpec, Security,
+    labels, probe,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -36,6 +37,7 @@ pub fn validate(app: &ContainerApp, inputs: &Inputs) -> Result<Desired, Block> {
         destinations: destinations(&spec.push, &spec.image, inputs)?,
         run: spec.run.as_ref().map(|run| run_spec(run, &spec.image, &owner, inputs)).transpose()?,
         revision_history_limit: usize::try_from(spec.revision_history_limit).unwrap_or(0),
+        rollback_to: spec.rollback_to,
         progress_deadline: seconds(i64::from(spec.progress_deadline_seconds)),
         generation: app.metadata.generation.unwrap_or(0),
         engine: spec.engine.clone(),
@@ -187,12 +189,17 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
         naming: Naming::of(run)?,
         security: Security::of(run)?,
         bounds: Bounds::of(run)?,
+        health_check: HealthCheck::of(run.readiness_probe.as_ref(), run.liveness_probe.as_ref()),
         ..ContainerSpec::default()
     };
     check_mounts(run)?;
+    refuse_two_health_checks(run)?;
+    refuse_two_listeners(run)?;
+    refuse_two_writers(run)?;
     Ok(RunSpec {
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
         is_stopped: run.stopped,
+        rollout: Rollout::of(run),
         container: with_references(static_part, run, inputs, owner),
     })
 }
@@ -217,6 +224,50 @@ fn container_labels(run: &Run) -> Result<BTreeMap<String, String>, Block> {
         return Err(invalid(Part::Container, "spec.run.labels", message));
     }
     Ok(run.labels.clone())
+}
+
+fn refuse_two_listeners(run: &Run) -> Result<(), Block> {
+    match (run.strategy, run.ports.first()) {
+        (Strategy::Overlap, Some(port)) => {
+            let message = format!(
+                "with Overlap two containers run at the same time, and cannot both publish the hostPort {}: use Recreate, \
+                 or publish no port",
+                port.host_port
+            );
+            Err(invalid(Part::Container, "spec.run.strategy", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_two_writers(run: &Run) -> Result<(), Block> {
+    let is_written =
+        |name: &str| run.volume_mounts.iter().any(|mount| mount.name == name && mount.read_only != Some(true));
+    let written = run.volumes.iter().find(|volume| {
+        let claim = volume.persistent_volume_claim.as_ref();
+        claim.is_some_and(|claim| claim.read_only != Some(true)) && is_written(&volume.name)
+    });
+    match (run.strategy, written) {
+        (Strategy::Overlap, Some(volume)) => {
+            let message = format!(
+                "with Overlap two containers run at the same time, and both would write to the volume {}: use Recreate, or \
+                 mount it with readOnly: true",
+                volume.name
+            );
+            Err(invalid(Part::Container, "spec.run.strategy", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_two_health_checks(run: &Run) -> Result<(), Block> {
+    match (&run.readiness_probe, &run.liveness_probe) {
+        (Some(readiness), Some(liveness)) => match probe::contradiction(readiness, liveness) {
+            Some(message) => Err(invalid(Part::Container, "spec.run.livenessProbe", message)),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn default_container_name(owner: &Owner) -> String {

@@ -29,6 +29,10 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::StartContainer { name, .. } => ("Started", format!("started the container {name}: {cause}")),
         Action::StopContainer { name, .. } => ("Stopped", format!("stopped the container {name}: {cause}")),
         Action::RenameContainer { .. } => return None,
+        Action::RemoveContainer { gap: Some(gap), name, .. } => {
+            let gap = if gap.is_zero() { "no gap".to_owned() } else { format!("a gap of {:.1} s", gap.as_secs_f64()) };
+            ("Replaced", format!("replaced the container {name}, with {gap}: {cause}"))
+        }
         Action::RemoveContainer { name, .. } => ("Removed", format!("removed the container {name}: {cause}")),
         Action::RemoveImage { reference } if Owner::is_private(reference) => return None,
         Action::RemoveImage { reference } => ("ImageRemoved", format!("removed {reference}: {cause}")),
@@ -66,7 +70,7 @@ pub(super) fn of_status(old: Option<&ContainerAppStatus>, new: &ContainerAppStat
 
 /// Whether a reason speaks of something in the way rather than of work that goes on.
 fn is_obstacle(reason: &str) -> bool {
-    ["Conflict", "NotFound", "Invalid", "Unavailable", "Unreadable", "CrashLoop"]
+    ["Conflict", "NotFound", "Invalid", "Unavailable", "Unreadable", "CrashLoop", "Unhealthy"]
         .iter()
         .any(|word| reason.contains(word))
 }

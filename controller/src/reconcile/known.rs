@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use longshore_crds::BuildStatus;
 
 use super::AppKey;
-use crate::app::{Attempts, BuildStage, ImageReference, Making, RevisionRecord};
+use crate::app::{Attempts, BuildStage, ContainerId, ImageReference, Making, RevisionRecord};
 
 /// What this process knows of one resource.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Known {
     /// Whether there is something new about it that the status will tell soon.
     pub(super) has_news: bool,
     pub(super) pushed_at: BTreeMap<ImageReference, Timestamp>,
+    /// How long it took to stop the containers that this process has stopped, until they are removed.
+    pub(super) stops: BTreeMap<ContainerId, Duration>,
     /// Whether something stands in its way that a change on the engine may lift.
     pub(super) is_waiting: bool,
 }

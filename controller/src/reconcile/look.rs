@@ -15,7 +15,7 @@ use super::known::Known;
 use super::source_store::SourceLooks;
 use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, Remote, candidates, plan};
-use crate::app::status::Telling;
+use crate::app::status::{Telling, keeps_ending, told_lately};
 use crate::app::{
     Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest,
     Memory, Owner, Part, Plan, Reason, RemoteImage, Volume, validate,
@@ -167,6 +167,7 @@ impl Reconciler {
             images: store.images(scope).await?.as_ref().clone(),
             attempts: known.attempts.clone(),
             making: known.making.clone(),
+            stops: known.stops.clone(),
             memory: Memory::of(&app.status.clone().unwrap_or_default()),
             ..Observed::default()
         })
@@ -237,10 +238,18 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The last lines of a container that has ended, read once for each end.
+    /// The last lines of a container that has ended, read once for each end that is told.
     async fn log_tail(&self, app: &ContainerApp, plan: &Plan, store: &EngineStore) -> Option<String> {
-        let container = plan.container.as_ref().filter(|container| container.state == ContainerState::Exited)?;
-        let known = app.status.as_ref().and_then(|status| status.container.as_ref());
+        let container = plan.container.as_ref()?;
+        let status = app.status.as_ref();
+        if keeps_ending(plan, container) {
+            let is_told = status.is_some_and(|status| told_lately(container, plan, status, (self.clock)()).is_some());
+            return if is_told { None } else { Some(read_log_tail(store, container).await) };
+        }
+        if container.state != ContainerState::Exited {
+            return None;
+        }
+        let known = status.and_then(|status| status.container.as_ref());
         let is_known = known.is_some_and(|known| {
             let finished = container.detail.as_ref().and_then(|detail| detail.finished_at);
             known.id == container.id.0

@@ -121,8 +121,8 @@ impl Reconciler {
         self.note_making(key, app, Made { action: &step.action, result: &result, started, finished }, &transcript);
         match result {
             Ok(_) => {
-                self.succeeded(key, app, step, store, finished).await;
                 let took = Duration::try_from(finished.duration_since(started)).unwrap_or_default();
+                self.succeeded(key, app, step, store, (finished, took)).await;
                 self.reporter.report(key, Report::StepDone(step, took));
                 Round::Again
             }
@@ -168,11 +168,21 @@ impl Reconciler {
         is_first
     }
 
-    async fn succeeded(&self, key: &AppKey, app: &ContainerApp, step: &Step, store: &EngineStore, now: Timestamp) {
+    async fn succeeded(
+        &self,
+        key: &AppKey,
+        app: &ContainerApp,
+        step: &Step,
+        store: &EngineStore,
+        (now, took): (Timestamp, Duration),
+    ) {
         self.known.update(key, &app.uid().unwrap_or_default(), |known| {
             known.attempts.succeeded(&step.action);
-            if let Action::PushImage { reference, .. } = &step.action {
-                known.pushed_at.insert(reference.clone(), now);
+            match &step.action {
+                Action::PushImage { reference, .. } => drop(known.pushed_at.insert(reference.clone(), now)),
+                Action::StopContainer { id, .. } => drop(known.stops.insert(id.clone(), took)),
+                Action::RemoveContainer { id, .. } => drop(known.stops.remove(id)),
+                _ => {}
             }
         });
         let pulled = match &step.action {

@@ -150,7 +150,7 @@ impl Reconciler {
         };
         let uid = app.uid().unwrap_or_default();
         loop {
-            match self.look(key, &app).await? {
+            match Box::pin(self.look(key, &app)).await? {
                 Look::Planned(planned) if planned.plan.reads_a_source() => self.sources.settled(&uid).await,
                 Look::Planned(planned) => return Ok(Ok(planned.plan)),
                 Look::Blocked(block) => return Ok(Err(block)),
@@ -194,7 +194,7 @@ impl Reconciler {
         if !super::resources::is_held(&app) {
             return Self::after_write(self.resources.hold(&app).await);
         }
-        let planned = match self.look(key, &app).await? {
+        let planned = match Box::pin(self.look(key, &app)).await? {
             Look::Planned(planned) => planned,
             Look::Blocked(block) => return self.tell_block(key, &app, &block).await,
         };

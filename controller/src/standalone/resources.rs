@@ -342,6 +342,7 @@ fn tombstone(key: &AppKey) -> ContainerApp {
         deletion_policy: longshore_crds::DeletionPolicy::Delete,
         revision_history_limit: 0,
         progress_deadline_seconds: 600,
+        rollback_to: None,
     };
     let mut app = ContainerApp::new(&key.name, spec);
     app.metadata.namespace = Some(key.namespace.clone());

@@ -1,9 +1,11 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
+mod crash_loops;
 mod pulls;
 mod pushes;
 mod registries;
 mod remote_retention;
+mod replacement;
 mod revisions;
 mod running;
 mod tokens;

@@ -24,11 +24,19 @@ pub use resources::{ResourceLimits, ResourceRequests, Resources};
 pub use security::{Capabilities, SecurityContext, Sysctl, SysctlName};
 pub use volumes::{ClaimVolume, ConfigMapVolume, EmptyDirVolume, KeyToPath, Medium, SecretVolume, Volume, VolumeMount};
 
-use crate::HostAlias;
+use crate::{HostAlias, Probe, Strategy};
 
 /// The container that is made of the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.readinessProbe) || !has(self.livenessProbe) || (self.readinessProbe.exec.command == self.livenessProbe.exec.command && self.readinessProbe.periodSeconds == self.livenessProbe.periodSeconds && self.readinessProbe.timeoutSeconds == self.livenessProbe.timeoutSeconds && (has(self.readinessProbe.initialDelaySeconds) ? self.readinessProbe.initialDelaySeconds : 0) == (has(self.livenessProbe.initialDelaySeconds) ? self.livenessProbe.initialDelaySeconds : 0))")
+    .message("an engine has one health check for a container: readinessProbe and livenessProbe may differ in failureThreshold only"))]
+#[x_kube(validation = Rule::new("!has(self.readinessProbe) || !has(self.livenessProbe) || self.livenessProbe.failureThreshold >= self.readinessProbe.failureThreshold")
+    .message("the failureThreshold of livenessProbe is at least that of readinessProbe: a container is unready before it is restarted"))]
+#[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.ports) || size(self.ports) == 0")
+    .message("with the strategy Overlap two containers run at the same time, and cannot publish the same hostPort: use Recreate, or publish no port"))]
+#[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.volumes) || !has(self.volumeMounts) || !self.volumes.exists(volume, has(volume.persistentVolumeClaim) && !(has(volume.persistentVolumeClaim.readOnly) && volume.persistentVolumeClaim.readOnly) && self.volumeMounts.exists(mount, mount.name == volume.name && !(has(mount.readOnly) && mount.readOnly)))")
+    .message("with the strategy Overlap two containers run at the same time, and cannot write to the same volume: use Recreate, or mount it with readOnly: true"))]
 pub struct Run {
     /// The container's name on the engine. When absent: the resource's name in the namespace `default`, and
     /// `<namespace>.<name>` elsewhere.
@@ -105,6 +113,22 @@ pub struct Run {
     /// exited with 0.
     #[serde(default)]
     pub restart_policy: RestartPolicy,
+    /// How it is found out whether the container is ready: the resource is ready, and an older container is replaced for
+    /// good, only while this is well. Without it, or a `livenessProbe`, the image's own `HEALTHCHECK` counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
+    /// How it is found out whether the container must be restarted. It counts for readiness as well. Beside a
+    /// `readinessProbe` it may differ from that in `failureThreshold` only: an engine has one health check for a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
+    /// For how many seconds a container must have been up to be ready; with a health check it must be healthy too. When
+    /// absent, a container without a health check that replaces another must have been up for one second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub min_ready_seconds: Option<i32>,
+    /// How a new container takes over from the old one.
+    #[serde(default)]
+    pub strategy: Strategy,
     /// How many seconds the program has to end after the stop signal before it is killed.
     #[serde(default = "thirty")]
     #[schemars(range(min = 0, max = 3600))]

@@ -7,6 +7,7 @@ mod buildkit;
 mod builds;
 mod containers;
 mod contexts;
+mod health;
 mod images;
 mod inside;
 mod observation;
@@ -18,6 +19,7 @@ pub use buildkit::*;
 pub use builds::*;
 pub use containers::*;
 pub use contexts::*;
+pub use health::*;
 pub use images::*;
 pub use inside::*;
 pub use observation::*;
@@ -50,6 +52,12 @@ macro_rules! engine_contract {
             a_volume_is_made_once_and_keeps_its_labels
             a_volume_that_a_container_has_is_not_removed
             removing_a_volume_that_is_gone_is_well
+            what_keeps_ending_is_restarted_and_a_start_counts_anew
+            a_health_check_finds_a_container_well
+            a_health_check_that_fails_too_often_finds_it_unwell
+            the_health_check_of_the_image_counts_where_the_container_has_none
+            a_container_without_a_health_check_has_no_health
+            a_change_of_health_is_told
 
             a_reference_is_found_as_it_is_listed
             private_tags_are_listed_by_owner_and_by_key

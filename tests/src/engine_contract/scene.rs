@@ -31,6 +31,8 @@ pub struct Fixture {
     pub open_registry: String,
     /// The host of a registry that does not answer.
     pub dead_registry: String,
+    /// Lets time pass on an engine whose clock stands still.
+    pub pass_time: Box<dyn Fn(Duration) + Send + Sync>,
 }
 
 /// One run of one behaviour, with names of its own.
@@ -147,6 +149,7 @@ impl Scene {
                     return container;
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
+                (self.fixture.pass_time)(Duration::from_millis(50));
             }
         };
         let found = tokio::time::timeout(PATIENCE, looking).await;

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use longshore_crds::RestartPolicy;
 
 use super::image::Target;
-use super::replacement::{Names, rollback, switch_over};
+use super::readiness::Readiness;
+use super::replacement::{Names, switch_over};
 use super::{Observed, port, replacement, step, volumes};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, Part, Reason, Revision,
-    RunSpec, SpecHash, Step,
+    Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, LivenessRestarts, Part,
+    Reason, Revision, RolledBack, RunSpec, SpecHash, Step,
 };
 
 /// How the container stands.
@@ -37,7 +38,8 @@ pub(super) struct ContainerPlan<'a> {
     pub(super) state: RunState,
     /// The one that serves, or the nearest to it.
     pub(super) container: Option<&'a Container>,
-    pub(super) rolled_back: Option<Revision>,
+    pub(super) rolled_back: Option<RolledBack>,
+    pub(super) liveness: Option<LivenessRestarts>,
     pub(super) look_again: Option<Duration>,
 }
 
@@ -109,6 +111,10 @@ pub(super) fn plan<'a>(
         current,
         others,
     };
+    // Whatever it looks like by now: an engine may start it once more while it is being stopped.
+    if let Some(back) = situation.has_failed_before().then(|| situation.go_back(None)).flatten() {
+        return back;
+    }
     match situation.current.first() {
         Some(container) => with_current(&situation, container),
         None => without_current(&situation),
@@ -133,11 +139,6 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         let revision = Revision::new(hash, &image.id);
         if spec.is_one_shot() && observed.memory.completed.as_ref() == Some(&revision) && old.is_none() {
             return ContainerPlan { state: RunState::Completed, ..ContainerPlan::default() };
-        }
-        if let Some(old) = old
-            && observed.memory.rolled_back.as_ref() == Some(&revision)
-        {
-            return rollback(situation, old, revision);
         }
     }
     if let Some(block) = situation.name_conflict() {
@@ -192,8 +193,8 @@ fn failed_to_start(container: &Container) -> bool {
 }
 
 fn after_failed_start<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
-    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
-        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    if let Some(back) = situation.go_back(None) {
+        return back;
     }
     let cause = "it could not be started, and started again it would run without its ports";
     ContainerPlan::working(Some(container), vec![remove(container, cause)])
@@ -216,31 +217,46 @@ fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> Containe
 }
 
 fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    let leftovers = situation.everything_but(container);
+    // Ours under its name gives way once this one is ready.
+    let is_name_free = situation.ours_at(&situation.run.name).is_none();
+    if let Some(misplaced) = is_name_free.then(|| situation.take_name(container)).flatten() {
+        return misplaced;
+    }
+    match situation.readiness(container, !leftovers.is_empty()) {
+        Readiness::Failed(why) => return situation.unhealthy(container, &why),
+        Readiness::KeepsEnding => return ends_again_and_again(situation, container),
+        Readiness::NotYet { reason, message, look_again } => {
+            let kept = if leftovers.is_empty() { "" } else { "; the container before it is kept until then" };
+            let block = Block::waiting(Part::Container, reason, format!("{message}{kept}"));
+            return ContainerPlan::blocked(Some(container), Block { look_again, ..block });
+        }
+        Readiness::Ready => {}
+    }
     if let Some(misplaced) = situation.take_name(container) {
         return misplaced;
     }
-    let leftovers = situation.everything_but(container);
     if leftovers.is_empty() {
-        return ContainerPlan::standing(container, RunState::Running, Vec::new());
+        let liveness = situation.well_for_long(container);
+        return ContainerPlan { liveness, ..ContainerPlan::standing(container, RunState::Running, Vec::new()) };
     }
     // Until the change is over, and nothing of the old one is left, it is not yet as it should be.
-    if let Some(wait) = replacement::still_settling(container, situation.now) {
-        let mut plan = ContainerPlan::standing(container, RunState::NotYet, Vec::new());
-        plan.look_again = Some(wait);
-        return plan;
-    }
-    let steps = leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor runs")).collect();
+    let steps = leftovers.into_iter().flat_map(|old| situation.give_way(old, container)).collect();
     ContainerPlan::standing(container, RunState::NotYet, steps)
 }
 
 fn ends_again_and_again<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
-    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
-        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    // What runs again shows no more how it had ended.
+    let runs_again = container.state == ContainerState::Running;
+    let why = runs_again.then(|| format!("it keeps ending{}", situation.last_end(container)));
+    if let Some(back) = situation.go_back(why) {
+        return back;
     }
-    let detail = container.detail.clone().unwrap_or_default();
     let message = format!(
-        "{} keeps ending, last with exit code {}, after {} restarts by the engine: see longshore logs {}",
-        container.name, detail.exit_code, detail.restarts, situation.desired.owner.name
+        "{} keeps ending{}: see longshore logs {}",
+        container.name,
+        situation.last_end(container),
+        situation.desired.owner.name
     );
     let mut block = Block::waiting(Part::Container, Reason::CrashLoopBackOff, message);
     block.look_again = CRASH_LOOP_LOOK;
@@ -280,8 +296,8 @@ fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPl
 
 /// The engine restarts by itself what ends; one that stays ended was stopped by someone, or could not be started.
 fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_code: i64) -> ContainerPlan<'a> {
-    if let (Some(old), Some(image)) = (situation.old(), situation.image) {
-        return rollback(situation, old, Revision::new(&situation.hash, &image.id));
+    if let Some(back) = situation.go_back(None) {
+        return back;
     }
     if let Some(misplaced) = situation.take_name(container) {
         return misplaced;
@@ -332,7 +348,7 @@ fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) 
 }
 
 pub(super) fn remove(container: &Container, cause: &str) -> Step {
-    step(Action::RemoveContainer { id: container.id.clone(), name: container.name.clone() }, cause)
+    step(Action::RemoveContainer { id: container.id.clone(), name: container.name.clone(), gap: None }, cause)
 }
 
 pub(super) fn stop(situation: &Situation<'_>, container: &Container, cause: &str) -> Step {

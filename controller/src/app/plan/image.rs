@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use longshore_crds::BasePullPolicy;
 
-use super::{Observed, pull, revisions, step};
+use super::{Observed, pull, revisions, rollback_to, step};
 use crate::app::{
     Action, Block, BuildSpec, Desired, Image, ImageKey, ImageReference, ImageSource, ImageTarget, InputHash, Part,
     Reason, Step, labels,
@@ -74,6 +74,7 @@ impl<'a> Target<'a> {
 
 pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp) -> ImagePlan<'a> {
     let mut plan = match &desired.source {
+        _ if desired.rollback_to.is_some() => rollback_to::plan(desired, observed),
         Ok(ImageSource::Build(build)) => built(desired, build, observed, now),
         Ok(ImageSource::Pull(pull)) => pull::plan(desired, pull, observed, now),
         Err(block) => unknown(desired, observed, block),

@@ -11,14 +11,18 @@
 mod claims;
 mod container;
 mod image;
+mod liveness;
 mod port;
 mod pull;
 mod push;
+mod readiness;
 mod remote_retention;
 mod removal;
 mod replacement;
 mod retention;
 mod revisions;
+mod rollback;
+mod rollback_to;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -31,8 +35,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Attempts, Block, Container, ContextContent, Desired, EngineImageId, Image, ImageReference, Making, Memory,
-    PushedTag, Reason, RegistryError, RemoteImage, Revision, RevisionRecord, Step, Uses, Volume,
+    Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference,
+    LivenessRestarts, Making, Memory, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step,
+    Uses, Volume,
 };
 
 pub use container::RunState;
@@ -71,6 +76,8 @@ pub struct Observed {
     pub revisions: Option<Vec<Arc<RevisionRecord>>>,
     /// What was read of the build's context.
     pub context: Option<ContextContent>,
+    /// How long it took to stop the containers that this process has stopped.
+    pub stops: BTreeMap<ContainerId, Duration>,
     /// The last image that this process has brought, or tried to.
     pub making: Option<Making>,
 }
@@ -117,7 +124,9 @@ pub struct Plan {
     /// The number of the revision that serves, when its record is there.
     pub current_revision: Option<i64>,
     /// The revision that failed and must not be tried again.
-    pub rolled_back: Option<Revision>,
+    pub rolled_back: Option<RolledBack>,
+    /// The restarts by the container's liveness probe, where there is something new to say.
+    pub liveness: Option<LivenessRestarts>,
     /// When to look again though nothing has happened.
     pub look_again: Option<Duration>,
 }
@@ -159,11 +168,12 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         source_trouble: desired.source_trouble.clone().or_else(|| image.source_trouble.clone()),
         image: image.finished().cloned(),
         container: container.container.cloned(),
-        current_revision: revisions::current(desired, observed, image.finished(), container.container),
+        current_revision: revisions::current(desired, observed, image.finished(), &container),
         run: container.state,
         pushed_tags: remote_retention::record(desired, observed, &push, now),
         pushes: push.states,
         rolled_back: container.rolled_back,
+        liveness: container.liveness,
         look_again: container.look_again.into_iter().chain(records.look_again).min(),
         ..Plan::default()
     };

@@ -39,7 +39,7 @@ fn remove_container(container: &Container, grace_period: Duration) -> Vec<Step> 
         steps.push(step(Action::StopContainer { id: id.clone(), name: name.clone(), grace_period }, cause));
     }
     if container.state != ContainerState::Removing {
-        steps.push(step(Action::RemoveContainer { id, name }, cause));
+        steps.push(step(Action::RemoveContainer { id, name, gap: None }, cause));
     }
     steps
 }

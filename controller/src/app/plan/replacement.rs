@@ -2,21 +2,19 @@
 //!
 //! The new one is made first, under a temporary name, so that nothing which can be found out beforehand interrupts the
 //! old one. Then the old one is stopped and steps aside under another temporary name, the new one takes the name and is
-//! started. The old one is kept until the new one has stayed up; if that fails it takes its name back and runs again.
+//! started. The old one is kept until the new one is ready; if that fails it takes its name back and runs again.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use longshore_crds::Strategy;
 
-use super::container::{ContainerPlan, Situation, remove, start, stop};
+use super::container::{ContainerPlan, Situation, remove, stop};
 use super::{port, step};
 use crate::app::{
-    Action, Block, Container, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason, Revision, Settings,
-    SpecHash, Step, labels,
+    Action, Block, Container, ContainerDetail, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason,
+    Settings, Step, labels,
 };
-
-/// How long a new container stays up until the old one is removed.
-const SETTLING: Duration = Duration::from_secs(1);
 
 /// A container that is being removed is looked at this often, should its end not be told.
 const REMOVAL_LOOK: Duration = Duration::from_secs(1);
@@ -49,8 +47,22 @@ impl<'a> Situation<'a> {
             has_run && (container.name == self.run.name || container.name == self.names.previous)
         };
         let mut served: Vec<&Container> = self.others.iter().filter(has_served).copied().collect();
-        served.sort_by_key(|container| (container.state != ContainerState::Running, container.name != self.run.name));
+        served.sort_by_key(|container| {
+            (self.is_twin(container), container.state != ContainerState::Running, container.name != self.run.name)
+        });
         served.first().copied()
+    }
+
+    /// Whether the old container goes on while the new one starts.
+    pub(super) fn overlaps(&self, old: &Container) -> bool {
+        let is_asked = self.run.rollout.strategy == Strategy::Overlap;
+        is_asked && old.state == ContainerState::Running && old.name == self.run.name && !self.is_twin(old)
+    }
+
+    /// Whether a container was made as is wanted, and is not right nevertheless: it runs without its ports.
+    pub(super) fn is_twin(&self, container: &Container) -> bool {
+        let is_same_image = self.image.is_some_and(|image| image.id == container.image);
+        is_same_image && container.spec_hash() == Some(self.hash.as_str())
     }
 
     /// All of ours but this one.
@@ -128,6 +140,37 @@ impl<'a> Situation<'a> {
         stop.into_iter().chain([remove(container, cause)]).collect()
     }
 
+    /// The end of a container that another has replaced for good.
+    pub(super) fn give_way(&self, old: &Container, new: &Container) -> Vec<Step> {
+        let mut steps = self.stop_and_remove(old, "its successor runs");
+        let has_served = self.old().is_some_and(|served| served.id == old.id);
+        if let (true, Some(last)) = (has_served, steps.last_mut()) {
+            last.cause = self.cause_of_creation(Some(old));
+            if let Action::RemoveContainer { gap, .. } = &mut last.action {
+                *gap = Some(self.gap(old, new));
+            }
+        }
+        steps
+    }
+
+    /// How long nothing served between two containers: from when the old one was asked to stop, where this process has
+    /// asked it, to the start of the new one. Only the engine's times are compared with one another.
+    fn gap(&self, old: &Container, new: &Container) -> Duration {
+        let time = |container: &Container, which: fn(&ContainerDetail) -> Option<Timestamp>| {
+            container.detail.as_ref().and_then(which)
+        };
+        let (ended, started) = (time(old, |detail| detail.finished_at), time(new, |detail| detail.started_at));
+        if has_to_be_stopped(old) {
+            return Duration::ZERO;
+        }
+        let (Some(ended), Some(started)) = (ended, started) else {
+            return Duration::ZERO;
+        };
+        let stopping = self.observed.stops.get(&old.id).copied().unwrap_or_default();
+        // Negative where the new one ran before the old one had ended.
+        Duration::try_from(started.duration_since(ended)).map_or(Duration::ZERO, |between| between + stopping)
+    }
+
     /// The way of a container that is right but has another name than it should; `None` when the name is right.
     pub(super) fn take_name(&self, container: &'a Container) -> Option<ContainerPlan<'a>> {
         if container.name == self.run.name {
@@ -139,7 +182,7 @@ impl<'a> Situation<'a> {
         let cause = format!("its name is {}, {} is asked for", container.name, self.run.name);
         let mut steps = Vec::new();
         if let Some(holder) = self.ours_at(&self.run.name) {
-            steps.extend(self.stop_and_remove(holder, &cause));
+            steps.extend(self.give_way(holder, container));
         }
         steps.push(rename(Some(container), &container.name, &self.run.name, &cause));
         Some(ContainerPlan::working(Some(container), steps))
@@ -158,7 +201,7 @@ pub(super) fn has_to_be_stopped(container: &Container) -> bool {
     matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
 }
 
-fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
+pub(super) fn rename(container: Option<&Container>, from: &str, to: &str, cause: &str) -> Step {
     let action = Action::RenameContainer {
         id: container.map(|container| container.id.clone()),
         from: from.to_owned(),
@@ -175,6 +218,9 @@ pub(super) fn switch_over(
     old: Option<&Container>,
     cause: &str,
 ) -> Vec<Step> {
+    if let Some(old) = old.filter(|old| situation.overlaps(old)) {
+        return run_beside(situation, new, new_name, old, cause);
+    }
     let mut steps = Vec::new();
     if let Some(old) = old {
         if has_to_be_stopped(old) {
@@ -199,57 +245,25 @@ pub(super) fn switch_over(
     steps
 }
 
-/// How long still until a new container counts as one that stays up; `None` when it does. An engine whose clock is
-/// ahead of ours shortens the wait to nothing rather than making it endless.
-pub(super) fn still_settling(container: &Container, now: Timestamp) -> Option<Duration> {
-    let started_at = container.detail.as_ref()?.started_at?;
-    let up = Duration::try_from(now.duration_since(started_at)).unwrap_or(SETTLING);
-    SETTLING.checked_sub(up).filter(|wait| !wait.is_zero())
-}
-
-/// The way back: what failed is removed, the old container has its name again and runs.
-pub(super) fn rollback<'a>(situation: &Situation<'a>, old: &'a Container, failed: Revision) -> ContainerPlan<'a> {
-    let cause = "the new container failed";
-    let failures = situation.current.iter().map(|container| (container.state, container.detail.clone()));
-    let why = failures
-        .filter_map(|(_, detail)| detail)
-        .map(|detail| match detail.error.as_str() {
-            "" => format!("it ended with exit code {}", detail.exit_code),
-            error => error.to_owned(),
-        })
-        .next();
-    let mut steps: Vec<Step> = situation
-        .everything_but(old)
-        .into_iter()
-        .flat_map(|container| situation.stop_and_remove(container, cause))
-        .collect();
-    if old.name != situation.run.name {
-        steps.push(rename(Some(old), &old.name, &situation.run.name, cause));
-    }
-    if !matches!(old.state, ContainerState::Running | ContainerState::Restarting) {
-        let mut back = start(situation, old, cause);
-        if let Action::StartContainer { spec_hash, .. } = &mut back.action {
-            *spec_hash = SpecHash::from_label(old.spec_hash().unwrap_or_default());
-        }
-        steps.push(back);
-    }
-    let message = match (why, situation.observed.memory.condition("Ready")) {
-        (Some(why), _) => {
-            format!("the new container failed ({why}), so the one before it runs again: change the spec to try anew")
-        }
-        // What failed is removed by now; the sentence that was written then still holds.
-        (None, Some(ready)) if ready.reason == Reason::RolledBack.as_str() => ready.message.clone(),
-        (None, _) => {
-            "the new container failed, so the one before it runs again: change the spec to try anew".to_owned()
-        }
+/// The steps from a container that is made, or about to be, to its running under its name, beside the old one at first.
+fn run_beside(
+    situation: &Situation<'_>,
+    new: Option<&Container>,
+    new_name: &str,
+    old: &Container,
+    cause: &str,
+) -> Vec<Step> {
+    let start = Action::StartContainer {
+        id: new.map(|container| container.id.clone()),
+        name: new_name.to_owned(),
+        spec_hash: situation.hash.clone(),
     };
-    ContainerPlan {
-        steps,
-        blocks: vec![Block::terminal(Part::Container, Reason::RolledBack, message)],
-        container: Some(old),
-        rolled_back: Some(failed),
-        ..ContainerPlan::default()
+    let mut steps = vec![step(start, cause)];
+    if new.is_none() {
+        steps.extend(situation.stop_and_remove(old, "its successor runs"));
+        steps.push(rename(new, new_name, &situation.run.name, cause));
     }
+    steps
 }
 
 /// Why a container is not what is asked, in words; `None` when it is.

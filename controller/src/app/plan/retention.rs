@@ -9,7 +9,8 @@ use crate::app::{Action, Desired, Image, Step};
 /// The steps that remove superseded images of this owner, the oldest beyond the limit. An image that any container
 /// uses is left alone.
 pub(super) fn plan(desired: &Desired, observed: &Observed) -> Vec<Step> {
-    let Some(current) = desired.image_key().map(|key| desired.owner.private_reference(&key)) else {
+    let key = desired.image_key().filter(|_| desired.rollback_to.is_none());
+    let Some(current) = key.map(|key| desired.owner.private_reference(&key)) else {
         return Vec::new();
     };
     let mut superseded: Vec<&Image> =

@@ -9,12 +9,13 @@ use longshore_crds::{
     BuildStatus, ContainerAppRevisionSpec, ContainerAppRevisionStatus, RevisionImage, RevisionOutcome,
 };
 
+use super::container::{ContainerPlan, RunState};
 use super::image::{ImagePlan, Target};
 use super::{Observed, step};
 use crate::app::status::time;
 use crate::app::{
-    Action, AttemptKey, BuildSpec, Container, Desired, Failure, Image, ImageSource, InputHash, Making, RevisionRecord,
-    Step, changes, inputs_of,
+    Action, AttemptKey, BuildSpec, Desired, Failure, Image, ImageSource, InputHash, Making, RevisionRecord, Step,
+    changes, inputs_of,
 };
 
 /// The steps that keep the records, by the place that they have among the others.
@@ -31,7 +32,9 @@ pub(super) struct RecordsPlan {
 }
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, image: &ImagePlan<'_>, now: Timestamp) -> RecordsPlan {
-    let (Some(records), Ok(source)) = (&observed.revisions, &desired.source) else {
+    // While the image of an earlier revision is wanted nothing new comes out, and nothing is superseded.
+    let records = observed.revisions.as_ref().filter(|_| desired.rollback_to.is_none());
+    let (Some(records), Ok(source)) = (records, &desired.source) else {
         return RecordsPlan::default();
     };
     let mut ledger = Ledger { desired, observed, source, records: records.clone() };
@@ -53,14 +56,20 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, image: &ImagePlan<'_>
     RecordsPlan { failure, success, removals, ..plan }
 }
 
-/// The number of the revision whose image serves; `None` when it has no record.
+/// The number of the revision whose image serves; `None` when it has no record. A container of the wanted image serves
+/// once it is ready: until then the revision before it is the one to go back to.
 pub(super) fn current(
     desired: &Desired,
     observed: &Observed,
     image: Option<&Image>,
-    container: Option<&Container>,
+    container: &ContainerPlan<'_>,
 ) -> Option<i64> {
-    let serving = container.map(|container| &container.image).or(image.map(|image| &image.id))?.to_string();
+    let wanted = image.map(|image| &image.id);
+    let serving = match (container.container.map(|container| &container.image), &container.state) {
+        (Some(held), RunState::NotYet) if Some(held) == wanted => return None,
+        (None, RunState::NotYet) if desired.run.is_some() => return None,
+        (held, _) => held.or(wanted)?.to_string(),
+    };
     let records = observed.revisions.iter().flatten();
     let of_that_image = records
         .filter(|record| record.owner_uid == desired.owner.uid)

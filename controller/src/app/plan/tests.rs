@@ -2,11 +2,14 @@
 
 mod images;
 mod inputs;
+mod liveness;
 mod names;
 mod pulls;
 mod pushes;
+mod readiness;
 mod remote_retention;
 mod revisions;
+mod rollback_to;
 mod running;
 
 use std::time::Duration;
@@ -19,7 +22,7 @@ use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
     EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Pull,
-    PushRules, Reason, RunSpec, labels,
+    PushRules, Reason, Rollout, RunSpec, labels,
 };
 
 fn now() -> Timestamp {
@@ -64,8 +67,14 @@ fn wanted() -> Desired {
         source: Ok(ImageSource::Build(Box::new(build_spec("one")))),
         tags: vec!["node-app:0.1".parse().unwrap()],
         destinations: Vec::new(),
-        run: Some(RunSpec { name: "my-app".to_owned(), is_stopped: false, container: Ok(spec(&[4000])) }),
+        run: Some(RunSpec {
+            name: "my-app".to_owned(),
+            is_stopped: false,
+            container: Ok(spec(&[4000])),
+            rollout: Rollout::default(),
+        }),
         revision_history_limit: 3,
+        rollback_to: None,
         progress_deadline: Duration::from_secs(600),
     }
 }
@@ -79,7 +88,12 @@ fn one_shot() -> Desired {
         image: "hello-world".parse().unwrap(),
         source: Ok(ImageSource::Pull(Pull::default())),
         tags: Vec::new(),
-        run: Some(RunSpec { name: "my-app".to_owned(), is_stopped: false, container: Ok(container) }),
+        run: Some(RunSpec {
+            name: "my-app".to_owned(),
+            is_stopped: false,
+            container: Ok(container),
+            rollout: Rollout::default(),
+        }),
         ..wanted()
     }
 }

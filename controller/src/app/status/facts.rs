@@ -1,10 +1,13 @@
 //! The facts of a status: the image, the destinations and the container, as they were observed.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use longshore_crds::{BaseImageStatus, ContainerAppStatus, ContainerStatus, ImageStatus, PushStatus};
 
 use super::{Telling, time};
 use crate::app::plan::{Observed, PushState, Remote, RunState};
-use crate::app::{Container, ContainerState, Desired, Image, ImageSource, Plan, labels};
+use crate::app::{Container, ContainerState, Desired, Image, ImageSource, Plan, Reason, labels};
 
 pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option<ImageStatus> {
     let image = plan.image.as_ref()?;
@@ -16,13 +19,14 @@ pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option
         size: Some(image.size),
         created_at: image.created_at.map(time),
         input_hash: image.labels.get(labels::INPUT_HASH).filter(|_| !desired.tags.is_empty()).cloned(),
-        source: telling.source.clone(),
+        // What was read for this spec says nothing of an earlier revision.
+        source: telling.source.clone().filter(|_| desired.rollback_to.is_none()),
         base_images: base_images(desired),
     })
 }
 
 fn base_images(desired: &Desired) -> Vec<BaseImageStatus> {
-    let Ok(ImageSource::Build(build)) = &desired.source else {
+    let (Ok(ImageSource::Build(build)), None) = (&desired.source, desired.rollback_to) else {
         return Vec::new();
     };
     let known = build.base_images.iter();
@@ -86,15 +90,22 @@ pub(super) fn pushes(
     held.collect()
 }
 
+/// How often it is told how a container stands that keeps ending: not with every restart.
+const KEEPS_ENDING: Duration = Duration::from_secs(60);
+
 pub(super) fn container(
     desired: &Desired,
     plan: &Plan,
     telling: &Telling,
     old: &ContainerAppStatus,
+    now: Timestamp,
 ) -> Option<ContainerStatus> {
     desired.run.as_ref()?;
     match (&plan.container, &plan.run) {
-        (Some(container), _) => Some(container_status(container, telling, old)),
+        (Some(container), _) => match told_lately(container, plan, old, now) {
+            Some(told) => Some(told.clone()),
+            None => Some(container_status(container, plan, telling, old)),
+        },
         // A one-shot that is done stays done when somebody removes its container.
         (None, RunState::Completed) => old.container.clone(),
         // The name is remembered, so that its absence can be told as such.
@@ -106,21 +117,67 @@ pub(super) fn container(
     }
 }
 
-fn container_status(container: &Container, telling: &Telling, old: &ContainerAppStatus) -> ContainerStatus {
+/// Whether a container keeps ending, by this plan.
+pub fn keeps_ending(plan: &Plan, container: &Container) -> bool {
+    let restarts = container.detail.as_ref().map_or(0, |detail| detail.restarts);
+    restarts > 0 && plan.blocks.iter().any(|block| block.reason == Reason::CrashLoopBackOff)
+}
+
+/// What was told of a container that keeps ending, when that is not long ago or it has not ended since.
+pub fn told_lately<'a>(
+    container: &Container,
+    plan: &Plan,
+    old: &'a ContainerAppStatus,
+    now: Timestamp,
+) -> Option<&'a ContainerStatus> {
+    let before = old.container.as_ref().filter(|before| before.id == container.id.0 && before.restarts > 0)?;
+    let ended = before.finished_at.as_ref()?.0;
+    let is_young = Duration::try_from(now.duration_since(ended)).is_ok_and(|age| age < KEEPS_ENDING);
+    let finished_at = container.detail.as_ref().and_then(|detail| detail.finished_at);
+    let is_the_same_end = finished_at.is_some_and(|finished_at| time(finished_at).0 == ended);
+    ((is_young || is_the_same_end) && keeps_ending(plan, container)).then_some(before)
+}
+
+fn container_status(
+    container: &Container,
+    plan: &Plan,
+    telling: &Telling,
+    old: &ContainerAppStatus,
+) -> ContainerStatus {
     let detail = container.detail.clone().unwrap_or_default();
-    let has_ended = container.state == ContainerState::Exited;
+    let keeps_ending = keeps_ending(plan, container);
+    let tells_the_end = container.state == ContainerState::Exited || keeps_ending;
     let id = container.id.to_string();
-    let earlier_tail = || old.container.as_ref().filter(|before| before.id == id)?.log_tail.clone();
+    let before = old.container.as_ref().filter(|before| before.id == id);
+    // What runs again shows no more how it had ended.
+    let runs_again = keeps_ending && container.state == ContainerState::Running;
+    let (exit_code, oom_killed) = match before.filter(|_| runs_again) {
+        Some(before) => (before.exit_code, before.oom_killed),
+        None => ((!runs_again).then_some(detail.exit_code), detail.oom_killed),
+    };
+    let liveness = plan.liveness.as_ref().map_or_else(
+        || before.map(|before| (before.liveness_restarts, before.liveness_failed_since.clone())),
+        |restarts| Some((i64::from(restarts.count), Some(time(restarts.of_run)))),
+    );
+    let (liveness_restarts, liveness_failed_since) = liveness.filter(|(count, _)| *count > 0).unwrap_or_default();
     ContainerStatus {
         name: container.name.clone(),
         state: container.state.to_string(),
         ip: detail.ip,
         ports: container.ports.iter().map(ToString::to_string).collect(),
         started_at: detail.started_at.map(time),
-        finished_at: has_ended.then_some(detail.finished_at).flatten().map(time),
-        exit_code: has_ended.then_some(detail.exit_code),
+        finished_at: tells_the_end.then_some(detail.finished_at).flatten().map(time),
+        exit_code: tells_the_end.then_some(exit_code).flatten(),
+        oom_killed: tells_the_end && oom_killed,
         restarts: detail.restarts,
-        log_tail: if has_ended { telling.log_tail.clone().or_else(earlier_tail) } else { None },
+        health: detail.health.map(|report| report.health.to_string()),
+        liveness_restarts,
+        liveness_failed_since,
+        log_tail: if tells_the_end {
+            telling.log_tail.clone().or_else(|| before.and_then(|before| before.log_tail.clone()))
+        } else {
+            None
+        },
         spec_hash: container.spec_hash().unwrap_or_default().to_owned(),
         id,
     }

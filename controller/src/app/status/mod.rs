@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
 
+pub use facts::{keeps_ending, told_lately};
+
 use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, PushedTag, Step};
 
 /// What a pass over a resource has found out.
@@ -68,10 +70,12 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
         status.engine = Some(EngineReference { name: telling.engine.clone(), id: observed.engine_id.clone() });
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
         status.push = facts::pushes(desired, observed, plan, telling, old);
-        status.container = facts::container(desired, plan, telling, old);
+        status.container = facts::container(desired, plan, telling, old, now);
         status.current_revision = plan.current_revision.or(old.current_revision);
-        status.rolled_back = plan.rolled_back.as_ref().map(|revision| revision.as_str().to_owned());
         status.remote_references = plan.pushed_tags.iter().map(PushedTag::to_status).collect();
+        status.rolled_back = plan.rolled_back.as_ref().map(|failed| failed.revision.as_str().to_owned());
+        status.rolled_back_because =
+            plan.rolled_back.as_ref().map(|failed| failed.cause.clone()).filter(|cause| !cause.is_empty());
         status.local_references = plan.claims.iter().map(ToString::to_string).collect();
     }
     status.conditions = conditions::conditions(old, telling, &verdict, outlook, now);

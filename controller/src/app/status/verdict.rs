@@ -75,7 +75,7 @@ fn obstructed(
 ) -> Verdict {
     let memory = Memory::of(old);
     let was_stalled_by_this = memory.since("Stalled", telling.generation).is_some()
-        && memory.condition("Stalled").is_some_and(|condition| condition.reason == block.reason.as_str());
+        && memory.condition("Stalled").is_some_and(|condition| is_the_same_trouble(&condition.reason, block.reason));
     let is_overdue = memory
         .since("Reconciling", telling.generation)
         .and_then(|since| Duration::try_from(now.duration_since(since)).ok())
@@ -86,6 +86,12 @@ fn obstructed(
         reason: block.reason,
         message: block.message.clone(),
     }
+}
+
+/// Whether two reasons speak of one trouble: a container that is restarted again and again goes from one to the other.
+fn is_the_same_trouble(before: &str, now: Reason) -> bool {
+    let not_well = [Reason::CrashLoopBackOff, Reason::Unhealthy, Reason::BecomingReady];
+    before == now.as_str() || (not_well.contains(&now) && not_well.iter().any(|reason| reason.as_str() == before))
 }
 
 fn working(plan: &Plan, telling: &Telling) -> Verdict {

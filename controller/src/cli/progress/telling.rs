@@ -135,9 +135,17 @@ fn step_done(step: &Step, took: &str) -> Option<Line> {
     let text = if step.action.is_long() {
         format!("{}done  {took}", destination(&step.action))
     } else {
-        format!("{}, because {}  {took}", subject(&step.action), step.cause)
+        format!("{}, because {}{}  {took}", subject(&step.action), step.cause, gap(&step.action))
     };
     Some(Line::new(word(&step.action), text))
+}
+
+/// How long nothing served, where a container was replaced.
+fn gap(action: &Action) -> String {
+    match action {
+        Action::RemoveContainer { gap: Some(gap), .. } => format!("; the gap was {:.1} s", gap.as_secs_f64()),
+        _ => String::new(),
+    }
 }
 
 fn context_sent(told: &mut Told) -> Option<Line> {

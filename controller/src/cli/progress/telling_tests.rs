@@ -59,7 +59,7 @@ fn a_long_step_is_told_when_it_begins_and_when_it_ends() {
 
 #[test]
 fn a_short_step_is_told_once() {
-    let step = step(Action::RemoveContainer { id: ContainerId("1".to_owned()), name: "my-app".to_owned() });
+    let step = step(Action::RemoveContainer { id: ContainerId("1".to_owned()), name: "my-app".to_owned(), gap: None });
     assert_eq!(
         printed(&[Report::StepStarted(&step), Report::StepDone(&step, Duration::from_millis(100))]),
         ["my-app  remove  container my-app, because so it was asked  0.1s"]

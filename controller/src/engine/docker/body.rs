@@ -9,7 +9,7 @@ use bollard::models::{
 use longshore_crds::{RestartPolicy, StopSignal};
 
 use super::folders::Folders;
-use super::ports;
+use super::{health, ports};
 use crate::app::{Bounds, Bytes, MilliCpu, Mount, MountSource, Naming, Security};
 use crate::engine::CreateContainer;
 
@@ -35,6 +35,7 @@ pub(super) fn of(request: &CreateContainer, folders: &Folders) -> ContainerCreat
         hostname: spec.naming.hostname.clone(),
         user: user(&spec.security),
         exposed_ports: Some(spec.ports.iter().map(ports::key).collect()),
+        healthcheck: spec.health_check.as_ref().map(health::to_config),
         stop_timeout: i64::try_from(spec.grace_period.as_secs()).ok(),
         stop_signal: spec.stop_signal.map(StopSignal::as_str).map(str::to_owned),
         host_config: Some(HostConfig {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::connection::Connection;
 use super::failure::Failure;
 use super::folders::Folders;
-use super::{body, ports};
+use super::{body, health, ports};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerState, EngineImageId};
 use crate::engine::{CreateContainer, EngineError};
 
@@ -153,7 +153,9 @@ fn detail(inspected: &ContainerInspectResponse) -> ContainerDetail {
         .find(|ip| !ip.is_empty());
     ContainerDetail {
         ip,
+        health: health::of_inspection(&state, config.healthcheck.as_ref()),
         exit_code: state.exit_code.unwrap_or_default(),
+        oom_killed: state.oom_killed.unwrap_or_default(),
         error: state.error.unwrap_or_default(),
         restarts: inspected.restart_count.unwrap_or_default(),
         started_at: time(state.started_at),

@@ -9,6 +9,7 @@ mod endpoint;
 mod events;
 mod failure;
 mod folders;
+mod health;
 mod images;
 mod info;
 mod json_lines;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use longshore_crds::RestartPolicy;
 
 use super::MemoryEngine;
-use super::container::{LogLine, Phase};
+use super::container::{KILLED, LogLine, Phase};
 use super::images::Origin;
 use super::state::State;
 use crate::app::{ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort};
@@ -107,6 +107,23 @@ impl MemoryEngine {
     pub fn crash(&self, name: &str, exit_code: i64) -> Result<(), EngineError> {
         let now = self.clock.now();
         self.with_named(name, |state, id| state.crash(id, exit_code, now))
+    }
+
+    /// The kernel kills the program of a container for want of memory; the restart policy decides what comes next.
+    pub fn kill_for_memory(&self, name: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.with_named(name, |state, id| {
+            state.get_mut(id)?.oom_killed = true;
+            state.crash(id, KILLED, now)
+        })
+    }
+
+    /// From its next health check on, a container is well or not, whatever its check's command would find.
+    pub fn set_well(&self, name: &str, is_well: bool) -> Result<(), EngineError> {
+        self.with_named(name, |state, id| {
+            state.get_mut(id)?.is_well = Some(is_well);
+            Ok(())
+        })
     }
 
     /// The program of a container prints a line.

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use longshore_crds::RestartPolicy;
 
 use super::clock::after;
+use super::health::Checks;
 use super::program::Program;
 use crate::app::{
-    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, PublishedPort, labels,
+    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, HealthCheck, PublishedPort,
+    labels,
 };
 use crate::engine::CreateContainer;
 use crate::registry::memory::MemoryImage;
@@ -55,6 +57,7 @@ pub(super) struct MemoryContainer {
     /// Whether a start failed at its ports and left a network behind that publishes none.
     pub(super) has_lost_its_network: bool,
     pub(super) exit_code: i64,
+    pub(super) oom_killed: bool,
     pub(super) error: String,
     pub(super) log: Vec<LogLine>,
     pub(super) ip: Option<Ipv4Addr>,
@@ -62,6 +65,11 @@ pub(super) struct MemoryContainer {
     pub(super) ports: Vec<PublishedPort>,
     pub(super) restarts: i64,
     pub(super) started_at: Option<Timestamp>,
+    /// While it runs and has a health check.
+    pub(super) checks: Option<Checks>,
+    /// What health checks come to, where a test has set it.
+    pub(super) is_well: Option<bool>,
+    health_check: Option<HealthCheck>,
     entrypoint: Vec<String>,
     command: Vec<String>,
     env: BTreeMap<String, String>,
@@ -85,12 +93,16 @@ impl MemoryContainer {
             phase: Phase::Created,
             has_lost_its_network: false,
             exit_code: 0,
+            oom_killed: false,
             error: String::new(),
             log: Vec::new(),
             ip: None,
             ports: Vec::new(),
             restarts: 0,
             started_at: None,
+            checks: None,
+            is_well: None,
+            health_check: request.spec.health_check.clone().or_else(|| image.health_check.clone()),
             program: Program::of_container(&[entrypoint.clone(), command.clone()].concat()),
             entrypoint,
             command,
@@ -112,19 +124,33 @@ impl MemoryContainer {
 
     /// The next time at which something happens to it by itself.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
-        match (self.phase, self.started_at, self.program.end) {
-            (Phase::Running, Some(started), Some(end)) => Some(after(started, end.after)),
-            (Phase::Restarting(at), _, _) => Some(at),
+        match self.phase {
+            Phase::Running => self.next_end().into_iter().chain(self.checks.as_ref().map(Checks::next)).min(),
+            Phase::Restarting(at) => Some(at),
             _ => None,
         }
+    }
+
+    /// When its program ends by itself.
+    pub(super) fn next_end(&self) -> Option<Timestamp> {
+        Some(after(self.started_at?, self.program.end?.after))
+    }
+
+    /// Looks whether it is well; what is told of it.
+    pub(super) fn check(&mut self) -> Option<String> {
+        let started_at = self.started_at?;
+        let is_well = self.is_well;
+        self.checks.as_mut()?.look(started_at, is_well)
     }
 
     /// Its program begins, with these ports and this address.
     pub(super) fn begin(&mut self, at: Timestamp, ports: Vec<PublishedPort>, ip: Option<Ipv4Addr>) {
         self.phase = Phase::Running;
         self.exit_code = 0;
+        self.oom_killed = false;
         self.error.clear();
         self.started_at = Some(at);
+        self.checks = self.health_check.as_ref().map(|check| Checks::begin(check, at));
         self.ports = ports;
         self.ip = ip;
         self.log.extend(self.program.lines.iter().map(|line| LogLine {
@@ -173,6 +199,7 @@ impl MemoryContainer {
             self.log.retain(|line| line.at <= at);
         }
         self.phase = Phase::Exited;
+        self.checks = None;
         self.ports.clear();
         self.ip = None;
     }
@@ -209,6 +236,7 @@ impl MemoryContainer {
             detail: Some(ContainerDetail {
                 ip: self.ip.map(|ip| ip.to_string()),
                 exit_code: self.exit_code,
+                oom_killed: self.oom_killed,
                 error: self.error.clone(),
                 restarts: self.restarts,
                 started_at: self.started_at,
@@ -217,6 +245,7 @@ impl MemoryContainer {
                 command: self.entrypoint.clone(),
                 args: self.command.clone(),
                 env: self.env.clone(),
+                health: self.checks.as_ref().map(Checks::report),
             }),
             ..self.listed()
         }

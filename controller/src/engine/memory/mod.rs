@@ -5,10 +5,11 @@
 //!   Which of the two decides the image store: with a graph driver's store an image's ID is its config digest and a
 //!   start that failed at a port may be repeated; with containerd's store the ID is the digest of a manifest or an
 //!   index, and a container whose start failed at a port runs without its ports from then on.
-//! - Nothing happens by itself but what is due by the [`TestClock`]: a program's end, a restart.
+//! - Nothing happens by itself but what is due by the [`TestClock`]: a program's end, a restart, a health check.
 //! - What a container does is decided by its command: `/bin/sh -c` and a script of `echo`, `sleep`, `exit`, `true`,
 //!   `false` and `trap '…' TERM` does what it says; anything else runs until it is stopped, and is then killed (137)
 //!   unless it traps the signal; a program in the folder `/missing/` is in no image.
+//! - A health check has the outcome that its command's script has, until a test sets another one.
 //! - A build reads its context and its Dockerfile, and takes steps from its cache when everything before them is the
 //!   same. The same content gives the same digests on every engine.
 //!
@@ -23,6 +24,7 @@ mod container;
 mod context;
 mod dockerfile;
 mod faults;
+mod health;
 mod images;
 mod logs;
 mod program;

@@ -63,6 +63,15 @@ impl Program {
         program
     }
 
+    /// The exit code of a command that is run in a container, such as a health check's. What is not known succeeds.
+    pub(super) fn exit_code_of_command(command: &[String]) -> i64 {
+        let script = match command {
+            [shell, flag, script, ..] if is_shell(shell) && flag == "-c" => script.clone(),
+            words => words.join(" "),
+        };
+        Self::of_step(&script).end.map_or(0, |end| end.exit_code)
+    }
+
     fn of_script(script: &str, unknown: Unknown) -> Self {
         let mut program = Self::default();
         let mut elapsed = Duration::ZERO;

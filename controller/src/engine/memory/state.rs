@@ -57,11 +57,11 @@ impl State {
     /// Lets everything happen that happens by itself until now, in its order.
     pub(super) fn settle(&mut self, now: Timestamp) {
         while let Some((at, id)) = self.next_change(now) {
-            if let Some(Phase::Restarting(_)) = self.phase(&id) {
+            match self.containers.get(&id).map(|container| (container.phase, container.next_end())) {
                 // A restart that fails leaves the container exited, with the error: nobody is there to hear of it.
-                let _ = self.begin(&id, at);
-            } else {
-                self.end_by_itself(&id, at);
+                Some((Phase::Restarting(_), _)) => drop(self.begin(&id, at)),
+                Some((_, Some(end))) if end <= at => self.end_by_itself(&id, at),
+                _ => self.check(&id),
             }
         }
     }
@@ -226,10 +226,6 @@ impl State {
         self.containers.values().any(|container| container.image == *image)
     }
 
-    fn phase(&self, id: &ContainerId) -> Option<Phase> {
-        self.containers.get(id).map(|container| container.phase)
-    }
-
     pub(super) fn get_mut(&mut self, id: &ContainerId) -> Result<&mut MemoryContainer, EngineError> {
         let missing = || EngineError::NotFound(format!("No such container: {id}"));
         self.containers.get_mut(id).ok_or_else(missing)
@@ -268,6 +264,12 @@ impl State {
         {
             container.end_by_itself(at, end.exit_code);
             self.tell(id, "die");
+        }
+    }
+
+    fn check(&mut self, id: &ContainerId) {
+        if let Some(told) = self.containers.get_mut(id).and_then(MemoryContainer::check) {
+            self.tell(id, &told);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::app::{ConfigDigest, Digest, ManifestDigest};
+use crate::app::{ConfigDigest, Digest, HealthCheck, ManifestDigest};
 
 /// A layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct MemoryImage {
     pub entrypoint: Vec<String>,
     /// `CMD` in its exec form.
     pub command: Vec<String>,
+    /// `HEALTHCHECK`.
+    pub health_check: Option<HealthCheck>,
     /// The instructions that made it.
     pub history: Vec<String>,
 }
@@ -82,6 +84,7 @@ impl MemoryImage {
             "command": self.command,
             "entrypoint": self.entrypoint,
             "env": self.env,
+            "healthCheck": self.health_check.as_ref().map(HealthCheck::canonical),
             "history": self.history,
             "labels": self.labels,
             "layers": layers,

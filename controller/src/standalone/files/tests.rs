@@ -118,7 +118,7 @@ fn an_unknown_field_is_told_with_the_one_that_was_meant() {
     );
     spec_says(
         "  image: {name: a}\n  replicas: 3\n",
-        "app.yaml:6:3: spec.replicas: there is no such field; allowed are deletionPolicy, engine, image, progressDeadlineSeconds, push, revisionHistoryLimit, run and suspend",
+        "app.yaml:6:3: spec.replicas: there is no such field; allowed are deletionPolicy, engine, image, progressDeadlineSeconds, push, revisionHistoryLimit, rollbackTo, run and suspend",
     );
 }
 

@@ -55,7 +55,7 @@ fn numbers(observed: &Observed) -> Vec<i64> {
 }
 
 /// A record of other inputs.
-fn other_record(number: i64, content: &str, outcome: RevisionOutcome) -> Arc<RevisionRecord> {
+pub(super) fn other_record(number: i64, content: &str, outcome: RevisionOutcome) -> Arc<RevisionRecord> {
     let desired = Desired { source: Ok(ImageSource::Build(Box::new(build_spec(content)))), ..wanted() };
     let planned = plan(&desired, &unrecorded(&desired), now());
     let mut record = written(&planned).remove(0);
@@ -66,7 +66,7 @@ fn other_record(number: i64, content: &str, outcome: RevisionOutcome) -> Arc<Rev
     Arc::new(record)
 }
 
-fn image_id(name: &str) -> EngineImageId {
+pub(super) fn image_id(name: &str) -> EngineImageId {
     image(name, &[]).id
 }
 

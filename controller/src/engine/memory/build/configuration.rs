@@ -1,10 +1,12 @@
 //! What instructions of a Dockerfile change in an image's configuration.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::dockerfile::{Instruction, expand};
 use super::super::program::words;
 use super::Built;
+use crate::app::HealthCheck;
 
 /// An instruction that changes only the configuration.
 pub(super) fn set(instruction: &Instruction, built: &mut Built) {
@@ -23,6 +25,7 @@ pub(super) fn set(instruction: &Instruction, built: &mut Built) {
                 built.image.command.clear();
             }
         }
+        "HEALTHCHECK" => built.image.health_check = health_check(text),
         "ENV" => {
             let pairs = pairs(text, &built.variables);
             built.variables.extend(pairs.clone());
@@ -37,6 +40,25 @@ pub(super) fn set(instruction: &Instruction, built: &mut Built) {
 fn exec_form(text: &str) -> Vec<String> {
     let shell_form = || ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
     serde_json::from_str(text).unwrap_or_else(|_| shell_form())
+}
+
+/// `--interval=5s --retries=2 CMD …`; none for `NONE`. What is not given is as Docker has it.
+fn health_check(text: &str) -> Option<HealthCheck> {
+    let (options, command) = text.split_once("CMD")?;
+    let option = |name: &str| {
+        let flag = format!("--{name}=");
+        options.split_whitespace().find_map(|word| word.strip_prefix(&flag).map(str::to_owned))
+    };
+    let duration =
+        |name: &str, default| option(name).and_then(|text| longshore_crds::parse_duration(&text)).unwrap_or(default);
+    let thirty = Duration::from_secs(30);
+    Some(HealthCheck {
+        command: exec_form(command.trim()),
+        interval: duration("interval", thirty),
+        timeout: duration("timeout", thirty),
+        start_period: duration("start-period", Duration::ZERO),
+        retries: option("retries").and_then(|retries| retries.parse().ok()).unwrap_or(3),
+    })
 }
 
 /// The pairs in `KEY=value KEY2="another value"`, or the one in the old form `KEY value`. What a variable holds is one

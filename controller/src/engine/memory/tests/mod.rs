@@ -3,6 +3,7 @@
 mod builds;
 mod containers;
 mod faults;
+mod health;
 mod images;
 mod logs;
 mod ports;
