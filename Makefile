@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
-.PHONY: run test check crds release bench-build help
+.PHONY: run test check crds release bench-build bench-run help
 
 help:
 	@echo 'make run       build Longshore and see it build, push and run an app on this machine'
@@ -8,6 +8,7 @@ help:
 	@echo 'make crds      write the CRD YAML anew from the types'
 	@echo 'make release   the optimized binary, target/release/longshore'
 	@echo 'make bench-build   builds with Longshore, buildx and Compose, timed side by side'
+	@echo 'make bench-run     containers with Longshore, Compose and a bare loop of calls, timed side by side'
 	@echo 'make lab-up    start the lab, to play with; make lab-down ends it'
 
 include tests/lab/lab.mk
@@ -26,6 +27,9 @@ crds:
 
 bench-build:
 	scripts/bench-build
+
+bench-run:
+	scripts/bench-run
 
 release:
 	cargo build --release --locked
