@@ -5,8 +5,9 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use longshore_crds::{Run, custom_resource_definitions};
 use serde_json::{Map, Value, json};
 
-/// Fields that core/v1 does not have, or has in a Pod's metadata or in the kubelet's configuration.
-const OUR_OWN: [&str; 4] = ["containerName", "labels", "logs", "stopped"];
+/// Fields that core/v1 does not have, or has in a Pod's metadata or in the kubelet's configuration; some are known from
+/// apps/v1's Deployment.
+const OUR_OWN: [&str; 6] = ["containerName", "labels", "logs", "minReadySeconds", "stopped", "strategy"];
 
 /// Fields that core/v1 has for a Pod and not for each of its containers.
 const OF_A_POD: [&str; 6] =
@@ -59,8 +60,22 @@ fn everything() -> Value {
             "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}],
         },
         "lifecycle": {"stopSignal": "SIGQUIT"},
+        "readinessProbe": probe(2),
+        "livenessProbe": probe(3),
+        "minReadySeconds": 4,
+        "strategy": "Recreate",
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": 5,
+    })
+}
+
+fn probe(failure_threshold: i32) -> Value {
+    json!({
+        "exec": {"command": ["true"]},
+        "initialDelaySeconds": 5,
+        "periodSeconds": 10,
+        "timeoutSeconds": 1,
+        "failureThreshold": failure_threshold,
     })
 }
 
@@ -100,7 +115,7 @@ fn no_field_is_left_out_of_this() {
     let schema = serde_json::to_value(&app.spec.versions[0].schema).expect("plain data");
     let run = "/openAPIV3Schema/properties/spec/properties/run/properties";
     let everything = everything();
-    for section in ["", "/securityContext", "/resources", "/dnsConfig", "/lifecycle", "/logs"] {
+    for section in ["", "/securityContext", "/resources", "/dnsConfig", "/lifecycle", "/logs", "/readinessProbe"] {
         let properties = section.strip_prefix('/').map_or_else(String::new, |name| format!("/{name}/properties"));
         let fields = schema.pointer(&format!("{run}{properties}")).and_then(Value::as_object).expect("fields");
         let given = everything.pointer(section).and_then(Value::as_object).expect("an object");
