@@ -276,9 +276,13 @@ async fn a_push_that_is_cut_in_the_middle_of_a_layer_goes_on_with_what_has_not_a
             scene.front.requests().into_iter().filter(|request| request.kind == Kind::Uploads).collect();
         let cuts = uploads.iter().filter(|request| request.received == 500_000).count();
         assert!(cuts > 0, "{uploads:#?}");
-        // The layer of busybox, the small one, the large one and the configuration.
-        let arrived = uploads.iter().filter(|request| request.method == "PUT" && request.status == 201).count();
-        assert!((2..=4).contains(&arrived), "{arrived} blobs have arrived: {uploads:#?}");
+        // The layer of busybox, the small one, the large one and the configuration: none arrives twice. An engine that
+        // has lost one of them may let go of the others before the registry has answered.
+        let arrived: Vec<_> =
+            uploads.iter().filter(|request| request.method == "PUT" && request.status == 201).collect();
+        assert!(arrived.len() <= 4, "{uploads:#?}");
+        let is_large = |request: &&&SeenRequest| request.received > 1_000_000;
+        assert_eq!(arrived.iter().filter(is_large).count(), 1, "{uploads:#?}");
     })
     .await;
 }
