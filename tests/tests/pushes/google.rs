@@ -56,10 +56,11 @@ fn a_push_that_would_begin_with_a_nearly_dead_token_waits_for_the_next() {
 
 /// An attached `up` that builds a folder, pushes it and runs it, with the tokens of a machine that last a minute.
 struct Living {
+    // It ends first: what is taken down while it runs it would bring up again.
+    attached: Attached,
     project: StandaloneProject,
     machine: MetadataServer,
     front: RegistryFront,
-    attached: Attached,
 }
 
 impl Living {
@@ -76,7 +77,7 @@ impl Living {
         let also = RegistryFront::of(&repository_of(&project));
         machine.at_each_new_token(move || also.end_faults());
         let attached = project.attach_where(&file, &[("GCE_METADATA_HOST", &machine.host)]);
-        Self { project, machine, front, attached }
+        Self { attached, project, machine, front }
     }
 
     /// Twenty minutes go by in which the process has slept, and by its own clock but a moment: the registry takes no token
