@@ -52,6 +52,7 @@ const NO_ANSWER: &[&str] = &[
     "request canceled",
     "unexpected eof",
     "broken pipe",
+    "use of closed network connection",
     "tls: ",
 ];
 const OUT_OF_ORDER: &[&str] = &["internal server error", "bad gateway", "gateway timeout", "unavailable"];

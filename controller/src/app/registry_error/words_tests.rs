@@ -52,6 +52,7 @@ fn what_engine_20_says_of_a_push_with_a_password() {
         ("received unexpected HTTP status: 503 Service Unavailable", (Kind::Unavailable, false)),
         ("Get \"https://gcr.io/v2/\": dial tcp 10.210.0.1:443: connect: connection refused", (Kind::Unavailable, true)),
         ("Get \"https://gcr.io/v2/\": EOF", (Kind::Unavailable, true)),
+        ("use of closed network connection", (Kind::Unavailable, true)),
         ("Get \"https://gcr.io/v2/\": x509: certificate signed by unknown authority", (Kind::CertificateUnknown, true)),
         ("digest invalid", (Kind::DigestMismatch, true)),
     ] {
