@@ -281,8 +281,9 @@ async fn a_push_that_is_cut_in_the_middle_of_a_layer_goes_on_with_what_has_not_a
         let arrived: Vec<_> =
             uploads.iter().filter(|request| request.method == "PUT" && request.status == 201).collect();
         assert!(arrived.len() <= 4, "{uploads:#?}");
-        let is_large = |request: &&&SeenRequest| request.received > 1_000_000;
-        assert_eq!(arrived.iter().filter(is_large).count(), 1, "{uploads:#?}");
+        // An engine sends it with the request that ends the upload, or with one before that (20.10).
+        let is_large = |request: &&SeenRequest| request.received > 1_000_000 && matches!(request.status, 201 | 202);
+        assert_eq!(uploads.iter().filter(is_large).count(), 1, "{uploads:#?}");
     })
     .await;
 }
