@@ -11,6 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use crate::programs::{from_repository, lab_variable, run};
 use crate::unique_name;
 
+/// Both of the lab's engines.
+pub const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
+
 /// One of the lab's engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabEngine {

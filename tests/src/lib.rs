@@ -22,7 +22,7 @@ mod standalone;
 mod wait;
 
 pub use controller::{Controller, longshore, longshore_binary};
-pub use engines::{LabEngine, answer_on_port, example_never_built};
+pub use engines::{ENGINES, LabEngine, answer_on_port, example_never_built};
 pub use git_server::{Answer, Change, GitRequest, GitServer, Repository};
 pub use installation::{Installation, Rights};
 pub use kubernetes::{administrator, client_with_token, install_crds};

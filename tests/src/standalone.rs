@@ -54,6 +54,15 @@ impl StandaloneProject {
         Self { engine, name, folder }
     }
 
+    /// An empty project whose user has logged in to the lab's gcr.io.
+    pub fn logged_in(engine: LabEngine) -> Self {
+        let project = Self::begin(engine);
+        let (user, password) = (lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
+        let config = json!({"auths": {"gcr.io": {"username": user, "password": password}}});
+        project.file("docker/config.json", &config.to_string());
+        project
+    }
+
     /// Where its files are.
     pub fn folder(&self) -> &Path {
         &self.folder

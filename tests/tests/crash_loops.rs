@@ -2,10 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use longshore_tests::{LabEngine, StandaloneProject, eventually};
+use longshore_tests::{ENGINES, StandaloneProject, eventually};
 use serde_json::{Value, json};
-
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 
 fn name(project: &StandaloneProject) -> String {
     format!("{}-web", project.name)

@@ -8,10 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use longshore::app::Digest;
-use longshore_tests::{LabEngine, StandaloneProject, eventually, lab_variable, remove_from_hub, unique_name};
+use longshore_tests::{ENGINES, LabEngine, StandaloneProject, eventually, lab_variable, remove_from_hub, unique_name};
 use serde_json::{Value, json};
 
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";

@@ -4,19 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use longshore_tests::registry_front::{Fault, Kind};
-use longshore_tests::{LabEngine, RegistryFront, StandaloneProject, digest_in_registry, lab_variable, move_tag};
+use longshore_tests::{ENGINES, LabEngine, RegistryFront, StandaloneProject, digest_in_registry, move_tag};
 use serde_json::{Value, json};
-
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
-
-/// A project whose user has logged in to the lab's gcr.io.
-fn begin(engine: LabEngine) -> StandaloneProject {
-    let project = StandaloneProject::begin(engine);
-    let (user, password) = (lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
-    let config = json!({"auths": {"gcr.io": {"username": user, "password": password}}});
-    project.file("docker/config.json", &config.to_string());
-    project
-}
 
 /// The path of a repository of this project.
 fn path(project: &StandaloneProject, name: &str) -> String {
@@ -48,7 +37,7 @@ fn bytes_sent(front: &RegistryFront) -> u64 {
 #[test]
 fn each_destination_is_sent_every_layer_once_and_an_unchanged_one_nothing() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let push =
             [to(&project, "one", &json!({"tags": ["1", "2", "3"]})), to(&project, "two", &json!({"tags": ["1"]}))];
         let file = app(&project, "a", &push);
@@ -78,7 +67,7 @@ fn each_destination_is_sent_every_layer_once_and_an_unchanged_one_nothing() {
 #[test]
 fn a_destination_that_fails_holds_no_other_up() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let push = [to(&project, "bad", &json!({})), to(&project, "good", &json!({}))];
         let front = RegistryFront::of(&path(&project, "bad"));
         front.play(Fault::answer(503, "UNAVAILABLE", "away for a while").on(Kind::Manifests).with_method("PUT"));
@@ -99,7 +88,7 @@ fn a_destination_that_fails_holds_no_other_up() {
 #[test]
 fn a_tag_that_somebody_moves_is_put_back_at_the_interval() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let repository = path(&project, "app");
         project.up(&app(&project, "a", &[to(&project, "app", &json!({"tags": ["old"]}))])).well();
         let file = app(&project, "b", &[to(&project, "app", &json!({"tags": ["new"], "interval": "1s"}))]);
@@ -122,7 +111,7 @@ fn a_tag_that_somebody_moves_is_put_back_at_the_interval() {
 #[test]
 fn a_tag_that_somebody_moves_is_told_where_that_is_asked_for() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let repository = path(&project, "app");
         project.up(&app(&project, "a", &[to(&project, "app", &json!({"tags": ["old"]}))])).well();
         let file = app(&project, "b", &[to(&project, "app", &json!({"tags": ["new"], "drift": "Report"}))]);
@@ -147,7 +136,7 @@ fn a_tag_that_somebody_moves_is_told_where_that_is_asked_for() {
 #[test]
 fn a_tag_that_somebody_has_taken_away_is_told_as_missing() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let front = RegistryFront::of(&path(&project, "app"));
         let file = app(&project, "a", &[to(&project, "app", &json!({"drift": "Report"}))]);
         project.up(&file).well();
@@ -168,7 +157,7 @@ fn a_tag_that_somebody_has_taken_away_is_told_as_missing() {
 /// With how it was built beside it, an image is an index, which only containerd's store holds.
 #[test]
 fn an_index_that_is_pushed_has_the_size_of_all_that_it_leads_to() {
-    let project = begin(LabEngine::Engine29);
+    let project = StandaloneProject::logged_in(LabEngine::Engine29);
     let front = RegistryFront::of(&path(&project, "app"));
     let dockerfile = format!("FROM busybox\nLABEL made-for={}\n", project.name);
     let build = json!({"context": {"inline": {"Dockerfile": dockerfile}}, "attestations": {"provenance": "Max"}});
@@ -187,7 +176,7 @@ fn an_index_that_is_pushed_has_the_size_of_all_that_it_leads_to() {
 #[test]
 fn a_tag_that_is_never_overwritten_stays_what_it_is() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let repository = path(&project, "app");
         let push = |tag: &str| [to(&project, "app", &json!({"tags": [tag], "immutableTags": true}))];
         project.up(&app(&project, "a", &push("1"))).well();

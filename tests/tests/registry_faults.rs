@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use longshore_tests::registry_front::{Fault, Kind, SeenRequest};
 use longshore_tests::{
-    LabEngine, RegistryFront, StandaloneProject, digest_in_registry, eventually, lab_variable, registry_secret,
-    unique_name,
+    ENGINES, LabEngine, RegistryFront, StandaloneProject, digest_in_registry, eventually, lab_variable,
+    registry_secret, unique_name,
 };
 use serde_json::{Value, json};
-
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 
 /// So long is waited for what has to be told; nothing is judged by it.
 const TIMEOUT: &str = "20s";

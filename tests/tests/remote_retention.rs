@@ -7,20 +7,9 @@
 
 use longshore_tests::registry_front::{Fault, Kind};
 use longshore_tests::{
-    LabEngine, Place, RegistryFront, StandaloneProject, digest_in_registry, eventually, kubectl, lab_variable, move_tag,
+    ENGINES, Place, RegistryFront, StandaloneProject, digest_in_registry, eventually, kubectl, lab_variable, move_tag,
 };
 use serde_json::{Value, json};
-
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
-
-/// A project whose user has logged in to the lab's gcr.io.
-fn begin(engine: LabEngine) -> StandaloneProject {
-    let project = StandaloneProject::begin(engine);
-    let (user, password) = (lab_variable("LONGSHORE_LAB_GCR_USER"), lab_variable("LONGSHORE_LAB_GCR_PASSWORD"));
-    let config = json!({"auths": {"gcr.io": {"username": user, "password": password}}});
-    project.file("docker/config.json", &config.to_string());
-    project
-}
 
 fn repository(name: &str) -> String {
     format!("longshore-retention/{name}")
@@ -68,7 +57,7 @@ fn recorded(status: &Value) -> Vec<String> {
 #[test]
 fn as_many_superseded_images_as_asked_for_stay_at_the_registry() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let told = deploy(&project, &["1", "2", "3", "4"], Some(1));
         assert_eq!(held(&project.name, &["1", "2", "3", "4"]), ["3", "4"], "{told}");
         assert!(told.contains("delete") && told.contains(":1"), "{told}");
@@ -92,7 +81,7 @@ fn as_many_superseded_images_as_asked_for_stay_at_the_registry() {
 #[test]
 fn what_was_pushed_before_a_down_is_still_known_after_it() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         deploy(&project, &["1"], Some(0));
         project.run(&["down", "-f", &app(&project, "1", &["1"], Some(0))]).well();
         deploy(&project, &["2"], Some(0));
@@ -103,7 +92,7 @@ fn what_was_pushed_before_a_down_is_still_known_after_it() {
 #[test]
 fn a_plan_shows_what_would_be_deleted_and_why_and_deletes_nothing() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         deploy(&project, &["1", "2"], Some(1));
         let file = app(&project, "2", &["2"], Some(0));
         let planned = project.run(&["plan", "--exit-code", "-f", &file]);
@@ -121,7 +110,7 @@ fn a_plan_shows_what_would_be_deleted_and_why_and_deletes_nothing() {
 #[test]
 fn what_was_not_pushed_by_the_app_or_was_moved_is_left_alone() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let repository = repository(&project.name);
         deploy(&project, &["1", "2"], Some(1));
         // Somebody promotes one image by a tag of their own, and moves a tag of ours.
@@ -141,7 +130,7 @@ fn what_was_not_pushed_by_the_app_or_was_moved_is_left_alone() {
 #[test]
 fn a_tag_that_moves_along_stays_and_all_tags_of_its_old_image_go_together() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         for version in ["1", "2"] {
             let slim = format!("{version}-slim");
             project.up(&app(&project, version, &["latest", version, &slim], Some(0))).well();
@@ -154,7 +143,7 @@ fn a_tag_that_moves_along_stays_and_all_tags_of_its_old_image_go_together() {
 #[test]
 fn what_another_app_of_the_files_names_stays() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         deploy(&project, &["1"], Some(0));
         let image = json!({"name": format!("gcr.io/{}", repository(&project.name)), "tags": ["1"]});
         let other = project.app("other", &json!({"image": image}), &[]);
@@ -173,7 +162,7 @@ fn what_another_app_of_the_files_names_stays() {
 #[test]
 fn a_registry_that_deletes_nothing_is_told_in_one_sentence_and_changes_nothing_else() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let front = RegistryFront::of(&repository(&project.name));
         front.play(Fault::answer(405, "UNSUPPORTED", "The operation is unsupported.").with_method("DELETE"));
         deploy(&project, &["1", "2"], Some(0));
@@ -205,7 +194,7 @@ fn a_registry_that_deletes_nothing_is_told_in_one_sentence_and_changes_nothing_e
 #[test]
 fn who_may_not_delete_is_told_which_role_is_missing() {
     for engine in ENGINES {
-        let project = begin(engine);
+        let project = StandaloneProject::logged_in(engine);
         let front = RegistryFront::of(&repository(&project.name));
         let denied = "Permission \"artifactregistry.tags.delete\" denied on resource \"gcr.io\" (or it may not exist)";
         front.play(Fault::answer(403, "DENIED", denied).with_method("DELETE").on(Kind::Manifests));

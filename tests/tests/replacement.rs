@@ -5,10 +5,8 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use longshore_tests::{LabEngine, StandaloneProject, answer_on_port, eventually, unique_name};
+use longshore_tests::{ENGINES, LabEngine, StandaloneProject, answer_on_port, eventually, unique_name};
 use serde_json::{Value, json};
-
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 
 /// An app on a port of its own.
 struct App {

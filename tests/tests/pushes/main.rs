@@ -7,15 +7,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use longshore_tests::{LabEngine, MetadataServer, StandaloneProject, digest_in_registry, lab_variable};
+use longshore_tests::{ENGINES, MetadataServer, StandaloneProject, digest_in_registry, lab_variable};
 use serde_json::{Value, json};
 
 mod google;
 mod leaks;
 mod passwords;
 mod unchanged;
-
-const ENGINES: [LabEngine; 2] = [LabEngine::Engine20, LabEngine::Engine29];
 
 /// An app that is built and pushed to the lab's gcr.io; its file.
 fn pushed_app(project: &StandaloneProject, secret: Option<&Value>) -> String {
