@@ -29,7 +29,6 @@ use crate::{Build, ContainerAppStatus, LocalReference, Run};
     printcolumn(name = "DIGEST", type_ = "string", json_path = ".status.image.id", priority = 1),
     printcolumn(name = "CONTAINER", type_ = "string", json_path = ".status.container.name", priority = 1),
     printcolumn(name = "PUSHED", type_ = "string", json_path = ".status.push[*].reference", priority = 1),
-    cel,
     validation = Rule::new("!has(self.spec.image.digest) || !has(self.spec.push) || self.spec.push.all(push, has(push.tags) && size(push.tags) > 0)").message("an image that is named by its digest has no tag under which it could be pushed: name the tags of each push"),
     // The name becomes part of the container's name and of labels; 63 is what a label holds.
     validation = Rule::new("size(self.metadata.name) <= 63").message("the name of a ContainerApp has at most 63 characters"),

@@ -28,7 +28,6 @@ use crate::{BaseImageStatus, BuildStatus, SourceStatus};
     printcolumn(name = "INPUTS", type_ = "string", json_path = r".metadata.labels.longshore\.dev/inputs"),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "DIGEST", type_ = "string", json_path = ".status.image.id", priority = 1),
-    cel,
     validation = Rule::new("self.spec == oldSelf.spec").message("what went into a revision never changes"),
 )]
 #[serde(rename_all = "camelCase")]

@@ -24,8 +24,7 @@ use crate::LocalReference;
     printcolumn(name = "STORE", type_ = "string", json_path = ".status.imageStore"),
     printcolumn(name = "CONTAINERS", type_ = "integer", json_path = ".status.containers"),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "ENDPOINT", type_ = "string", json_path = ".spec.endpoint", priority = 1),
-    cel
+    printcolumn(name = "ENDPOINT", type_ = "string", json_path = ".spec.endpoint", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.tlsSecretRef) || self.endpoint.startsWith('tcp://')")

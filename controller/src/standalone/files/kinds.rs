@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube::CustomResourceExt;
+use kube::core::cel::{CompiledSchema, ValidationErrors, Validator, compile_schema};
 use longshore_crds::{ContainerApp, ContainerEngine, GROUP, VERSION};
 use serde_json::{Value, json};
 
@@ -90,6 +91,11 @@ pub(super) fn check(kind: Kind, document: &Document, source: &str) -> Vec<Proble
     schema::check(kind.schema(), document, source)
 }
 
+/// Whether an object of this kind, with its defaults, follows the rules of its CRD.
+pub(super) fn follow_rules(kind: Kind, object: &Value) -> Result<(), ValidationErrors> {
+    RULES.get(&kind).map_or(Ok(()), |rules| Validator::new().validate_compiled(rules, object, None))
+}
+
 /// The values of a Secret; `stringData` wins, as in the API server.
 pub(super) fn secret_data(document: &Document) -> Result<SecretData, Vec<Problem>> {
     let mut data = decoded(document, "data")?;
@@ -155,6 +161,12 @@ static SCHEMAS: LazyLock<BTreeMap<Kind, Value>> = LazyLock::new(|| {
             (kind, schema)
         })
         .collect()
+});
+
+/// To compile the rules takes far longer than to follow them, and there are many resources of a kind.
+static RULES: LazyLock<BTreeMap<Kind, CompiledSchema>> = LazyLock::new(|| {
+    let with_rules = [Kind::ContainerApp, Kind::ContainerEngine];
+    with_rules.into_iter().map(|kind| (kind, compile_schema(kind.schema()))).collect()
 });
 
 fn schema_of<T: CustomResourceExt>() -> Value {

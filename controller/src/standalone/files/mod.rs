@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use kube::api::ObjectMeta;
 use longshore_crds::{ContainerApp, ContainerEngine};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::{BuildAccess, ContextInputs, Inputs, Instance, Policy, Reason, Referred, validate};
@@ -161,7 +162,7 @@ impl Loader {
             }
             Kind::ContainerEngine => {
                 let engine: ContainerEngine = typed(document)?;
-                follow_rules(document, engine.validate_cel())?;
+                follow_rules(kind, document, &engine)?;
                 manifests.engines.insert(name, engine);
             }
             Kind::Secret => {
@@ -191,7 +192,7 @@ fn identity(kind: Kind, document: &Document) -> (String, String) {
 
 fn container_app(document: &Document, namespace: &str) -> Result<ContainerApp, Vec<Problem>> {
     let mut app: ContainerApp = typed(document)?;
-    follow_rules(document, app.validate_cel())?;
+    follow_rules(Kind::ContainerApp, document, &app)?;
     app.metadata = ObjectMeta { namespace: Some(namespace.to_owned()), ..authored(app.metadata) };
     app.status = None;
     is_understood(document, &app)?;
@@ -218,11 +219,9 @@ fn typed<T: DeserializeOwned>(document: &Document) -> Result<T, Vec<Problem>> {
 }
 
 /// Reports the rules of the CRD that are broken, each at the field that it belongs to.
-fn follow_rules(
-    document: &Document,
-    result: Result<(), kube::core::cel::ValidationErrors>,
-) -> Result<(), Vec<Problem>> {
-    let Err(errors) = result else { return Ok(()) };
+fn follow_rules<T: Serialize>(kind: Kind, document: &Document, resource: &T) -> Result<(), Vec<Problem>> {
+    let resource = serde_json::to_value(resource).expect("a resource is plain data");
+    let Err(errors) = kinds::follow_rules(kind, &resource) else { return Ok(()) };
     Err(errors
         .into_vec()
         .into_iter()
