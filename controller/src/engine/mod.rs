@@ -49,6 +49,9 @@ pub trait Engine: Send + Sync {
     /// Every container on the engine, ended ones and other people's included, without [`Container::detail`].
     async fn list_containers(&self) -> Result<Vec<Container>, EngineError>;
 
+    /// Those of these containers that are there, as they are listed.
+    async fn find_containers(&self, ids: &BTreeSet<ContainerId>) -> Result<Vec<Container>, EngineError>;
+
     /// One container with its detail; `None` when there is none with this ID.
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError>;
 
@@ -184,8 +187,8 @@ pub struct EngineEvent {
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventSubject {
-    /// A container, by its name.
-    Container(String),
+    /// A container.
+    Container(ContainerId),
     /// What this reference points at.
     Reference(ImageReference),
     /// A reference that points at this image from then on.

@@ -10,6 +10,8 @@ use tokio::sync::Mutex;
 
 use super::base_image_store::BaseImageStore;
 use super::build_queue::BuildQueue;
+use super::container_list::ContainerList;
+use super::execute::Outcome;
 use super::image_list::ImageList;
 use super::remote_store::RemoteStore;
 use crate::app::{Action, Container, EngineInfo, Image, ImageScope, ImageTarget};
@@ -19,7 +21,7 @@ use crate::engine::{Engine, EngineError, EngineEvent, EventSubject};
 pub(super) struct EngineStore {
     pub(super) engine: Arc<dyn Engine>,
     info: Kept<EngineInfo>,
-    containers: Kept<Vec<Container>>,
+    containers: ContainerList,
     images: ImageList,
     pub(super) base_images: BaseImageStore,
     /// What registries hold that are pushed to, reached as this engine's administrators have set it.
@@ -37,7 +39,7 @@ impl EngineStore {
         Self {
             engine,
             info: Kept::default(),
-            containers: Kept::default(),
+            containers: ContainerList::default(),
             images: ImageList::default(),
             base_images,
             remotes: Arc::new(remotes),
@@ -50,7 +52,7 @@ impl EngineStore {
     }
 
     pub(super) async fn containers(&self) -> Result<Arc<Vec<Container>>, EngineError> {
-        self.containers.read(|| self.engine.list_containers()).await
+        self.containers.read(&*self.engine).await
     }
 
     /// The images of a scope, and maybe others.
@@ -81,11 +83,14 @@ impl EngineStore {
             | Action::TagImage { reference, .. }
             | Action::PushImage { reference, .. } => self.images.forget_reference(reference),
             Action::RemoveImage { .. } => self.images.forget(),
+            Action::StartContainer { id: Some(id), .. }
+            | Action::RenameContainer { id: Some(id), .. }
+            | Action::StopContainer { id, .. }
+            | Action::RemoveContainer { id, .. } => self.containers.forget_one(id),
+            // What its ID is, or will be, nobody knows.
             Action::CreateContainer { .. }
-            | Action::StartContainer { .. }
-            | Action::StopContainer { .. }
-            | Action::RenameContainer { .. }
-            | Action::RemoveContainer { .. } => self.containers.forget(),
+            | Action::StartContainer { id: None, .. }
+            | Action::RenameContainer { id: None, .. } => self.containers.forget(),
             // Volumes are listed for every look.
             Action::CreateVolume { .. }
             | Action::RemoveVolume { .. }
@@ -96,8 +101,9 @@ impl EngineStore {
     }
 
     /// Learns what an action has done that the engine calls done, and forgets what else it may have changed.
-    pub(super) fn done_by(&self, action: &Action) {
+    pub(super) fn done_by(&self, action: &Action, outcome: &Outcome) {
         match action {
+            Action::CreateContainer { .. } if let Some(id) = &outcome.container => self.containers.forget_one(id),
             Action::TagImage { image: ImageTarget::Present(image), reference } => {
                 self.images.has_tagged(reference, image);
             }
@@ -108,7 +114,7 @@ impl EngineStore {
     /// Forgets what an event says has changed.
     pub(super) fn changed_by_event(&self, event: &EngineEvent) {
         match &event.subject {
-            EventSubject::Container(_) => self.containers.forget(),
+            EventSubject::Container(id) => self.containers.forget_one(id),
             EventSubject::Reference(reference) => self.images.forget_reference(reference),
             EventSubject::Tagged(reference, image) => self.images.hear_of(reference, image),
             // No reference points at it yet. That one does will be told too.
@@ -170,11 +176,5 @@ impl<T> Kept<T> {
         // What was forgotten while it was loaded stays forgotten: the older mark does not match the next reader's.
         *kept = Some((now, Arc::clone(&value)));
         Ok(value)
-    }
-
-    async fn peek(&self) -> Option<Arc<T>> {
-        let kept = self.value.lock().await;
-        let now = self.forgotten.load(Ordering::SeqCst);
-        kept.as_ref().filter(|(when, _)| *when == now).map(|(_, value)| Arc::clone(value))
     }
 }

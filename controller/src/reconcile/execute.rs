@@ -32,6 +32,8 @@ pub(super) struct Executor {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) build: Option<BuildReport>,
+    /// The container that was made.
+    pub(super) container: Option<ContainerId>,
 }
 
 impl Executor {
@@ -45,7 +47,7 @@ impl Executor {
                 let limit = self.build_limit();
                 let build = self.engine.build_image(request, Arc::clone(&self.progress));
                 let build = tokio::time::timeout(limit, build).await.map_err(|_| EngineError::TimedOut(limit))??;
-                return Ok(Outcome { build: Some(build) });
+                return Ok(Outcome { build: Some(build), ..Outcome::default() });
             }
             Action::PullImage { reference, platform } => {
                 let credentials = self.desired.as_ref().and_then(Desired::credentials_to_pull);
@@ -67,7 +69,8 @@ impl Executor {
                     labels: self.container_labels(spec),
                     spec: spec.as_ref().clone(),
                 };
-                self.engine.create_container(&request).await?;
+                let id = self.engine.create_container(&request).await?;
+                return Ok(Outcome { container: Some(id), ..Outcome::default() });
             }
             Action::StartContainer { id, .. } => self.engine.start_container(known(id.as_ref())?).await?,
             Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,

@@ -68,7 +68,7 @@ pub(super) fn masking(transcript: &Arc<Transcript>, inner: ProgressSink) -> Prog
 
 fn build_status(made: Made<'_>, transcript: &Transcript) -> Option<BuildStatus> {
     let (report, failure) = match made.result {
-        Ok(Outcome { build }) => (build.clone().unwrap_or_default(), None),
+        Ok(Outcome { build, .. }) => (build.clone().unwrap_or_default(), None),
         Err(EngineError::BuildFailed(failed)) => (*failed.report.clone(), Some(failed.failure.clone())),
         Err(_) => return None,
     };

@@ -7,6 +7,7 @@ mod build_log;
 mod build_queue;
 mod build_request;
 mod build_stages;
+mod container_list;
 mod contract;
 mod dereference;
 mod engine_store;

@@ -109,7 +109,7 @@ impl Reconciler {
             Err(error) => Err(failure::masked(explanation.of_error(error).await, &transcript)),
         };
         match &result {
-            Ok(_) => store.done_by(&step.action),
+            Ok(outcome) => store.done_by(&step.action, outcome),
             Err(_) => store.changed_by(&step.action),
         }
         if let Err(error) = &result

@@ -72,6 +72,10 @@ impl Engine for MeasuredEngine {
         self.measured("list_containers", self.inner.list_containers()).await
     }
 
+    async fn find_containers(&self, ids: &BTreeSet<ContainerId>) -> Result<Vec<Container>, EngineError> {
+        self.measured("find_containers", self.inner.find_containers(ids)).await
+    }
+
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
         self.measured("inspect_container", self.inner.inspect_container(id)).await
     }

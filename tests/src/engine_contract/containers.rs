@@ -229,6 +229,20 @@ pub async fn a_container_that_is_gone_is_not_inspected(fixture: Fixture) {
     .await;
 }
 
+/// Asked for by themselves, containers are what the list of all says of them; one that is gone is no error.
+pub async fn containers_are_found_as_they_are_listed(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let (running, created) = (scene.run("running", server()).await, scene.create("created", server()).await);
+        scene.create("another", server()).await;
+        let wanted = [running.clone(), created.clone(), nobody()].into();
+        let mut found = scene.engine().find_containers(&wanted).await.expect("the containers");
+        found.sort_by_key(|container| container.id != running);
+        let listed = [scene.listed(&running).await, scene.listed(&created).await];
+        assert_eq!(found.into_iter().map(Some).collect::<Vec<_>>(), listed);
+    })
+    .await;
+}
+
 /// The ID of no container.
 fn nobody() -> ContainerId {
     ContainerId("f".repeat(64))

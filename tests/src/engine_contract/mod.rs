@@ -48,6 +48,7 @@ macro_rules! engine_contract {
             an_exit_code_is_told
             a_missing_program_refuses_the_start_and_leaves_the_container_created
             a_container_that_is_gone_is_not_inspected
+            containers_are_found_as_they_are_listed
 
             a_volume_is_made_once_and_keeps_its_labels
             a_volume_that_a_container_has_is_not_removed

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::connection::Connection;
-use crate::app::labels;
+use crate::app::{ContainerId, labels};
 use crate::engine::{EngineError, EngineEvent, EventSubject};
 
 /// What is worth a look. The engine keeps few events and drops those of slow readers, so that the rest, above all the
@@ -54,13 +54,15 @@ pub(super) fn events(connection: &Connection) -> BoxStream<'static, Result<Engin
 fn from_message(message: EventMessage) -> EngineEvent {
     let actor = message.actor.unwrap_or_default();
     let mut attributes = actor.attributes.unwrap_or_default();
-    let (name, id) = (attributes.remove("name").unwrap_or_default(), actor.id.unwrap_or_default());
+    let id = actor.id.unwrap_or_default();
     let action = message.action.unwrap_or_default();
     EngineEvent {
         owner_uid: attributes.remove(labels::OWNER_UID),
         subject: match message.typ {
-            Some(EventMessageTypeEnum::IMAGE) => image_subject(&action, name, id),
-            _ => EventSubject::Container(if name.is_empty() { id } else { name }),
+            Some(EventMessageTypeEnum::IMAGE) => {
+                image_subject(&action, attributes.remove("name").unwrap_or_default(), id)
+            }
+            _ => EventSubject::Container(ContainerId(id)),
         },
         action,
     }
@@ -96,7 +98,7 @@ mod tests {
         let expected = EngineEvent {
             owner_uid: Some("uid-1".to_owned()),
             action: "die".to_owned(),
-            subject: EventSubject::Container("my-app".to_owned()),
+            subject: EventSubject::Container(ContainerId("f00".to_owned())),
         };
         assert_eq!(event(json), expected);
     }

@@ -98,6 +98,10 @@ impl Engine for DockerEngine {
         containers::list(&self.connection).await
     }
 
+    async fn find_containers(&self, ids: &BTreeSet<ContainerId>) -> Result<Vec<Container>, EngineError> {
+        containers::find(&self.connection, ids).await
+    }
+
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
         containers::inspect(&self.connection, id).await
     }

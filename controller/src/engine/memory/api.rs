@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
 
+use super::container::MemoryContainer;
 use super::state::State;
-use super::{MemoryEngine, Operation, container, logs};
+use super::{MemoryEngine, Operation, logs};
 use crate::app::{
     BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
     ManifestDigest, PrivateTags, Volume,
@@ -35,12 +36,19 @@ impl Engine for MemoryEngine {
 
     async fn list_containers(&self) -> Result<Vec<Container>, EngineError> {
         self.enter(Operation::ListContainers, "").await?;
-        Ok(self.look(|state| state.containers().map(container::MemoryContainer::listed).collect()))
+        Ok(self.look(|state| state.containers().map(MemoryContainer::listed).collect()))
+    }
+
+    async fn find_containers(&self, ids: &BTreeSet<ContainerId>) -> Result<Vec<Container>, EngineError> {
+        self.enter(Operation::FindContainers, "").await?;
+        let found =
+            |state: &State| ids.iter().filter_map(|id| state.container(id)).map(MemoryContainer::listed).collect();
+        Ok(self.look(found))
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
         self.enter(Operation::InspectContainer, &id.0).await?;
-        Ok(self.look(|state| state.container(id).map(container::MemoryContainer::inspected)))
+        Ok(self.look(|state| state.container(id).map(MemoryContainer::inspected)))
     }
 
     async fn create_container(&self, request: &CreateContainer) -> Result<ContainerId, EngineError> {

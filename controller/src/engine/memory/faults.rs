@@ -14,6 +14,8 @@ pub enum Operation {
     Info,
     /// [`Engine::list_containers`](crate::engine::Engine::list_containers).
     ListContainers,
+    /// [`Engine::find_containers`](crate::engine::Engine::find_containers).
+    FindContainers,
     /// [`Engine::inspect_container`](crate::engine::Engine::inspect_container).
     InspectContainer,
     /// [`Engine::create_container`](crate::engine::Engine::create_container).
@@ -62,6 +64,7 @@ impl Operation {
         match self {
             Self::Info
             | Self::ListContainers
+            | Self::FindContainers
             | Self::InspectContainer
             | Self::ListVolumes
             | Self::Logs

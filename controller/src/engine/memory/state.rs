@@ -326,7 +326,7 @@ impl State {
 
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
         if let Some(container) = self.containers.get(id) {
-            self.events.tell_of_container(container.owner_uid(), action, &container.name);
+            self.events.tell_of_container(container.owner_uid(), action, id);
         }
     }
 }

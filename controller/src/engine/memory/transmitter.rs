@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
-use crate::app::{EngineImageId, ImageReference};
+use crate::app::{ContainerId, EngineImageId, ImageReference};
 use crate::engine::{EngineError, EngineEvent, EventSubject};
 
 /// How many events are kept for a slow reader; it never sees those that it missed, as with Docker.
@@ -33,8 +33,8 @@ impl Transmitter {
         let _ = self.sender.send(EngineEvent { owner_uid, action: action.to_owned(), subject });
     }
 
-    pub(super) fn tell_of_container(&self, owner_uid: Option<String>, action: &str, name: &str) {
-        self.tell(owner_uid, action, EventSubject::Container(name.to_owned()));
+    pub(super) fn tell_of_container(&self, owner_uid: Option<String>, action: &str, id: &ContainerId) {
+        self.tell(owner_uid, action, EventSubject::Container(id.clone()));
     }
 
     pub(super) fn tell_of_reference(&self, action: &str, reference: &ImageReference) {

@@ -46,6 +46,10 @@ impl Engine for CrashingEngine {
         self.plan.read(self.engine.list_containers()).await
     }
 
+    async fn find_containers(&self, ids: &BTreeSet<ContainerId>) -> Result<Vec<Container>, EngineError> {
+        self.plan.read(self.engine.find_containers(ids)).await
+    }
+
     async fn inspect_container(&self, id: &ContainerId) -> Result<Option<Container>, EngineError> {
         self.plan.read(self.engine.inspect_container(id)).await
     }

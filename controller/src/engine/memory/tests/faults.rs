@@ -107,7 +107,7 @@ async fn events_name_the_owner_and_may_be_lost() {
     world.engine.set_events_lost(false);
     world.engine.remove_by_hand("app").unwrap();
 
-    let app = EventSubject::Container("app".to_owned());
+    let app = EventSubject::Container(id.clone());
     let mut actions = Vec::new();
     while actions.last().is_none_or(|last| last != "destroy") {
         let EngineEvent { owner_uid, action, subject } = events.next().await.unwrap().unwrap();
