@@ -274,6 +274,11 @@ pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image
     if container.spec_hash() != Some(spec.hash().as_str()) {
         return Some(difference(container, spec));
     }
+    // One that somebody made in our name: it would publish the same after each start.
+    let made = container.detail.as_ref().map(|detail| &detail.asked_ports);
+    if let Some(difference) = made.and_then(|made| PortDifference::of_specs(made, &spec.ports)) {
+        return Some(difference);
+    }
     // A container that was started after a failed start runs without its ports (moby/moby#51758).
     let is_running = container.state == ContainerState::Running;
     let differing = is_running.then(|| PortDifference::between(&container.ports, &spec.ports)).flatten();

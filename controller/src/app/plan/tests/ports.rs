@@ -77,3 +77,29 @@ fn the_holder_of_a_port_is_named_by_address_and_protocol() {
         }
     }
 }
+
+#[test]
+fn what_was_stopped_for_its_ports_is_not_started_again() {
+    let desired = wanted();
+    // It runs without its ports, or was made for others.
+    for asked in [port(4000), port(5000)] {
+        let mut observed = everything_well(&desired);
+        observed.containers[0].state = ContainerState::Exited;
+        observed.containers[0].ports.clear();
+        observed.containers[0].detail.as_mut().unwrap().asked_ports = vec![asked.into()];
+        let mut next = observed.containers[0].clone();
+        next.id = ContainerId("next".to_owned());
+        next.name = "my-app.next".to_owned();
+        next.state = ContainerState::Created;
+        next.detail.as_mut().unwrap().asked_ports = vec![port(4000).into()];
+        observed.containers.push(next);
+        assert_eq!(
+            actions(&plan(&desired, &observed, now())),
+            [
+                "rename container my-app to my-app.previous",
+                "rename container my-app.next to my-app",
+                "start container my-app",
+            ]
+        );
+    }
+}
