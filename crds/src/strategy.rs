@@ -11,6 +11,6 @@ pub enum Strategy {
     #[default]
     Recreate,
     /// The new one runs beside the old one until it is ready, and then the old one is stopped: there is no gap. It is
-    /// refused where both would publish the same `hostPort`.
+    /// refused where both would publish the same `hostPort`; those that the engine chooses differ.
     Overlap,
 }

@@ -34,7 +34,10 @@ fn everything() -> Value {
             {"configMapRef": {"name": "m", "optional": false}},
         ],
         "workingDir": "/app",
-        "ports": [{"hostPort": 8080, "containerPort": 80, "protocol": "UDP", "hostIP": "127.0.0.1"}],
+        "ports": [
+            {"hostPort": 8080, "containerPort": 80, "protocol": "UDP", "hostIP": "127.0.0.1"},
+            {"hostPort": 0, "containerPort": 81, "protocol": "TCP", "hostIP": "::"},
+        ],
         "hostname": "web",
         "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["db"]}],
         "dnsConfig": {

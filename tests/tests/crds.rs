@@ -186,6 +186,7 @@ async fn probes_and_the_strategy_must_make_sense() {
         accepts(&client, &namespace, run_with(&json!({"strategy": "Overlap"}))).await;
         let overlap = json!({"strategy": "Overlap", "ports": [{"hostPort": 8080, "containerPort": 80}]});
         rejects(&client, &namespace, "cannot publish the same hostPort", run_with(&overlap)).await;
+        accepts(&client, &namespace, run_with(&json!({"strategy": "Overlap", "ports": [{"containerPort": 80}]}))).await;
         for (read_only, is_accepted) in [(false, false), (true, true)] {
             let overlap = json!({
                 "strategy": "Overlap",

@@ -118,7 +118,8 @@ async fn a_port_of_another_process_is_told_and_taken_once_free(engine: LabEngine
         let mut spec = sleeper();
         spec["run"]["ports"] = json!([{"hostPort": port, "containerPort": 80}]);
         place.apply("web", spec);
-        place.not_ready_for("web", "PortConflict").await;
+        let message = place.not_ready_for("web", "PortConflict").await;
+        assert!(message.contains(&port.to_string()), "{message}");
         drop(listener);
         place.ready("web").await;
         let ports = engine.docker(&["port", &place.container("web")]).unwrap();

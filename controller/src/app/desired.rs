@@ -1,17 +1,15 @@
 //! What is wanted, after validation: types that cannot hold a wrong value.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use longshore_crds::{Drift, Protocol, RestartPolicy, StopSignal};
+use longshore_crds::{Drift, RestartPolicy, StopSignal};
 use serde_json::{Value, json};
 
 use super::run::Settings;
 use super::{
     Action, Block, Bounds, BuildSpec, Credentials, CredentialsMark, HealthCheck, ImageKey, ImageReference, InputHash,
-    KeyOrigin, Mount, Naming, Owner, Pull, Repository, Rollout, Security, SpecHash,
+    KeyOrigin, Mount, Naming, Owner, Pull, Repository, Rollout, Security, SpecHash, WantedPort,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -204,7 +202,7 @@ pub struct RunSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerSpec {
     /// The ports to publish, in order.
-    pub ports: Vec<PublishedPort>,
+    pub ports: Vec<WantedPort>,
     /// Instead of the image's `ENTRYPOINT`; the image's own when empty.
     pub command: Vec<String>,
     /// Instead of the image's `CMD`; the image's own when empty.
@@ -301,42 +299,5 @@ impl ContainerSpec {
     /// Whether the container is a one-shot, done when it has exited with 0.
     pub fn is_one_shot(&self) -> bool {
         matches!(self.restart_policy, RestartPolicy::Never)
-    }
-}
-
-/// A port of the container and where it is published on the engine's host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublishedPort {
-    /// The host's address; unspecified means every address.
-    pub host_ip: IpAddr,
-    /// The host's port, never 0.
-    pub host_port: u16,
-    /// The container's port, never 0.
-    pub container_port: u16,
-    /// The protocol.
-    pub protocol: Protocol,
-}
-
-impl PublishedPort {
-    /// Whether both cannot be published at once on one host: the same port and protocol on addresses that overlap.
-    pub fn collides_with(&self, other: &Self) -> bool {
-        let addresses_overlap =
-            self.host_ip == other.host_ip || self.host_ip.is_unspecified() || other.host_ip.is_unspecified();
-        self.host_port == other.host_port && self.protocol == other.protocol && addresses_overlap
-    }
-}
-
-/// As engines print it: `0.0.0.0:8080->80/tcp`.
-impl fmt::Display for PublishedPort {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = match self.host_ip {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        let protocol = match self.protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-        };
-        write!(formatter, "{address}:{}->{}/{protocol}", self.host_port, self.container_port)
     }
 }

@@ -82,15 +82,38 @@ impl Policy {
 
     /// Why this host port may not be published; `None` when it may.
     pub fn refuses_host_port(&self, port: u16) -> Option<String> {
-        let allowed = self.host_ports.as_deref().unwrap_or(&[UNPRIVILEGED_PORTS]);
-        if allowed.iter().any(|range| (range.from..=range.to).contains(&i32::from(port))) {
+        if self.allowed_ports().iter().any(|range| (range.from..=range.to).contains(&i32::from(port))) {
             return None;
         }
-        let ranges: Vec<String> = allowed.iter().map(|range| format!("{}-{}", range.from, range.to)).collect();
         Some(format!(
             "hostPorts of the engine {} allows {}, not {port}: use a port in there, or ask an administrator",
             self.engine,
-            if ranges.is_empty() { "none".to_owned() } else { ranges.join(", ") }
+            self.told_ports()
         ))
+    }
+
+    /// Why a host port that the engine chooses may not be published; `None` when it may. From where it takes one is the
+    /// setting of its host, so that every port from 1024 on must be allowed.
+    pub fn refuses_chosen_host_ports(&self) -> Option<String> {
+        let covers = |range: &HostPortRange| range.from <= UNPRIVILEGED_PORTS.from && UNPRIVILEGED_PORTS.to <= range.to;
+        if self.allowed_ports().iter().any(covers) {
+            return None;
+        }
+        Some(format!(
+            "hostPorts of the engine {} allows {}, and an engine may choose any port from 1024 on: write a port in there, \
+             or ask an administrator",
+            self.engine,
+            self.told_ports()
+        ))
+    }
+
+    fn allowed_ports(&self) -> &[HostPortRange] {
+        self.host_ports.as_deref().unwrap_or(&[UNPRIVILEGED_PORTS])
+    }
+
+    fn told_ports(&self) -> String {
+        let ranges: Vec<String> =
+            self.allowed_ports().iter().map(|range| format!("{}-{}", range.from, range.to)).collect();
+        if ranges.is_empty() { "none".to_owned() } else { ranges.join(", ") }
     }
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
-    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels,
+    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, Owner, PublishedPort, Repository,
+    WantedPort, labels,
 };
 
 /// What an engine says of itself.
@@ -138,7 +139,7 @@ pub struct ContainerDetail {
     /// When it last ended.
     pub finished_at: Option<Timestamp>,
     /// The ports that it was made to publish.
-    pub asked_ports: Vec<PublishedPort>,
+    pub asked_ports: Vec<WantedPort>,
     /// Its entry point, as it was made.
     pub command: Vec<String>,
     /// Its arguments, as it was made or as the image has them.

@@ -107,6 +107,8 @@ pub enum Reason {
     VolumeConflict,
     /// A host port is another's.
     PortConflict,
+    /// A host IP is no address of the engine's host.
+    HostIPNotFound,
     /// The engine refuses to make or start the container.
     StartFailed,
     /// The container runs and its health check fails.
@@ -185,6 +187,7 @@ impl Reason {
             Self::NameConflict => "NameConflict",
             Self::VolumeConflict => "VolumeConflict",
             Self::PortConflict => "PortConflict",
+            Self::HostIPNotFound => "HostIPNotFound",
             Self::StartFailed => "StartFailed",
             Self::Unhealthy => "Unhealthy",
             Self::CrashLoopBackOff => "CrashLoopBackOff",

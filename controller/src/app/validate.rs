@@ -1,17 +1,15 @@
 //! From the raw resource to types that cannot hold a wrong value. Nothing after this can fail on a malformed spec.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use longshore_crds::{ContainerApp, ContainerAppSpec, ContainerPort, Image, Push, Run, Strategy};
+use longshore_crds::{ContainerApp, ContainerAppSpec, Image, Push, Run, Strategy};
 
-use super::run::{check_mounts, environment, expand};
+use super::run::{check_mounts, environment, expand, wanted_ports};
 use super::validate_build::build_spec;
 use super::{
     Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, HealthCheck, ImageReference, ImageSource,
-    Inputs, Mount, Naming, Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, Rollout, RunSpec, Security,
-    labels, probe,
+    Inputs, Mount, Naming, Owner, Part, Pull, PushRules, Reason, Repository, Rollout, RunSpec, Security, labels, probe,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -170,13 +168,7 @@ fn kept(index: usize, keep: i32) -> Result<usize, Block> {
 }
 
 fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block> {
-    let ports = run
-        .ports
-        .iter()
-        .enumerate()
-        .map(|(index, port)| published_port(index, port, inputs))
-        .collect::<Result<Vec<_>, _>>()?;
-    refuse_collisions(&ports)?;
+    let ports = wanted_ports(&run.ports, &inputs.policy)?;
     // What is written wrongly is told also while something that it refers to cannot be had.
     let static_part = ContainerSpec {
         ports,
@@ -227,11 +219,11 @@ fn container_labels(run: &Run) -> Result<BTreeMap<String, String>, Block> {
 }
 
 fn refuse_two_listeners(run: &Run) -> Result<(), Block> {
-    match (run.strategy, run.ports.first()) {
+    match (run.strategy, run.ports.iter().find(|port| port.host_port != 0)) {
         (Strategy::Overlap, Some(port)) => {
             let message = format!(
                 "with Overlap two containers run at the same time, and cannot both publish the hostPort {}: use Recreate, \
-                 or publish no port",
+                 or leave hostPort out, and the engine chooses",
                 port.host_port
             );
             Err(invalid(Part::Container, "spec.run.strategy", message))
@@ -275,42 +267,6 @@ fn default_container_name(owner: &Owner) -> String {
         "default" | "" => owner.name.clone(),
         namespace => format!("{namespace}.{}", owner.name),
     }
-}
-
-fn published_port(index: usize, port: &ContainerPort, inputs: &Inputs) -> Result<PublishedPort, Block> {
-    let field = |name: &str| format!("spec.run.ports[{index}].{name}");
-    let number = |name: &str, value: i32| match u16::try_from(value) {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(invalid(Part::Container, &field(name), format!("{value} is not a port; a port is 1 to 65535"))),
-    };
-    let host_ip = match &port.host_ip {
-        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Some(text) => text.parse().map_err(|_| {
-            let message = format!("\"{text}\" is not an IP address, such as 127.0.0.1 or ::1");
-            invalid(Part::Container, &field("hostIP"), message)
-        })?,
-    };
-    let host_port = number("hostPort", port.host_port)?;
-    if let Some(refusal) = inputs.policy.refuses_host_port(host_port) {
-        let message = format!("{}: {refusal}", field("hostPort"));
-        return Err(Block::terminal(Part::Container, Reason::PolicyRefused, message));
-    }
-    Ok(PublishedPort {
-        host_ip,
-        host_port,
-        container_port: number("containerPort", port.container_port)?,
-        protocol: port.protocol,
-    })
-}
-
-fn refuse_collisions(ports: &[PublishedPort]) -> Result<(), Block> {
-    for (index, port) in ports.iter().enumerate() {
-        if let Some(other) = ports[..index].iter().position(|earlier| earlier.collides_with(port)) {
-            let message = format!("{} is published by spec.run.ports[{other}] already", port.host_port);
-            return Err(invalid(Part::Container, &format!("spec.run.ports[{index}].hostPort"), message));
-        }
-    }
-    Ok(())
 }
 
 fn seconds(seconds: i64) -> Duration {

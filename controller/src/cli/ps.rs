@@ -11,7 +11,7 @@ use super::found::{self, Whose};
 use super::options::{EVERY_PROJECT, ProjectOptions};
 use super::output;
 use super::session::Session;
-use crate::app::{Container, ContainerState, EngineImageId, Image, labels};
+use crate::app::{Container, ContainerState, EngineImageId, Image, compact, labels};
 use crate::engine::Engine;
 
 /// List the containers of apps
@@ -72,14 +72,13 @@ fn image_names(images: &[Image]) -> BTreeMap<&EngineImageId, String> {
 
 fn row(container: &Container, images: &BTreeMap<&EngineImageId, String>, now: Timestamp) -> Vec<String> {
     let image = images.get(&container.image).cloned().unwrap_or_else(|| container.image.short().to_owned());
-    let ports: Vec<String> = container.ports.iter().map(ToString::to_string).collect();
     vec![
         found::app_of(container).unwrap_or_default(),
         container.labels.get(labels::INSTANCE).cloned().unwrap_or_default(),
         container.name.clone(),
         image,
         status(container, now),
-        ports.join(", "),
+        compact(&container.ports).join(", "),
         output::age(container.created_at, now),
     ]
 }

@@ -132,6 +132,8 @@ fn summary(key: &AppKey, app: &ContainerApp, took: Duration) -> Vec<String> {
 fn url(port: &str) -> Option<String> {
     let (host, _) = port.strip_suffix("/tcp")?.split_once("->")?;
     let (address, number) = host.rsplit_once(':')?;
+    // A range is no address to open.
+    let number: u16 = number.parse().ok()?;
     let address = if matches!(address, "0.0.0.0" | "[::]") { "localhost" } else { address };
     Some(format!("http://{address}:{number}"))
 }

@@ -33,8 +33,8 @@ use crate::{HostAlias, Probe, Strategy};
     .message("an engine has one health check for a container: readinessProbe and livenessProbe may differ in failureThreshold only"))]
 #[x_kube(validation = Rule::new("!has(self.readinessProbe) || !has(self.livenessProbe) || self.livenessProbe.failureThreshold >= self.readinessProbe.failureThreshold")
     .message("the failureThreshold of livenessProbe is at least that of readinessProbe: a container is unready before it is restarted"))]
-#[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.ports) || size(self.ports) == 0")
-    .message("with the strategy Overlap two containers run at the same time, and cannot publish the same hostPort: use Recreate, or publish no port"))]
+#[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.ports) || self.ports.all(port, port.hostPort == 0)")
+    .message("with the strategy Overlap two containers run at the same time, and cannot publish the same hostPort: use Recreate, or leave hostPort out, and the engine chooses"))]
 #[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.volumes) || !has(self.volumeMounts) || !self.volumes.exists(volume, has(volume.persistentVolumeClaim) && !(has(volume.persistentVolumeClaim.readOnly) && volume.persistentVolumeClaim.readOnly) && self.volumeMounts.exists(mount, mount.name == volume.name && !(has(mount.readOnly) && mount.readOnly)))")
     .message("with the strategy Overlap two containers run at the same time, and cannot write to the same volume: use Recreate, or mount it with readOnly: true"))]
 pub struct Run {
@@ -43,9 +43,10 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 128), regex(pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$"))]
     pub container_name: Option<String>,
-    /// The ports of the container that are published on the engine's host.
+    /// The ports of the container that are published on the engine's host, 256 at most, ranges counted out. The same port of
+    /// the container may be published several times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["containerPort", "protocol"]))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["containerPort", "protocol", "hostPort", "hostIP"]))]
     pub ports: Vec<ContainerPort>,
     /// The program to run, instead of the image's `ENTRYPOINT`. `$(NAME)` stands for the variable of this name in `env` and
     /// `envFrom`, `$$` for one `$`; what names no variable is left as it is.

@@ -25,7 +25,7 @@ pub async fn a_container_is_made_as_asked(fixture: Fixture) {
         assert_eq!(container.ports, []);
         assert_eq!(container.labels.get(longshore::app::labels::OWNER_UID), Some(&scene.name("owner")));
         let detail = container.detail.expect("a detail");
-        assert_eq!(detail.asked_ports, [port]);
+        assert_eq!(detail.asked_ports, [port.into()]);
         assert_eq!((detail.command, detail.args), (spec.command, spec.args));
         assert_eq!(detail.env.get("GREETING").map(String::as_str), Some("Hello = World"));
         assert_eq!((detail.exit_code, detail.error.as_str()), (0, ""));

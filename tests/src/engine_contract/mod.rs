@@ -11,6 +11,7 @@ mod health;
 mod images;
 mod inside;
 mod observation;
+mod ports;
 mod registry;
 mod scene;
 mod volumes;
@@ -23,6 +24,7 @@ pub use health::*;
 pub use images::*;
 pub use inside::*;
 pub use observation::*;
+pub use ports::*;
 pub use registry::*;
 pub use scene::{Fixture, Scene, context_of};
 pub use volumes::*;
@@ -39,6 +41,10 @@ macro_rules! engine_contract {
             an_image_that_is_not_there_makes_no_container
             a_published_port_is_the_one_that_was_asked_for
             a_taken_port_refuses_the_start_and_leaves_the_container_created
+            a_port_that_is_not_named_is_chosen_and_told
+            a_port_is_published_several_times
+            each_family_of_addresses_has_ports_of_its_own
+            an_address_that_the_host_does_not_have_is_told
             starting_a_running_container_is_well
             starting_a_container_that_is_gone_is_not_found
             stopping_a_stopped_container_is_well

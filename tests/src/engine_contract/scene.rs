@@ -227,7 +227,7 @@ pub(super) fn server() -> ContainerSpec {
 
 /// A container that runs until it is stopped, with this port.
 pub(super) fn server_on(port: PublishedPort) -> ContainerSpec {
-    ContainerSpec { ports: vec![port], ..server() }
+    ContainerSpec { ports: vec![port.into()], ..server() }
 }
 
 /// A port of the host that nobody listens on.

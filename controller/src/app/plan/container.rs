@@ -95,9 +95,15 @@ pub(super) fn plan<'a>(
         return ContainerPlan { container: serving, ..ContainerPlan::default() };
     };
     let image = target.present();
-    let (mut current, others): (Vec<_>, Vec<_>) = ours()
+    let (mut current, mut others): (Vec<_>, Vec<_>) = ours()
         .filter(|container| container.state != ContainerState::Removing)
         .partition(|container| image.is_some_and(|image| replacement::why_not(container, spec, image).is_none()));
+    // What runs without its ports is stopped when its successor is made, and stopped it looks right.
+    let next = Names::of(&run.name).next;
+    let is_next = |container: &&Container| container.name == next && container.state == ContainerState::Created;
+    if current.iter().any(|container| is_next(&container) && !failed_to_start(container)) {
+        others.extend(current.extract_if(.., |container| container.state == ContainerState::Exited));
+    }
     current.sort_by_key(|container| (rank(container.state), container.name != run.name));
     let situation = Situation {
         hash: spec.hash(),

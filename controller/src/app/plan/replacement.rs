@@ -12,7 +12,7 @@ use longshore_crds::Strategy;
 use super::container::{ContainerPlan, Situation, remove, stop};
 use super::{port, step};
 use crate::app::{
-    Action, Block, Container, ContainerDetail, ContainerSpec, ContainerState, Image, Part, PublishedPort, Reason,
+    Action, Block, Container, ContainerDetail, ContainerSpec, ContainerState, Image, Part, PortDifference, Reason,
     Settings, Step, labels,
 };
 
@@ -274,12 +274,15 @@ pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image
     if container.spec_hash() != Some(spec.hash().as_str()) {
         return Some(difference(container, spec));
     }
-    // A container that was started after a failed start runs without its ports (moby/moby#51758).
-    let is_published = |port| container.ports.contains(port);
-    if container.state == ContainerState::Running && !spec.ports.iter().all(is_published) {
-        return Some(port_difference(&container.ports, spec));
+    // One that somebody made in our name: it would publish the same after each start.
+    let made = container.detail.as_ref().map(|detail| &detail.asked_ports);
+    if let Some(difference) = made.and_then(|made| PortDifference::of_specs(made, &spec.ports)) {
+        return Some(difference);
     }
-    None
+    // A container that was started after a failed start runs without its ports (moby/moby#51758).
+    let is_running = container.state == ContainerState::Running;
+    let differing = is_running.then(|| PortDifference::between(&container.ports, &spec.ports)).flatten();
+    differing.map(|difference| difference.to_string())
 }
 
 /// What differs between a container as it was made and the spec, in words. A value is never quoted: it may be secret.
@@ -287,8 +290,8 @@ fn difference(container: &Container, spec: &ContainerSpec) -> String {
     let Some(made) = &container.detail else {
         return "the run section has changed".to_owned();
     };
-    if !same_ports(&made.asked_ports, &spec.ports) {
-        return port_difference(&made.asked_ports, spec);
+    if let Some(difference) = PortDifference::of_specs(&made.asked_ports, &spec.ports) {
+        return difference;
     }
     let changed = || spec.env.iter().filter(|(name, value)| made.env.get(*name) != Some(value)).map(|(name, _)| name);
     // A value that others are made of comes first: of all that differ, its key is what somebody has edited.
@@ -307,28 +310,4 @@ fn difference(container: &Container, spec: &ContainerSpec) -> String {
     // One that an earlier version made does not tell.
     let told = container.labels.get(labels::SETTINGS).map(|text| Settings::from_label(text));
     told.and_then(|told| told.difference(&spec.told())).unwrap_or_else(|| "the run section has changed".to_owned())
-}
-
-fn same_ports(left: &[PublishedPort], right: &[PublishedPort]) -> bool {
-    left.len() == right.len() && left.iter().all(|port| right.contains(port))
-}
-
-/// `port 8080 is published, 4000 is asked for`.
-fn port_difference(published: &[PublishedPort], spec: &ContainerSpec) -> String {
-    let list = |ports: Vec<&PublishedPort>| match ports.as_slice() {
-        [] => "no port".to_owned(),
-        [port] => format!("port {}", port.host_port),
-        ports => {
-            let numbers: Vec<String> = ports.iter().map(|port| port.host_port.to_string()).collect();
-            format!("ports {}", numbers.join(", "))
-        }
-    };
-    let superfluous = published.iter().filter(|port| !spec.ports.contains(port)).collect();
-    let missing = spec.ports.iter().filter(|port| !published.contains(port)).collect();
-    format!("{} published, {} asked for", with_verb(&list(superfluous)), with_verb(&list(missing)))
-}
-
-fn with_verb(ports: &str) -> String {
-    let verb = if ports.starts_with("ports") { "are" } else { "is" };
-    format!("{ports} {verb}")
 }

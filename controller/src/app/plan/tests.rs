@@ -4,6 +4,7 @@ mod images;
 mod inputs;
 mod liveness;
 mod names;
+mod ports;
 mod pulls;
 mod pushes;
 mod readiness;
@@ -22,7 +23,7 @@ use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
     EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Pull,
-    PushRules, Reason, Rollout, RunSpec, labels,
+    PushRules, Reason, Rollout, RunSpec, WantedPort, labels,
 };
 
 fn now() -> Timestamp {
@@ -44,7 +45,7 @@ fn port(host_port: u16) -> PublishedPort {
 
 fn spec(ports: &[u16]) -> ContainerSpec {
     ContainerSpec {
-        ports: ports.iter().copied().map(port).collect(),
+        ports: ports.iter().copied().map(port).map(WantedPort::from).collect(),
         restart_policy: RestartPolicy::Always,
         grace_period: Duration::from_secs(30),
         ..ContainerSpec::default()
@@ -134,7 +135,7 @@ fn container(desired: &Desired, image: &Image, id: &str) -> Container {
         image: image.id.clone(),
         labels,
         state: ContainerState::Running,
-        ports: spec.ports.clone(),
+        ports: spec.ports.iter().filter_map(WantedPort::fixed).collect(),
         created_at: now(),
         detail: Some(ContainerDetail {
             asked_ports: spec.ports.clone(),
@@ -224,7 +225,7 @@ fn a_changed_port_replaces_the_container_and_says_so() {
     let mut observed = everything_well(&desired);
     observed.containers[0].labels.insert(labels::SPEC_HASH.to_owned(), "v1-older".to_owned());
     observed.containers[0].ports = vec![port(8080)];
-    observed.containers[0].detail.as_mut().unwrap().asked_ports = vec![port(8080)];
+    observed.containers[0].detail.as_mut().unwrap().asked_ports = vec![port(8080).into()];
     let plan = plan(&desired, &observed, now());
     assert_eq!(
         actions(&plan),

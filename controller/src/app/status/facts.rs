@@ -7,7 +7,7 @@ use longshore_crds::{BaseImageStatus, ContainerAppStatus, ContainerStatus, Image
 
 use super::{Telling, time};
 use crate::app::plan::{Observed, PushState, Remote, RunState};
-use crate::app::{Container, ContainerState, Desired, Image, ImageSource, Plan, Reason, labels};
+use crate::app::{Container, ContainerState, Desired, Image, ImageSource, Plan, Reason, compact, labels};
 
 pub(super) fn image(desired: &Desired, plan: &Plan, telling: &Telling) -> Option<ImageStatus> {
     let image = plan.image.as_ref()?;
@@ -164,7 +164,7 @@ fn container_status(
         name: container.name.clone(),
         state: container.state.to_string(),
         ip: detail.ip,
-        ports: container.ports.iter().map(ToString::to_string).collect(),
+        ports: compact(&container.ports),
         started_at: detail.started_at.map(time),
         finished_at: tells_the_end.then_some(detail.finished_at).flatten().map(time),
         exit_code: tells_the_end.then_some(exit_code).flatten(),

@@ -7,7 +7,9 @@ use longshore_crds::ContainerAppStatus;
 
 use super::{Outlook, Telling};
 use crate::app::plan::RunState;
-use crate::app::{Action, Block, ContainerState, Desired, ImageSource, Memory, Observed, Part, Plan, Reason, Step};
+use crate::app::{
+    Action, Block, ContainerState, Desired, ImageSource, Memory, Observed, Part, Plan, Reason, Step, compact,
+};
 
 /// Which of kstatus's three states a resource is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +176,7 @@ fn ready_message(desired: &Desired, plan: &Plan) -> String {
 
 fn ports(plan: &Plan) -> String {
     let ports = plan.container.as_ref().map(|container| container.ports.as_slice()).unwrap_or_default();
-    let list: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    let list = compact(ports);
     if list.is_empty() { String::new() } else { format!(", {}", list.join(", ")) }
 }
 

@@ -26,6 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::endpoint::{Address, Endpoint};
 use super::failure::Failure;
+use super::host_process;
 use super::severable::Severable;
 use super::tls::TlsMaterial;
 use crate::app::RegistryRequest;
@@ -168,8 +169,14 @@ impl Connection {
     }
 
     /// What it means that a container could not be started.
-    pub(super) fn error_of_start(&self, failure: impl Into<Failure>) -> EngineError {
-        failure.into().into_error_of_start(self.endpoint())
+    pub(super) async fn error_of_start(&self, failure: Failure) -> EngineError {
+        let holder = match (failure.port_of_a_process(), self.endpoint.address()) {
+            (Some((address, protocol)), Address::Unix(socket)) => {
+                host_process::listening_at(socket, address, protocol).await
+            }
+            _ => None,
+        };
+        failure.into_error_of_start(self.endpoint(), holder.as_ref())
     }
 
     /// What it means that an image could not be pulled or pushed.

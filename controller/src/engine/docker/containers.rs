@@ -65,11 +65,11 @@ pub(super) async fn create(connection: &Connection, request: &CreateContainer) -
 }
 
 pub(super) async fn start(connection: &Connection, id: &ContainerId) -> Result<(), EngineError> {
-    connection
-        .docker()
-        .start_container(&id.0, None::<StartContainerOptions>)
-        .await
-        .map_err(|error| connection.error_of_start(error))
+    let started = connection.docker().start_container(&id.0, None::<StartContainerOptions>).await;
+    match started {
+        Ok(()) => Ok(()),
+        Err(error) => Err(connection.error_of_start(Failure::from(error)).await),
+    }
 }
 
 pub(super) async fn stop(connection: &Connection, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError> {
@@ -170,7 +170,7 @@ fn detail(inspected: &ContainerInspectResponse) -> ContainerDetail {
         restarts: inspected.restart_count.unwrap_or_default(),
         started_at: time(state.started_at),
         finished_at: time(state.finished_at),
-        asked_ports: host.and_then(|host| host.port_bindings.as_ref()).map(ports::of_map).unwrap_or_default(),
+        asked_ports: host.and_then(|host| host.port_bindings.as_ref()).map(ports::asked).unwrap_or_default(),
         command: config.entrypoint.unwrap_or_default(),
         args: config.cmd.unwrap_or_default(),
         env: config

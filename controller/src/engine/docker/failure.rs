@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bollard::errors::Error;
+use longshore_crds::Protocol;
 
+use super::host_process::HostProcess;
 use crate::app::{RegistryError, RegistryRequest};
 use crate::engine::EngineError;
 
@@ -88,9 +90,22 @@ impl Failure {
         }
     }
 
-    /// What it means for a container that was to be started.
-    pub(super) fn into_error_of_start(self, endpoint: &str) -> EngineError {
-        match taken_port(self.message()) {
+    /// Where a process of the host listens, if that is why a container could not be started.
+    pub(super) fn port_of_a_process(&self) -> Option<(SocketAddr, Protocol)> {
+        let message = self.message();
+        let address =
+            is_taken_by_process(message).then(|| message.split_whitespace().find_map(host_address)).flatten()?;
+        let is_udp = message.contains("listen udp") || message.contains("/udp:");
+        Some((address, if is_udp { Protocol::Udp } else { Protocol::Tcp }))
+    }
+
+    /// What it means for a container that was to be started. The holder of the port that it wants is a process of the
+    /// host, where one can be seen.
+    pub(super) fn into_error_of_start(self, endpoint: &str, holder: Option<&HostProcess>) -> EngineError {
+        if let Some(sentence) = unknown_address(self.message()) {
+            return EngineError::AddressNotFound(sentence);
+        }
+        match taken_port(self.message(), holder) {
             Some(sentence) => EngineError::PortTaken(sentence),
             // The words of 20.10 to 29 where no driver offers what a device request asks for.
             None if self.message().contains("could not select device driver \"nvidia\"") => {
@@ -130,20 +145,40 @@ fn on_one_line(message: &str) -> String {
     lines.join("; ")
 }
 
+fn is_taken_by_container(message: &str) -> bool {
+    message.contains("port is already allocated")
+}
+
+fn is_taken_by_process(message: &str) -> bool {
+    let words = ["address already in use", "failed to bind host port", "ports are not available"];
+    !is_taken_by_container(message) && words.iter().any(|words| message.contains(words))
+}
+
 /// The sentence for a start that failed because a host port is taken; `None` when it failed for another reason.
-fn taken_port(message: &str) -> Option<String> {
-    let by_container = message.contains("port is already allocated");
-    let by_process = message.contains("address already in use")
-        || message.contains("failed to bind host port")
-        || message.contains("ports are not available");
-    let holder = match (by_container, by_process) {
-        (true, _) => "another container of this engine",
-        (false, true) => "a process on the engine's host that is none of its containers",
-        (false, false) => return None,
+fn taken_port(message: &str, process: Option<&HostProcess>) -> Option<String> {
+    let holder = match (is_taken_by_container(message), is_taken_by_process(message), process) {
+        (true, _, _) => "another container of this engine".to_owned(),
+        (false, true, None) => "a process on the engine's host that is none of its containers".to_owned(),
+        (false, true, Some(process)) => {
+            format!("{process}, a process on the engine's host that is none of its containers")
+        }
+        (false, false, _) => return None,
     };
     Some(match message.split_whitespace().find_map(host_address) {
         Some(address) => format!("the host port {} ({address}) is taken by {holder}", address.port()),
         None => format!("a host port is taken by {holder}: {message}"),
+    })
+}
+
+/// The sentence for a start that failed because a host IP is not the host's; `None` when it failed for another reason.
+fn unknown_address(message: &str) -> Option<String> {
+    if !message.contains("cannot assign requested address") {
+        return None;
+    }
+    let remedy = "choose another hostIP, or give the host that address";
+    Some(match message.split_whitespace().find_map(host_address) {
+        Some(address) => format!("the engine's host has no address {}: {remedy}", address.ip()),
+        None => format!("a hostIP is no address of the engine's host: {remedy} ({message})"),
     })
 }
 
@@ -172,7 +207,7 @@ mod tests {
 
     fn start(message: &str) -> EngineError {
         let failure = Failure::Refused { status: 500, message: message.to_owned() };
-        failure.into_error_of_start("unix:///run/docker.sock")
+        failure.into_error_of_start("unix:///run/docker.sock", None)
     }
 
     #[test]
@@ -200,6 +235,25 @@ mod tests {
             ),
         ] {
             assert_eq!(start(message), EngineError::PortTaken(sentence.to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_host_does_not_have_is_named() {
+        for (message, address) in [
+            (
+                "a (b): Error starting userland proxy: listen tcp4 10.99.99.99:28080: bind: cannot assign requested address",
+                "10.99.99.99",
+            ),
+            (
+                "a (b): failed to bind host port [2001:db8::99]:28080/tcp: cannot assign requested address",
+                "2001:db8::99",
+            ),
+        ] {
+            let sentence = format!(
+                "the engine's host has no address {address}: choose another hostIP, or give the host that address"
+            );
+            assert_eq!(start(message), EngineError::AddressNotFound(sentence));
         }
     }
 

@@ -10,6 +10,7 @@ mod events;
 mod failure;
 mod folders;
 mod health;
+mod host_process;
 mod images;
 mod info;
 mod json_lines;

@@ -1,12 +1,12 @@
 //! Published ports, between the domain and the three ways in which the engine's API writes them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use bollard::models::{PortBinding, PortMap, PortSummary, PortSummaryTypeEnum};
 use longshore_crds::Protocol;
 
-use crate::app::PublishedPort;
+use crate::app::{PublishedPort, WantedPort};
 
 /// The ports that a list of containers shows as published. Those that are only exposed are left out.
 pub(super) fn of_summary(ports: &[PortSummary]) -> Vec<PublishedPort> {
@@ -22,23 +22,36 @@ pub(super) fn of_summary(ports: &[PortSummary]) -> Vec<PublishedPort> {
             },
         })
     });
-    normalised(published.collect())
+    sorted(published.collect())
 }
 
-/// The ports of a map such as `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "4000"}]}`.
+/// The published ports of a map such as `{"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "4000"}]}`.
 pub(super) fn of_map(map: &PortMap) -> Vec<PublishedPort> {
-    let published = map.iter().flat_map(|(key, bindings)| {
-        let bindings = bindings.as_deref().unwrap_or_default();
-        bindings.iter().filter_map(|binding| of_binding(key, binding))
-    });
-    normalised(published.collect())
+    sorted(bindings(map).iter().filter_map(WantedPort::fixed).collect())
 }
 
-fn of_binding(key: &str, binding: &PortBinding) -> Option<PublishedPort> {
+/// The ports that such a map asks for: without a host port, or with 0, the engine chooses.
+pub(super) fn asked(map: &PortMap) -> Vec<WantedPort> {
+    sorted(bindings(map))
+}
+
+fn bindings(map: &PortMap) -> Vec<WantedPort> {
+    let of_key = |(key, bindings): (&String, &Option<Vec<PortBinding>>)| {
+        let bindings = bindings.as_deref().unwrap_or_default();
+        bindings.iter().filter_map(|binding| of_binding(key, binding)).collect::<Vec<_>>()
+    };
+    map.iter().flat_map(of_key).collect()
+}
+
+fn of_binding(key: &str, binding: &PortBinding) -> Option<WantedPort> {
     let (container_port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
-    Some(PublishedPort {
+    let host_port: u16 = match binding.host_port.as_deref() {
+        None | Some("") => 0,
+        Some(text) => text.parse().ok()?,
+    };
+    Some(WantedPort {
         host_ip: address(binding.host_ip.as_deref())?,
-        host_port: binding.host_port.as_deref()?.parse().ok().filter(|port| *port != 0)?,
+        host_port: (host_port != 0).then_some(host_port),
         container_port: container_port.parse().ok()?,
         protocol: match protocol {
             "tcp" => Protocol::Tcp,
@@ -50,18 +63,18 @@ fn of_binding(key: &str, binding: &PortBinding) -> Option<PublishedPort> {
 
 /// What asks the engine to publish these ports. The address is always written out, also when it is unspecified: for
 /// none at all the engine would publish on IPv6 too, which nobody asked for.
-pub(super) fn to_map(ports: &[PublishedPort]) -> PortMap {
+pub(super) fn to_map(ports: &[WantedPort]) -> PortMap {
     let mut map: PortMap = HashMap::new();
     for port in ports {
         let bindings = map.entry(key(port)).or_default().get_or_insert_default();
-        bindings
-            .push(PortBinding { host_ip: Some(port.host_ip.to_string()), host_port: Some(port.host_port.to_string()) });
+        let host_port = port.host_port.map_or_else(String::new, |port| port.to_string());
+        bindings.push(PortBinding { host_ip: Some(port.host_ip.to_string()), host_port: Some(host_port) });
     }
     map
 }
 
 /// The container's side of a port, `80/tcp`.
-pub(super) fn key(port: &PublishedPort) -> String {
+pub(super) fn key(port: &WantedPort) -> String {
     let protocol = match port.protocol {
         Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
@@ -77,20 +90,10 @@ fn address(text: Option<&str>) -> Option<IpAddr> {
     }
 }
 
-/// One entry for each port, in order.
-///
-/// A port that is published on every address without saying which, as `docker run -p` does, is listed twice, with
-/// `0.0.0.0` and with `::`. It is one port: the entry of `::` goes where that of `0.0.0.0` stands beside it. A resource
-/// cannot ask for both itself, since its ports are a map by container port and protocol.
-fn normalised(mut ports: Vec<PublishedPort>) -> Vec<PublishedPort> {
+/// Each once, in order.
+fn sorted<P: Ord>(mut ports: Vec<P>) -> Vec<P> {
     ports.sort_unstable();
     ports.dedup();
-    let on_every_ipv4: Vec<PublishedPort> =
-        ports.iter().filter(|port| port.host_ip == Ipv4Addr::UNSPECIFIED).copied().collect();
-    ports.retain(|port| {
-        let ipv4_twin = PublishedPort { host_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..*port };
-        port.host_ip != Ipv6Addr::UNSPECIFIED || !on_every_ipv4.contains(&ipv4_twin)
-    });
     ports
 }
 
@@ -107,14 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn a_port_on_every_address_is_one_port() {
+    fn a_port_on_every_address_is_one_of_each_family() {
         let ports = of_summary(&[listed(Some("::"), Some(4000)), listed(Some("0.0.0.0"), Some(4000))]);
-        assert_eq!(ports, [port("0.0.0.0", 4000)]);
-    }
-
-    #[test]
-    fn a_port_on_every_ipv6_address_alone_is_kept() {
-        assert_eq!(of_summary(&[listed(Some("::"), Some(4000))]), [port("::", 4000)]);
+        assert_eq!(ports, [port("0.0.0.0", 4000), port("::", 4000)]);
     }
 
     #[test]
@@ -124,7 +122,9 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_what_is_read_back() {
-        let asked = [port("127.0.0.1", 4000), port("::1", 4001)];
-        assert_eq!(of_map(&to_map(&asked)), asked);
+        let chosen = WantedPort { host_port: None, ..port("::", 1).into() };
+        let wanted = [port("127.0.0.1", 4000).into(), chosen, port("::1", 4001).into()];
+        assert_eq!(asked(&to_map(&wanted)), wanted);
+        assert_eq!(of_map(&to_map(&wanted)), [port("127.0.0.1", 4000), port("::1", 4001)]);
     }
 }

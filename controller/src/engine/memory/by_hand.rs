@@ -9,7 +9,7 @@ use super::MemoryEngine;
 use super::container::{KILLED, LogLine, Phase};
 use super::images::Origin;
 use super::state::State;
-use crate::app::{ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort};
+use crate::app::{ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort, WantedPort};
 use crate::engine::{CreateContainer, EngineError};
 use crate::registry::memory::MemoryImage;
 
@@ -138,12 +138,12 @@ impl MemoryEngine {
 
     /// A process outside of containers listens on a port of the host.
     pub fn occupy(&self, port: PublishedPort) {
-        self.change(|state| state.foreign_ports.insert(port));
+        self.change(|state| state.host_ports.occupy(port));
     }
 
     /// That process ends.
     pub fn vacate(&self, port: &PublishedPort) {
-        self.change(|state| state.foreign_ports.remove(port));
+        self.change(|state| state.host_ports.vacate(port));
     }
 
     fn with_named<T>(
@@ -175,7 +175,7 @@ impl State {
 /// What `docker run` makes of nothing but ports.
 fn spec_of(ports: &[PublishedPort]) -> ContainerSpec {
     ContainerSpec {
-        ports: ports.to_vec(),
+        ports: ports.iter().copied().map(WantedPort::from).collect(),
         restart_policy: RestartPolicy::Never,
         grace_period: Duration::from_secs(10),
         ..ContainerSpec::default()

@@ -27,6 +27,7 @@ mod faults;
 mod health;
 mod images;
 mod logs;
+mod ports;
 mod program;
 mod state;
 mod transfer;

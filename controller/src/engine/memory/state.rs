@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use longshore_crds::Protocol;
 
 use super::container::{KILLED, MemoryContainer, Phase};
 use super::images::{Images, no_such_image};
+use super::ports::HostPorts;
 use super::transmitter::Transmitter;
-use crate::app::{ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, Mount, PublishedPort, Volume};
+use crate::app::{
+    ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, Mount, PublishedPort, Volume, WantedPort,
+};
 use crate::engine::{CreateContainer, EngineError};
 
 /// The exit code of a container whose start has failed before its program began, where no earlier run left one.
@@ -26,7 +28,7 @@ pub(super) struct State {
     pub(super) build_cache: BTreeSet<Digest>,
     /// What the context of each shared key held when it was last sent: the digests of its files by their paths.
     pub(super) contexts: BTreeMap<String, BTreeMap<String, Digest>>,
-    pub(super) foreign_ports: BTreeSet<PublishedPort>,
+    pub(super) host_ports: HostPorts,
     pub(super) events: Transmitter,
     /// The labels of volumes that stay, by their names.
     volumes: BTreeMap<String, BTreeMap<String, String>>,
@@ -44,7 +46,7 @@ impl State {
             images: Images::new(kind),
             build_cache: BTreeSet::new(),
             contexts: BTreeMap::new(),
-            foreign_ports: BTreeSet::new(),
+            host_ports: HostPorts::new(kind),
             events: Transmitter::default(),
             volumes: BTreeMap::new(),
             containers: BTreeMap::new(),
@@ -277,46 +279,36 @@ impl State {
         let container = self.get_mut(id)?;
         let asked = container.spec.ports.clone();
         let (name, missing) = (container.name.clone(), container.program.missing.clone());
-        let lost = container.has_lost_its_network;
-        if !lost && let Some(message) = self.refusal(&name, &asked) {
-            // Docker Engine 29 leaves the network behind that it could not publish, and starts with it the next time;
-            // 20.10 tries the ports again.
-            let loses_network = self.images.kind == ImageStore::Containerd;
-            let container = self.get_mut(id)?;
-            container.has_lost_its_network = loses_network;
-            container.fail_to_begin(NOT_STARTED, &message);
-            return Err(EngineError::PortTaken(message));
-        }
+        let ports = if container.has_lost_its_network { None } else { Some(self.publish(id, &name, &asked)?) };
         if let Some(program) = missing {
             let message = format!("unable to start container process: exec: \"{program}\": executable file not found");
             self.get_mut(id)?.fail_to_begin(NO_SUCH_PROGRAM, &message);
             return Err(EngineError::Other(message));
         }
-        let (ports, ip) = if lost { (Vec::new(), None) } else { (asked, self.free_address()) };
+        let (ports, ip) = ports.map_or_else(Default::default, |ports| (ports, self.free_address()));
         self.get_mut(id)?.begin(at, ports, ip);
         self.tell(id, "start");
         Ok(())
     }
 
-    /// Why these ports cannot be published, in the engine's words.
-    fn refusal(&self, name: &str, asked: &[PublishedPort]) -> Option<String> {
-        let is_held = |port: &PublishedPort| {
-            let mut held = self.containers.values().flat_map(|container| &container.ports);
-            held.any(|held| held.collides_with(port))
-        };
-        let is_foreign = |port: &PublishedPort| self.foreign_ports.iter().any(|held| held.collides_with(port));
-        let reason = asked.iter().enumerate().find_map(|(index, port)| {
-            let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
-            let is_own = asked[..index].iter().any(|own| own.collides_with(port));
-            if is_own || is_held(port) {
-                Some(format!("Bind for {address} failed: port is already allocated"))
-            } else if is_foreign(port) {
-                Some(held_by_a_process(self.images.kind, port))
-            } else {
-                None
-            }
-        })?;
-        Some(format!("driver failed programming external connectivity on endpoint {name}: {reason}"))
+    fn publish(
+        &mut self,
+        id: &ContainerId,
+        name: &str,
+        asked: &[WantedPort],
+    ) -> Result<Vec<PublishedPort>, EngineError> {
+        let held: Vec<PublishedPort> =
+            self.containers.values().flat_map(|container| container.ports.iter().copied()).collect();
+        let published = self.host_ports.publish(name, asked, &held);
+        if let Err(error) = &published {
+            // Docker Engine 29 leaves the network behind that it could not publish, and starts with it the next time;
+            // 20.10 tries the ports again.
+            let loses_network = self.images.kind == ImageStore::Containerd;
+            let container = self.get_mut(id)?;
+            container.has_lost_its_network = loses_network;
+            container.fail_to_begin(NOT_STARTED, &error.to_string());
+        }
+        published
     }
 
     fn free_address(&self) -> Option<Ipv4Addr> {
@@ -327,24 +319,6 @@ impl State {
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {
         if let Some(container) = self.containers.get(id) {
             self.events.tell_of_container(container.owner_uid(), action, id);
-        }
-    }
-}
-
-/// What an engine says of a port on which a process of the host listens: 20.10 finds out when its proxy does, 29 binds
-/// the port itself.
-fn held_by_a_process(kind: ImageStore, port: &PublishedPort) -> String {
-    let address = std::net::SocketAddr::new(port.host_ip, port.host_port);
-    let protocol = match port.protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    };
-    match kind {
-        ImageStore::GraphDriver => {
-            format!("Error starting userland proxy: listen {protocol}4 {address}: bind: address already in use")
-        }
-        ImageStore::Containerd => {
-            format!("failed to bind host port {address}/{protocol}: address already in use")
         }
     }
 }

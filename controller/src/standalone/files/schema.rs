@@ -240,7 +240,9 @@ fn identity(element: &Node, keys: &[&str], schema: &Value) -> Option<String> {
         Some(format!("{key} {value}"))
     };
     let values: Option<Vec<String>> = keys.iter().map(value_of).collect();
-    Some(values?.join(" and "))
+    let values = values?;
+    let (last, others) = values.split_last()?;
+    Some(if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) })
 }
 
 fn wanted(schema: &Value) -> &'static str {

@@ -152,7 +152,7 @@ fn a_value_of_another_kind_is_told() {
 fn a_value_out_of_range_is_told_with_the_range() {
     spec_says(
         "  image: {name: a}\n  run:\n    ports:\n    - {hostPort: 70000, containerPort: 80}\n",
-        "app.yaml:8:18: spec.run.ports[0].hostPort: 70000 is out of range; allowed are 1 to 65535",
+        "app.yaml:8:18: spec.run.ports[0].hostPort: 70000 is out of range; allowed are 0 to 65535",
     );
 }
 
@@ -184,8 +184,8 @@ fn what_is_given_twice_in_a_list_is_told() {
         "app.yaml:8:5: spec.push[1]: to \"gcr.io/p/a\" is given by spec.push[0] already; remove one of the two",
     );
     spec_says(
-        "  image: {name: a}\n  run:\n    ports:\n    - {hostPort: 8080, containerPort: 80}\n    - {hostPort: 8081, containerPort: 80, protocol: TCP}\n",
-        "app.yaml:9:7: spec.run.ports[1]: containerPort 80 and protocol \"TCP\" is given by spec.run.ports[0] already; remove one of the two",
+        "  image: {name: a}\n  run:\n    ports:\n    - {hostPort: 8080, containerPort: 80}\n    - {hostPort: 8080, containerPort: 80, protocol: TCP}\n",
+        "app.yaml:9:7: spec.run.ports[1]: containerPort 80, protocol \"TCP\", hostPort 8080 and hostIP \"0.0.0.0\" is given by spec.run.ports[0] already; remove one of the two",
     );
 }
 

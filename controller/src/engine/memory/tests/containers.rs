@@ -157,7 +157,7 @@ async fn the_backoff_doubles_up_to_a_minute() {
 #[tokio::test]
 async fn a_restarting_container_holds_its_name_but_neither_address_nor_ports() {
     let world = World::old_engine();
-    let spec = ContainerSpec { ports: vec![port("0.0.0.0", 8080)], ..spec_with(RestartPolicy::Always) };
+    let spec = ContainerSpec { ports: vec![port("0.0.0.0", 8080).into()], ..spec_with(RestartPolicy::Always) };
     let id = world.start("app", "sleep 1; exit 1", spec).await;
     assert_eq!(world.inspect(&id).await.ports, [port("0.0.0.0", 8080)]);
     world.clock.advance(Duration::from_secs(1));

@@ -16,7 +16,9 @@ use futures::StreamExt;
 use longshore_crds::{Protocol, RestartPolicy};
 
 use super::{MemoryEngine, TestClock};
-use crate::app::{Container, ContainerDetail, ContainerId, ContainerSpec, ImageReference, ImageStore, PublishedPort};
+use crate::app::{
+    Container, ContainerDetail, ContainerId, ContainerSpec, ImageReference, ImageStore, PublishedPort, WantedPort,
+};
 use crate::build::{ContextReader, DockerfileSource};
 use crate::engine::{BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
 use crate::registry::memory::{MemoryImage, MemoryRegistry};
@@ -78,7 +80,7 @@ fn spec_with(restart_policy: RestartPolicy) -> ContainerSpec {
 }
 
 fn spec_publishing(ports: &[PublishedPort]) -> ContainerSpec {
-    ContainerSpec { ports: ports.to_vec(), ..spec() }
+    ContainerSpec { ports: ports.iter().copied().map(WantedPort::from).collect(), ..spec() }
 }
 
 fn port(address: &str, host_port: u16) -> PublishedPort {

@@ -17,7 +17,7 @@ async fn a_taken_port_refuses_the_start_and_leaves_the_container_created() {
         let detail = container.detail.unwrap();
         assert_eq!((detail.exit_code, detail.error), (128, message));
         assert_eq!(detail.started_at, None);
-        assert_eq!(detail.asked_ports, [port("0.0.0.0", 8080)]);
+        assert_eq!(detail.asked_ports, [port("0.0.0.0", 8080).into()]);
     }
 }
 
@@ -87,7 +87,7 @@ async fn start_at_a_port_that_was_taken(world: &World) -> ContainerId {
 #[tokio::test]
 async fn a_restart_at_a_port_that_was_taken_meanwhile_fails_for_good() {
     let world = World::old_engine();
-    let spec = ContainerSpec { ports: vec![port("0.0.0.0", 8080)], ..spec_with(RestartPolicy::Always) };
+    let spec = ContainerSpec { ports: vec![port("0.0.0.0", 8080).into()], ..spec_with(RestartPolicy::Always) };
     let id = world.start("app", "server", spec).await;
     world.engine.crash("app", 1).unwrap();
     world.engine.occupy(port("0.0.0.0", 8080));
@@ -95,4 +95,27 @@ async fn a_restart_at_a_port_that_was_taken_meanwhile_fails_for_good() {
     let container = world.inspect(&id).await;
     assert_eq!(container.state, ContainerState::Exited);
     assert!(container.detail.unwrap().error.contains("address already in use"));
+}
+
+#[tokio::test]
+async fn each_start_gets_another_port_where_none_is_named() {
+    let world = World::old_engine();
+    let spec = ContainerSpec { ports: vec![WantedPort { host_port: None, ..port("0.0.0.0", 1).into() }], ..spec() };
+    let id = world.start("app", "server", spec).await;
+    let first = world.inspect(&id).await.ports;
+    world.engine.stop_container(&id, GRACE).await.unwrap();
+    world.engine.start_container(&id).await.unwrap();
+    let second = world.inspect(&id).await.ports;
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn no_port_that_somebody_holds_is_chosen() {
+    let world = World::old_engine();
+    world.engine.occupy(port("127.0.0.1", 32768));
+    world.start("holder", "server", spec_publishing(&[port("0.0.0.0", 32769)])).await;
+    let spec = ContainerSpec { ports: vec![WantedPort { host_port: None, ..port("0.0.0.0", 1).into() }], ..spec() };
+    let id = world.start("app", "server", spec).await;
+    assert_eq!(world.inspect(&id).await.ports, [port("0.0.0.0", 32770)]);
 }
