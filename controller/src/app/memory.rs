@@ -141,7 +141,11 @@ impl Memory {
         let made_now = status.local_references.iter().filter(|_| now);
         let made_before = before.into_iter().flat_map(|engine| &engine.local_references);
         let claims = made_now.chain(made_before).filter_map(|text| text.parse().ok()).collect();
-        Self { claims, ..Self::of(status) }
+        let all = Self::of(status);
+        let has_moved = status.engine.as_ref().is_some_and(|engine| engine.name != name);
+        // One that is on another engine is not missing here.
+        let container = all.container.clone().filter(|_| !has_moved);
+        Self { claims, container, ..all }
     }
 
     /// The old condition of this type.

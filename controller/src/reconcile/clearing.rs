@@ -117,6 +117,6 @@ impl Reconciler {
             now: (self.clock)(),
             owner: self.owner_of(clear.app),
         };
-        self.perform(clear.key, clear.app, &clear.task(), step, executor, next.store).await
+        Box::pin(self.perform(clear.key, clear.app, &clear.task(), step, executor, next.store)).await
     }
 }

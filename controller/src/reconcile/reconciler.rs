@@ -194,7 +194,7 @@ impl Reconciler {
         // Before anything is looked at: what ends from here on may have been seen as it was before its end.
         let before = self.tasks.actions(&uid);
         if app.metadata.deletion_timestamp.is_some() {
-            return self.removal_round(key, &app).await;
+            return Box::pin(self.removal_round(key, &app)).await;
         }
         if app.spec.suspend {
             self.tasks.cancel(&uid).await;

@@ -53,7 +53,7 @@ async fn a_resource_on_a_silent_engine_is_let_go_after_a_while_and_swept_when_th
     assert_eq!(world.resources.get(&world.key), None);
     assert_eq!(tombstones(&world, "default"), ["default/my-app"]);
     let note = orphaned(&world).pop().unwrap();
-    let images = "the image gcr.io/my-project/node-app:0.1, the image node-app:0.1";
+    let images = "the image node-app:0.1, the image gcr.io/my-project/node-app:0.1";
     assert!(
         note.starts_with(&format!("the container my-app, {images} is left on the engine default, since")),
         "{note}"
