@@ -216,7 +216,11 @@ impl Reconciler {
             return Ok(Round::Again);
         }
         let stays_on = planned.observed.engine_id.clone();
-        let is_settled = planned.plan.steps.is_empty() && planned.plan.is_fulfilled(&planned.desired);
+        let has_moved = app.status.as_ref().is_some_and(|status| {
+            let is_elsewhere = status.engine.as_ref().is_some_and(|engine| engine.name != app.spec.engine);
+            is_elsewhere || !status.former_engines.is_empty()
+        });
+        let is_settled = has_moved && planned.plan.steps.is_empty() && planned.plan.is_fulfilled(&planned.desired);
         match Box::pin(self.follow_plan(key, &app, &uid, *planned, &running)).await? {
             Round::Rest(rest) if is_settled => Box::pin(self.leave_former_engines(key, &stays_on, rest)).await,
             round => Ok(round),
