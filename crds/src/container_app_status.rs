@@ -22,6 +22,10 @@ pub struct ContainerAppStatus {
     /// The engine on which the image and the container are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineReference>,
+    /// The engines on which it was before, while what it made there is not removed yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub former_engines: Vec<FormerEngine>,
     /// The image that was built or pulled for this spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageStatus>,
@@ -78,6 +82,21 @@ pub struct EngineReference {
     /// The ID that the engine gives itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
+}
+
+/// An engine on which a resource was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerEngine {
+    /// The name of the `ContainerEngine`.
+    pub name: String,
+    /// The ID that the engine gave itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The references that the resource made there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub local_references: Vec<String>,
 }
 
 /// An image on the engine.

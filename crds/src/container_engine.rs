@@ -1,6 +1,6 @@
 //! `ContainerEngine`: a Docker Engine, and the policy for those who use it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -114,4 +114,57 @@ pub struct ContainerEngineStatus {
     /// How many containers of this installation it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<i32>,
+    /// The owners that are gone, or have moved away, while what they made here could not be removed. It is removed when
+    /// the engine answers again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["uid"]))]
+    pub tombstones: Vec<Tombstone>,
+    /// Containers of this installation whose owner nobody knows: of a resource that was deleted with `Orphan`, or that a
+    /// restored backup does not have. They are never removed; at most 32 are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["container"]))]
+    pub leftovers: Vec<Leftover>,
+}
+
+/// An owner that is gone while what it made could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    /// The UID of the resource.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Since when it is gone.
+    pub since: Time,
+    /// The installation that it belonged to. No other one removes what it left.
+    pub instance: String,
+    /// The ID that the engine gave itself. While another one answers by this name, the tombstone stays.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub engine_id: String,
+    /// How many seconds its containers have to end.
+    #[serde(default)]
+    pub grace_period_seconds: i64,
+    /// Whether its volumes go as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remove_volumes: bool,
+    /// The references that it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
+    pub local_references: Vec<String>,
+}
+
+/// A container that carries this installation's labels and whose owner is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    /// The container's name.
+    pub container: String,
+    /// The UID of the resource that made it.
+    pub uid: String,
+    /// The namespace of that resource.
+    pub namespace: String,
+    /// The name of that resource.
+    pub name: String,
 }

@@ -28,11 +28,11 @@ pub use container_app_revision::{
     RevisionOutcome,
 };
 pub use container_app_status::{
-    BaseImageStatus, BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, ImageStatus,
-    PushStatus, RemoteReference, SourceStatus,
+    BaseImageStatus, BuildFailure, BuildStatus, ContainerAppStatus, ContainerStatus, EngineReference, FormerEngine,
+    ImageStatus, PushStatus, RemoteReference, SourceStatus,
 };
 pub use container_engine::{
-    ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange, RegistrySettings,
+    ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, HostPortRange, Leftover, RegistrySettings, Tombstone,
 };
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
@@ -42,7 +42,7 @@ pub use run::{
     Capabilities, ClaimVolume, ConfigMapVolume, ContainerPort, DnsConfig, DnsOption, EmptyDirVolume, EnvFromSource,
     EnvVar, EnvVarSource, KeyToPath, Lifecycle, Logs, Medium, ObjectSelector, Protocol, Quantity, ResourceLimits,
     ResourceRequests, Resources, RestartPolicy, Run, SecretVolume, SecurityContext, StopSignal, Sysctl, SysctlName,
-    Volume, VolumeMount,
+    Volume, VolumeMount, VolumeReclaimPolicy,
 };
 pub use strategy::Strategy;
 

@@ -91,6 +91,8 @@ fn start_process(
         .args(["controller", "--release", release, "--namespace", watched_namespace])
         .args(["--probe-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
         .args(["--engine-secrets-namespace", system_namespace, "--log", log_filter])
+        // What is told of an engine that stays away is the same after a short time as after a long one.
+        .args(["--engine-patience", "5s"])
         .arg("--cache-dir")
         .arg(folder.join("cache"))
         .env("KUBECONFIG", &kubeconfig)

@@ -6,6 +6,7 @@
 
 mod controller;
 pub mod engine_contract;
+mod engine_door;
 mod engines;
 mod git_server;
 mod installation;
@@ -22,6 +23,7 @@ mod standalone;
 mod wait;
 
 pub use controller::{Controller, longshore, longshore_binary};
+pub use engine_door::EngineDoor;
 pub use engines::{ENGINES, LabEngine, answer_on_port, example_never_built};
 pub use git_server::{Answer, Change, GitRequest, GitServer, Repository};
 pub use installation::{Installation, Rights};

@@ -132,6 +132,22 @@ impl Memory {
         }
     }
 
+    /// What an old status says to an engine of this name and ID. References that were made on another one are not this
+    /// resource's here, though they may be called the same.
+    pub fn on_engine(status: &ContainerAppStatus, name: &str, id: &str) -> Self {
+        let is_here = |known_name: &str, known_id: &str| known_name == name && (known_id.is_empty() || known_id == id);
+        let before = status.former_engines.iter().find(|engine| is_here(&engine.name, &engine.id));
+        let now = status.engine.as_ref().is_none_or(|engine| is_here(&engine.name, &engine.id));
+        let made_now = status.local_references.iter().filter(|_| now);
+        let made_before = before.into_iter().flat_map(|engine| &engine.local_references);
+        let claims = made_now.chain(made_before).filter_map(|text| text.parse().ok()).collect();
+        let all = Self::of(status);
+        let has_moved = status.engine.as_ref().is_some_and(|engine| engine.name != name);
+        // One that is on another engine is not missing here.
+        let container = all.container.clone().filter(|_| !has_moved);
+        Self { claims, container, ..all }
+    }
+
     /// The old condition of this type.
     pub fn condition(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)

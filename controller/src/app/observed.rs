@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
-    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, Owner, PublishedPort, Repository,
-    WantedPort, labels,
+    ConfigDigest, EngineImageId, HealthReport, ImageReference, Instance, ManifestDigest, Owner, PublishedPort,
+    Repository, WantedPort, labels,
 };
 
 /// What an engine says of itself.
@@ -113,6 +113,11 @@ impl Container {
     /// The hash of the spec that it was made for, if we made it.
     pub fn spec_hash(&self) -> Option<&str> {
         self.labels.get(labels::SPEC_HASH).map(String::as_str)
+    }
+
+    /// Whether an installation made it.
+    pub fn belongs_to(&self, instance: &Instance) -> bool {
+        self.labels.get(labels::INSTANCE).is_some_and(|found| found == instance.as_str())
     }
 
     /// The namespace and name of the resource that made it, if one of any installation did.

@@ -125,6 +125,8 @@ pub enum Reason {
     DeletionUnsupported,
     /// A superseded tag in a registry cannot be deleted without another one. It is the reason of an Event only.
     TagShared,
+    /// Something of a resource that is gone is left on an engine. It is the reason of an Event only.
+    Orphaned,
     /// The revision to go back to does not exist.
     RevisionNotFound,
     /// The record of a revision could not be written or removed. It is the reason of an Event only.
@@ -196,6 +198,7 @@ impl Reason {
             Self::EngineError => "EngineError",
             Self::DeletionUnsupported => "DeletionUnsupported",
             Self::TagShared => "TagShared",
+            Self::Orphaned => "Orphaned",
             Self::RevisionNotFound => "RevisionNotFound",
             Self::RevisionNotRecorded => "RevisionNotRecorded",
         }

@@ -64,6 +64,7 @@ impl ControllerCommand {
             clock: Arc::new(Timestamp::now),
             keep_images: false,
             remove_volumes: false,
+            engine_patience: Some(self.options.engine_patience),
         });
         let counted = Arc::downgrade(&reconciler);
         metrics.count_running_tasks_by(move || counted.upgrade().map_or(0, |reconciler| reconciler.running_tasks()));

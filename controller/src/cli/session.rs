@@ -76,6 +76,8 @@ impl Session {
             clock: Arc::new(Timestamp::now),
             keep_images: removal.images == Images::Stay,
             remove_volumes: removal.volumes,
+            // There is nobody who would come back to it later: the user is told, and tries again.
+            engine_patience: None,
         }))
     }
 

@@ -1,10 +1,15 @@
 //! The status of a ContainerEngine, computed from one look at the engine.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use longshore_crds::ContainerEngineStatus;
+use longshore_crds::{ContainerEngineStatus, Leftover, Tombstone};
 
-use crate::app::{EngineInfo, ImageStore};
+use crate::app::{Container, EngineInfo, ImageStore, labels};
+
+/// How many leftovers are told at most, as the schema says.
+const MOST_LEFTOVERS: usize = 32;
 
 /// What a look at an engine has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub(super) enum Look {
         info: EngineInfo,
         /// How many containers of this installation it holds.
         containers: usize,
+        /// Those of them whose owner nobody knows; `None` while nobody can say.
+        leftovers: Option<Vec<Leftover>>,
     },
     /// It does not, with the sentence that says why.
     Unreachable(String),
@@ -45,12 +52,13 @@ pub(super) fn status_after(
     };
     let mut status = ContainerEngineStatus { observed_generation: generation, containers: None, ..old.clone() };
     status.conditions = match look {
-        Look::Answering { info, containers } => {
+        Look::Answering { info, containers, leftovers } => {
             status.id = Some(info.id.clone());
             status.version = Some(info.version.clone());
             status.api_version = Some(info.api_version.clone());
             status.image_store = Some(word_of(info.image_store).to_owned());
             status.containers = Some(i32::try_from(*containers).unwrap_or(i32::MAX));
+            status.leftovers = without_the_dead(leftovers.as_ref().unwrap_or(&old.leftovers), &old.tombstones);
             let message = format!("Docker Engine {} answers, API {}", info.version, info.api_version);
             vec![condition("Ready", "True", "Answering", &message)]
         }
@@ -61,6 +69,30 @@ pub(super) fn status_after(
         }
     };
     status
+}
+
+/// The containers of an installation, or of one namespace of it, that no resource with these UIDs has made.
+pub(super) fn leftovers(ours: &[Container], owners: &BTreeSet<String>, namespace: Option<&str>) -> Vec<Leftover> {
+    let leftover = |container: &Container| {
+        let (of_namespace, name) = container.resource()?;
+        let uid = container.labels.get(labels::OWNER_UID)?;
+        let is_unknown = namespace.is_none_or(|known| known == of_namespace) && !owners.contains(uid);
+        is_unknown.then(|| Leftover {
+            container: container.name.clone(),
+            uid: uid.clone(),
+            namespace: of_namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    let mut leftovers: Vec<Leftover> = ours.iter().filter_map(leftover).collect();
+    leftovers.sort_by(|one, other| one.container.cmp(&other.container));
+    leftovers
+}
+
+/// What a tombstone speaks of is known, and will go.
+fn without_the_dead(leftovers: &[Leftover], tombstones: &[Tombstone]) -> Vec<Leftover> {
+    let is_dead = |leftover: &&Leftover| tombstones.iter().any(|tombstone| tombstone.uid == leftover.uid);
+    leftovers.iter().filter(|leftover| !is_dead(leftover)).take(MOST_LEFTOVERS).cloned().collect()
 }
 
 fn word_of(store: ImageStore) -> &'static str {
@@ -82,7 +114,7 @@ fn dated(old: &ContainerEngineStatus, mut condition: Condition) -> Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::BuilderKind;
+    use crate::app::{BuilderKind, ContainerId, ContainerState, Digest, Instance, Owner};
 
     fn answering(containers: usize) -> Look {
         let info = EngineInfo {
@@ -92,7 +124,7 @@ mod tests {
             image_store: ImageStore::GraphDriver,
             builder: BuilderKind::BuildKit,
         };
-        Look::Answering { info, containers }
+        Look::Answering { info, containers, leftovers: Some(Vec::new()) }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -124,6 +156,65 @@ mod tests {
         assert_eq!(status.containers, None);
         assert_eq!(status.conditions[0].status, "False");
         assert_eq!(status.conditions[0].last_transition_time, Time(at(9)));
+    }
+
+    fn container(namespace: &str, name: &str, uid: &str) -> Container {
+        let owner = Owner {
+            instance: Instance::new("test"),
+            uid: uid.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        Container {
+            id: ContainerId(uid.to_owned()),
+            name: format!("{namespace}.{name}"),
+            image: Digest::of("image").as_str().parse().unwrap(),
+            labels: owner.labels(),
+            state: ContainerState::Running,
+            ports: Vec::new(),
+            created_at: at(0),
+            detail: None,
+        }
+    }
+
+    fn told(leftovers: &[Leftover]) -> Vec<&str> {
+        leftovers.iter().map(|leftover| leftover.container.as_str()).collect()
+    }
+
+    #[test]
+    fn a_container_whose_owner_nobody_knows_is_told() {
+        let ours = [container("shop", "web", "1"), container("shop", "old", "2"), container("bank", "api", "3")];
+        let owners = BTreeSet::from(["1".to_owned()]);
+        assert_eq!(told(&leftovers(&ours, &owners, None)), ["bank.api", "shop.old"]);
+        assert_eq!(told(&leftovers(&ours, &owners, Some("shop"))), ["shop.old"], "the others cannot be known");
+    }
+
+    #[test]
+    fn what_a_tombstone_speaks_of_is_no_leftover_and_the_tombstone_stays() {
+        let ours = [container("shop", "old", "2")];
+        let mut look = answering(1);
+        if let Look::Answering { leftovers: found, .. } = &mut look {
+            *found = Some(leftovers(&ours, &BTreeSet::new(), None));
+        }
+        let told_before = status_after(&ContainerEngineStatus::default(), 1, &look, at(1));
+        assert_eq!(told(&told_before.leftovers), ["shop.old"]);
+        let tombstone = Tombstone {
+            uid: "2".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "old".to_owned(),
+            since: Time(at(0)),
+            instance: "test".to_owned(),
+            engine_id: String::new(),
+            grace_period_seconds: 10,
+            remove_volumes: false,
+            local_references: Vec::new(),
+        };
+        let buried = ContainerEngineStatus { tombstones: vec![tombstone], ..told_before };
+        let status = status_after(&buried, 1, &look, at(2));
+        assert_eq!(status.leftovers, []);
+        assert_eq!(status.tombstones, buried.tombstones);
+        let silent = status_after(&buried, 1, &Look::Unreachable("refused".to_owned()), at(3));
+        assert_eq!(silent.tombstones, buried.tombstones);
     }
 
     #[test]

@@ -1,28 +1,29 @@
 //! The queue of ContainerEngines: each is asked every half minute, and when it has changed, and its status tells.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
-use longshore_crds::{ContainerEngine, ContainerEngineStatus};
+use longshore_crds::{ContainerApp, ContainerEngine, ContainerEngineStatus};
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::engine_status::{Look, status_after};
+use super::engine_status::{Look, leftovers, status_after};
 use super::errors::resource_error;
 use super::guard::parse;
 use super::status_patch::apply_status;
-use crate::app::{Instance, labels};
+use crate::app::{Container, Instance};
 use crate::engine::{EngineError, Engines};
-use crate::reconcile::ResourceError;
+use crate::reconcile::{Reconcile, ResourceError};
 
 type Engine = PartialObjectMeta<ContainerEngine>;
 
@@ -40,6 +41,9 @@ pub(super) struct EngineQueue {
     pub(super) client: Client,
     pub(super) engines: Arc<dyn Engines>,
     pub(super) instance: Instance,
+    /// The only namespace whose resources are known, where it is not every one.
+    pub(super) namespace: Option<String>,
+    pub(super) reconciler: Arc<dyn Reconcile>,
 }
 
 /// Keeps the status of every engine true until it is asked to stop.
@@ -83,19 +87,20 @@ impl EngineQueue {
         let old = status_of(&object.data["status"]);
         let generation = object.metadata.generation.unwrap_or(0);
         let new = status_after(&old, generation, &look, Timestamp::now());
-        if new == old {
-            return Ok(());
+        if new != old
+            && let Err(error) = apply_status(&api, &resource, &object.metadata, &new).await
+        {
+            return match resource_error(&format!("write the status of the ContainerEngine {name}"), &error) {
+                // The change that came in between has woken this queue.
+                ResourceError::Conflict => Ok(()),
+                error => Err(error),
+            };
         }
-        match apply_status(&api, &resource, &object.metadata, &new).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                match resource_error(&format!("write the status of the ContainerEngine {name}"), &error) {
-                    // The change that came in between has woken this queue.
-                    ResourceError::Conflict => Ok(()),
-                    error => Err(error),
-                }
-            }
+        if matches!(look, Look::Answering { .. }) && !new.tombstones.is_empty() {
+            let swept = self.reconciler.sweep(name).await;
+            return swept.map_err(|error| ResourceError::Unavailable(error.to_string()));
         }
+        Ok(())
     }
 
     async fn ask(&self, engine: &ContainerEngine) -> Look {
@@ -114,11 +119,22 @@ impl EngineQueue {
         let engine = self.engines.connect(engine).await?;
         let info = engine.info().await?;
         let containers = engine.list_containers().await?;
-        let is_ours = |labels: &std::collections::BTreeMap<String, String>| {
-            labels.get(labels::INSTANCE).is_some_and(|instance| instance == self.instance.as_str())
+        let ours: Vec<Container> =
+            containers.into_iter().filter(|container| container.belongs_to(&self.instance)).collect();
+        let leftovers = self.owners().await.map(|owners| leftovers(&ours, &owners, self.namespace.as_deref()));
+        Ok(Look::Answering { info, containers: ours.len(), leftovers })
+    }
+
+    /// The UIDs of all resources; `None` while they cannot be listed.
+    async fn owners(&self) -> Option<BTreeSet<String>> {
+        let apps: Api<PartialObjectMeta<ContainerApp>> = match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
         };
-        let containers = containers.iter().filter(|container| is_ours(&container.labels)).count();
-        Ok(Look::Answering { info, containers })
+        // From the API server's cache: what it does not know yet was made a moment ago.
+        let listed = apps.list_metadata(&ListParams::default().match_any()).await;
+        let listed = listed.inspect_err(|error| debug!("the ContainerApps cannot be listed: {error}")).ok()?;
+        Some(listed.items.into_iter().filter_map(|app| app.metadata.uid).collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an operator can set: the flags of `longshore controller`, which the Helm chart writes.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -21,6 +22,10 @@ pub struct ControllerOptions {
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
+    /// How long an engine may be silent that something is to be removed from, before that is left until it answers again
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub engine_patience: Duration,
+
     /// Address for /healthz and /readyz, where the kubelet must reach it
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8081")]
     pub probe_address: SocketAddr,
@@ -32,6 +37,10 @@ pub struct ControllerOptions {
     /// The log.
     #[command(flatten)]
     pub log: LogOptions,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    longshore_crds::parse_duration(text).ok_or_else(|| "write a time such as 90s, 10m or 1h30m".to_owned())
 }
 
 #[cfg(test)]

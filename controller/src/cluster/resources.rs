@@ -7,7 +7,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{
+    ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, ContainerEngineStatus, SourceKind,
+    Tombstone,
+};
 use serde_json::Value;
 
 use super::errors::{is_gone, resource_error, words};
@@ -103,6 +106,21 @@ impl Resources for KubeResources {
                 })
             })
             .transpose()
+    }
+
+    async fn write_tombstones(
+        &self,
+        engine: &ContainerEngine,
+        tombstones: Vec<Tombstone>,
+    ) -> Result<(), ResourceError> {
+        let resource = ApiResource::erase::<ContainerEngine>(&());
+        let engines: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        // What a server-side apply leaves out is taken away: the whole status is written.
+        let status = ContainerEngineStatus { tombstones, ..engine.status.clone().unwrap_or_default() };
+        let written = apply_status(&engines, &resource, &engine.metadata, &status).await;
+        written.map_err(|error| {
+            resource_error(&format!("write the status of the ContainerEngine {}", engine.name_any()), &error)
+        })
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError> {

@@ -69,7 +69,13 @@ pub async fn run(
         health: Arc::clone(&health),
         backoffs: Backoffs::new(),
     });
-    let engines = EngineQueue { client: parts.client.clone(), engines: parts.engines, instance: parts.instance };
+    let engines = EngineQueue {
+        client: parts.client.clone(),
+        engines: parts.engines,
+        instance: parts.instance,
+        namespace: options.namespace.clone(),
+        reconciler: Arc::clone(&queue.reconciler),
+    };
     // The probes answer until the very end: a process that is still ending is alive.
     let servers = tokio::spawn(async move {
         tokio::join!(serve_probes(probes, health), serve_metrics(metrics, parts.metrics));

@@ -11,6 +11,12 @@ use super::AppKey;
 pub trait Reconcile: Send + Sync {
     /// Looks at one resource and brings it closer to what is asked. Returns when to look again at the latest.
     async fn reconcile(&self, key: &AppKey) -> Result<LookAgain, ReconcileError>;
+
+    /// Removes from an engine that answers what the owners of its tombstones have left there. Who knows of none has
+    /// nothing to do.
+    async fn sweep(&self, _engine: &str) -> Result<(), ReconcileError> {
+        Ok(())
+    }
 }
 
 /// After what time a resource is looked at again, even when nothing wakes it.

@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) pushed_at: BTreeMap<ImageReference, Timestamp>,
     /// How long it took to stop the containers that this process has stopped, until they are removed.
     pub(super) stops: BTreeMap<ContainerId, Duration>,
+    /// Since when engines do not answer from which something is to be removed, by their names.
+    pub(super) silent_since: BTreeMap<String, Timestamp>,
     /// Whether something stands in its way that a change on the engine may lift.
     pub(super) is_waiting: bool,
 }

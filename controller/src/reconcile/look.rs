@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join_all;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerEngine, PushStatus, SourceStatus};
+use longshore_crds::{ContainerApp, ContainerAppStatus, ContainerEngine, PushStatus, SourceStatus};
 
 use super::build_context::{SourceContext, interval_of};
 use super::dereference::{Dereference, Dereferenced};
@@ -45,6 +45,16 @@ pub(super) struct Planned {
     /// How soon the source of the context is to be asked again.
     pub(super) source_interval: Option<Duration>,
     pub(super) telling: Telling,
+}
+
+/// What is known of an owner before an engine is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    /// The engine's name.
+    pub(super) engine: &'a str,
+    /// The owner's status, where it has one.
+    pub(super) status: Option<&'a ContainerAppStatus>,
+    pub(super) known: &'a Known,
 }
 
 impl Reconciler {
@@ -101,7 +111,8 @@ impl Reconciler {
             let store = store?;
             listed?;
             let scope = scope.with(&ImageScope::of_base_images(&desired));
-            let mut observed = self.observe_engine(&store, &desired.owner, app, &known, &scope).await?;
+            let seen = Seen { engine: &app.spec.engine, status: app.status.as_ref(), known: &known };
+            let mut observed = Self::observe_engine(&store, &desired.owner, seen, &scope).await?;
             self.observe_registries(&mut desired, &store, &mut observed).await;
             self.observe_base_images(&desired, &store, &mut observed).await;
             self.observe_pull(&desired, &store, &mut observed).await?;
@@ -146,11 +157,9 @@ impl Reconciler {
 
     /// The containers on the engine, with a single inspection for each of the resource, and the images of a scope.
     pub(super) async fn observe_engine(
-        &self,
         store: &EngineStore,
         owner: &Owner,
-        app: &ContainerApp,
-        known: &Known,
+        Seen { engine, status, known }: Seen<'_>,
         scope: &ImageScope,
     ) -> Result<Observed, EngineError> {
         let mut containers = Vec::new();
@@ -161,14 +170,15 @@ impl Reconciler {
                 containers.push(inspected);
             }
         }
+        let engine_id = store.info().await?.id.clone();
         Ok(Observed {
-            engine_id: store.info().await?.id.clone(),
+            memory: status.map(|status| Memory::on_engine(status, engine, &engine_id)).unwrap_or_default(),
+            engine_id,
             containers,
             images: store.images(scope).await?.as_ref().clone(),
             attempts: known.attempts.clone(),
             making: known.making.clone(),
             stops: known.stops.clone(),
-            memory: Memory::of(&app.status.clone().unwrap_or_default()),
             ..Observed::default()
         })
     }

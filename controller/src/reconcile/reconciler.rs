@@ -63,8 +63,12 @@ pub struct ReconcilerParts {
     pub clock: Clock,
     /// Whether the images of a resource that is deleted stay on the engine.
     pub keep_images: bool,
-    /// Whether the volumes of a resource that is deleted are removed, with everything in them.
+    /// Whether the volumes of a resource that is deleted are removed, with everything in them, though its spec does not
+    /// ask for it.
     pub remove_volumes: bool,
+    /// How long an engine may be silent from which something is to be removed, before that is left to a tombstone; for
+    /// ever when absent.
+    pub engine_patience: Option<Duration>,
 }
 
 /// The reconciler of all resources of one mode.
@@ -82,6 +86,7 @@ pub struct Reconciler {
     pub(super) clock: Clock,
     pub(super) keep_images: bool,
     pub(super) remove_volumes: bool,
+    pub(super) engine_patience: Option<Duration>,
     pub(super) reporter: Arc<dyn Reporter>,
     pub(super) wakes: mpsc::UnboundedSender<AppKey>,
 }
@@ -116,6 +121,10 @@ impl Reconcile for Reconciler {
         }
         Ok(LookAgain(Duration::ZERO))
     }
+
+    async fn sweep(&self, engine: &str) -> Result<(), ReconcileError> {
+        Box::pin(self.sweep_tombstones(engine)).await
+    }
 }
 
 impl Reconciler {
@@ -136,6 +145,7 @@ impl Reconciler {
             clock: parts.clock,
             keep_images: parts.keep_images,
             remove_volumes: parts.remove_volumes,
+            engine_patience: parts.engine_patience,
             reporter: parts.reporter,
             wakes,
         });
@@ -184,8 +194,7 @@ impl Reconciler {
         // Before anything is looked at: what ends from here on may have been seen as it was before its end.
         let before = self.tasks.actions(&uid);
         if app.metadata.deletion_timestamp.is_some() {
-            let known = self.known.get(key, &uid);
-            return self.removal_round(key, &app, &known).await;
+            return Box::pin(self.removal_round(key, &app)).await;
         }
         if app.spec.suspend {
             self.tasks.cancel(&uid).await;
@@ -206,7 +215,16 @@ impl Reconciler {
         if before.iter().any(|action| !running.contains(action)) {
             return Ok(Round::Again);
         }
-        Box::pin(self.follow_plan(key, &app, &uid, *planned, &running)).await
+        let stays_on = planned.observed.engine_id.clone();
+        let has_moved = app.status.as_ref().is_some_and(|status| {
+            let is_elsewhere = status.engine.as_ref().is_some_and(|engine| engine.name != app.spec.engine);
+            is_elsewhere || !status.former_engines.is_empty()
+        });
+        let is_settled = has_moved && planned.plan.steps.is_empty() && planned.plan.is_fulfilled(&planned.desired);
+        match Box::pin(self.follow_plan(key, &app, &uid, *planned, &running)).await? {
+            Round::Rest(rest) if is_settled => Box::pin(self.leave_former_engines(key, &stays_on, rest)).await,
+            round => Ok(round),
+        }
     }
 
     async fn follow_plan(
@@ -333,5 +351,10 @@ fn intends_more(old: &ContainerAppStatus, new: &ContainerAppStatus) -> bool {
     let ready = |status: &ContainerAppStatus| {
         status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone())
     };
-    old.local_references != new.local_references || old.rolled_back != new.rolled_back || ready(old) != ready(new)
+    let engine = |status: &ContainerAppStatus| status.engine.as_ref().map(|engine| engine.name.clone());
+    engine(old) != engine(new)
+        || old.former_engines != new.former_engines
+        || old.local_references != new.local_references
+        || old.rolled_back != new.rolled_back
+        || ready(old) != ready(new)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind, Tombstone};
 
 /// A resource's namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +125,10 @@ pub trait Resources: Send + Sync {
 
     /// The engine of this name; `None` when there is none.
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError>;
+
+    /// Replaces the tombstones of an engine, computed from this version of it.
+    async fn write_tombstones(&self, engine: &ContainerEngine, tombstones: Vec<Tombstone>)
+    -> Result<(), ResourceError>;
 
     /// A Secret of the resource's namespace; `None` when there is none.
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError>;

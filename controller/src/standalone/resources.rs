@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use longshore_crds::{
     ContainerApp, ContainerAppRevision, ContainerAppSpec, ContainerAppStatus, ContainerEngine, ContainerEngineSpec,
-    SourceKind,
+    SourceKind, Tombstone,
 };
 
 use super::files::{LoadedApp, Manifests};
@@ -179,13 +179,15 @@ impl FileResources {
         Ok(app)
     }
 
-    /// Refuses to look for an app on another engine than the one that it was brought up on: what is there would be left
-    /// running, and said to be gone.
+    /// Refuses to look for an app on another engine than the one that it was brought up on, unless it moves from one that
+    /// the files describe to another: what is there would be left running, and said to be gone.
     fn stay_where_it_is(&self, key: &AppKey, app: &ContainerApp) -> Result<(), StateError> {
         let is_elsewhere = self.state.read(key)?.and_then(|remembered| {
             let made_something = !remembered.finalizers().is_empty() || claimed(&remembered);
             let endpoint = remembered.annotations().get(ENGINE_ENDPOINT).cloned()?;
-            (made_something && self.endpoint_of(app)? != endpoint).then_some(endpoint)
+            let is_known = self.endpoint_of(&remembered).is_some_and(|known| known == endpoint);
+            let moves = is_known && remembered.spec.engine != app.spec.engine;
+            (made_something && !moves && self.endpoint_of(app)? != endpoint).then_some(endpoint)
         });
         match is_elsewhere {
             None => Ok(()),
@@ -238,6 +240,16 @@ impl Resources for FileResources {
 
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
         Ok(self.engine_named(name))
+    }
+
+    /// Nobody asks for it: without a controller that would come back to an engine, an app is not given up.
+    async fn write_tombstones(
+        &self,
+        engine: &ContainerEngine,
+        _tombstones: Vec<Tombstone>,
+    ) -> Result<(), ResourceError> {
+        let message = format!("the engine {} has no place for tombstones: it is a file", engine.name_any());
+        Err(ResourceError::Unavailable(message))
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError> {

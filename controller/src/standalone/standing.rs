@@ -34,9 +34,14 @@ impl Standing {
         if let Some(message) = message("Stalled", "True") {
             return Self::Stalled(message);
         }
-        match message("Ready", "True") {
-            Some(message) => Self::Ready(message),
-            None => Self::Working(message("Ready", "False").unwrap_or_default()),
+        let former = app.status.iter().flat_map(|status| &status.former_engines).next();
+        match (message("Ready", "True"), former) {
+            // Nobody comes back for it when this process has ended.
+            (Some(_), Some(former)) => {
+                Self::Working(format!("it runs; what it has left on the engine {} is to be removed", former.name))
+            }
+            (Some(message), None) => Self::Ready(message),
+            (None, _) => Self::Working(message("Ready", "False").unwrap_or_default()),
         }
     }
 

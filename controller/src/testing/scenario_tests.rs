@@ -1,6 +1,8 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
 mod crash_loops;
+mod leftovers;
+mod moves;
 mod pulls;
 mod pushes;
 mod registries;
@@ -31,11 +33,17 @@ const AT_REST: Duration = Duration::from_mins(5);
 
 const MOST_LOOKS: usize = 100;
 
-/// A world with one engine, Docker Hub's `node:6`, and a `gcr.io` that wants credentials.
+/// How long an engine may be silent before what is on it is left to a tombstone.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A world with an engine and two others that nothing is on, Docker Hub's `node:6`, and a `gcr.io` that wants
+/// credentials.
 struct World {
     clock: TestClock,
     registry: MemoryRegistry,
     engine: MemoryEngine,
+    second: MemoryEngine,
+    third: MemoryEngine,
     resources: MemoryResources,
     key: AppKey,
 }
@@ -46,9 +54,11 @@ impl World {
         let registry = MemoryRegistry::default();
         registry.put(&reference("node:6"), &MemoryImage::new("node 6"));
         registry.require("gcr.io", "_json_key", "a+b/c");
-        let engine = MemoryEngine::new(store, &clock, &registry);
+        let [engine, second, third] = [0, 1, 2].map(|_| MemoryEngine::new(store, &clock, &registry));
         let resources = MemoryResources::new(&clock);
-        resources.put_engine("default", &engine);
+        for (name, engine) in [("default", &engine), ("second", &second), ("third", &third)] {
+            resources.put_engine(name, engine);
+        }
         let configuration = json!({"auths": {"gcr.io": {"username": "_json_key", "password": "a+b/c"}}});
         let secret = SecretData {
             kind: "kubernetes.io/dockerconfigjson".to_owned(),
@@ -56,7 +66,7 @@ impl World {
         };
         resources.put_secret("default", "gcr", secret);
         let key = AppKey { namespace: "default".to_owned(), name: "my-app".to_owned() };
-        Self { clock, registry, engine, resources, key }
+        Self { clock, registry, engine, second, third, resources, key }
     }
 
     /// A reconciler that lives and dies as its plan says.
@@ -68,7 +78,7 @@ impl World {
     fn process_with(&self, plan: &CrashPlan, ambient: Arc<dyn AmbientCredentials>) -> Arc<Reconciler> {
         let parts = ReconcilerParts {
             resources: plan.resources(Arc::new(self.resources.clone())),
-            engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine]))),
+            engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine, &self.second, &self.third]))),
             registry: plan.registry(Arc::new(self.registry.clone())),
             ambient,
             contexts: ContextReader::default(),
@@ -78,6 +88,7 @@ impl World {
             clock: self.clock.reader(),
             keep_images: false,
             remove_volumes: false,
+            engine_patience: Some(PATIENCE),
         };
         Reconciler::new(parts).0
     }

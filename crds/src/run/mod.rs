@@ -91,6 +91,10 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub volumes: Vec<Volume>,
+    /// What becomes of the volumes of claims when the resource is deleted. When a container is replaced, or a claim is no
+    /// longer in the spec, they stay in any case.
+    #[serde(default)]
+    pub volume_reclaim_policy: VolumeReclaimPolicy,
     /// Where volumes are in the container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
@@ -138,6 +142,16 @@ pub struct Run {
 
 const fn thirty() -> i64 {
     30
+}
+
+/// What becomes of the volumes of claims when the resource is deleted, as core/v1 calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum VolumeReclaimPolicy {
+    /// They stay, for a resource that is made again under the same name.
+    #[default]
+    Retain,
+    /// They are removed with everything in them, those of claims that are no longer in the spec included.
+    Delete,
 }
 
 /// When an ended container is started again, as core/v1 means it.

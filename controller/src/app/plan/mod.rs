@@ -44,7 +44,7 @@ pub use container::RunState;
 pub use pull::candidates;
 pub use push::PushState;
 pub use remote_retention::superseded;
-pub use removal::{Removal, plan_removal};
+pub use removal::{Removal, because, plan_removal};
 pub use turn::Turn;
 
 /// What was found: everything on the engine, what the registries hold, and what is remembered.

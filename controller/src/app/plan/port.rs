@@ -43,7 +43,10 @@ pub(super) fn name_of(container: &Container, owner: &Owner) -> String {
     let Some((namespace, name)) = container.resource() else {
         return format!("the container {}, which is not Longshore's", container.name);
     };
-    let resource = format!("the container {} of the ContainerApp {namespace}/{name}", container.name);
+    let is_of_our_name = (namespace, name) == (owner.namespace.as_str(), owner.name.as_str());
+    let earlier = is_of_our_name && container.belongs_to(&owner.instance);
+    let which = if earlier { "an earlier ContainerApp" } else { "the ContainerApp" };
+    let resource = format!("the container {} of {which} {namespace}/{name}", container.name);
     match container.labels.get(labels::INSTANCE) {
         Some(instance) if instance != owner.instance.as_str() => {
             format!("{resource} of another project or installation, {instance}")

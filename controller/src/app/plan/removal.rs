@@ -15,6 +15,14 @@ pub enum Removal {
     Nothing,
 }
 
+/// The same steps for another cause than that the resource is deleted.
+pub fn because(mut steps: Vec<Step>, cause: &str) -> Vec<Step> {
+    for step in &mut steps {
+        cause.clone_into(&mut step.cause);
+    }
+    steps
+}
+
 /// The steps that remove what this owner made; none when nothing is left. Its volumes are among it where they were looked
 /// for.
 pub fn plan_removal(owner: &Owner, observed: &Observed, removal: Removal, grace_period: Duration) -> Vec<Step> {

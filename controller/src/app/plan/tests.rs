@@ -1,5 +1,6 @@
 //! What is planned in which situation, and that the plan leads where it should.
 
+mod foreign;
 mod images;
 mod inputs;
 mod liveness;

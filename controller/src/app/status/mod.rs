@@ -2,6 +2,7 @@
 
 mod conditions;
 mod facts;
+mod moves;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceStatus};
 
 pub use facts::{keeps_ending, told_lately};
+pub use moves::{places, without};
 
 use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, PushedTag, Step};
 
@@ -68,6 +70,7 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
     };
     if let Outlook::Planned { desired, observed, plan } = outlook {
         status.engine = Some(EngineReference { name: telling.engine.clone(), id: observed.engine_id.clone() });
+        status.former_engines = moves::former_engines(old, &telling.engine);
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
         status.push = facts::pushes(desired, observed, plan, telling, old);
         status.container = facts::container(desired, plan, telling, old, now);

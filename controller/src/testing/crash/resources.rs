@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind, Tombstone};
 
 use super::CrashPlan;
 use crate::reconcile::{AppKey, ArtifactState, ConfigMapData, Event, ResourceError, Resources, SecretData};
@@ -27,6 +27,15 @@ impl Resources for CrashingResources {
 
     async fn engine(&self, name: &str) -> Result<Option<ContainerEngine>, ResourceError> {
         self.plan.read(self.resources.engine(name)).await
+    }
+
+    async fn write_tombstones(
+        &self,
+        engine: &ContainerEngine,
+        tombstones: Vec<Tombstone>,
+    ) -> Result<(), ResourceError> {
+        let name = format!("write tombstones of {}", engine.name_any());
+        self.plan.effect(name, self.resources.write_tombstones(engine, tombstones)).await
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError> {

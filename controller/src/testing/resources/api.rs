@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind};
+use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, SourceKind, Tombstone};
 
 use super::state::key_of;
 use super::{MemoryResources, ResourceOperation};
@@ -28,6 +28,16 @@ impl Resources for MemoryResources {
         let mut state = self.state();
         state.failure(ResourceOperation::Engine)?;
         Ok(state.engine(name))
+    }
+
+    async fn write_tombstones(
+        &self,
+        engine: &ContainerEngine,
+        tombstones: Vec<Tombstone>,
+    ) -> Result<(), ResourceError> {
+        let mut state = self.state();
+        state.writes.push(format!("write tombstones of {}", engine.name_any()));
+        state.write_tombstones(engine, tombstones)
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<SecretData>, ResourceError> {

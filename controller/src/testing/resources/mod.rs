@@ -8,7 +8,9 @@ mod tests;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerEngine, ContainerEngineSpec};
+use longshore_crds::{
+    ContainerApp, ContainerAppRevision, ContainerEngine, ContainerEngineSpec, ContainerEngineStatus, Tombstone,
+};
 use tokio::sync::mpsc;
 
 use crate::engine::memory::{MemoryEngine, TestClock};
@@ -104,6 +106,20 @@ impl MemoryResources {
     /// Puts a `ContainerEngine`, with whatever policy it has.
     pub fn put_container_engine(&self, engine: ContainerEngine) {
         self.state().put_engine(engine);
+    }
+
+    /// The tombstones of a `ContainerEngine`.
+    pub fn tombstones(&self, engine: &str) -> Vec<Tombstone> {
+        self.state().engine(engine).and_then(|engine| engine.status).unwrap_or_default().tombstones
+    }
+
+    /// Gives a `ContainerEngine` these tombstones.
+    pub fn set_tombstones(&self, engine: &str, tombstones: Vec<Tombstone>) {
+        let mut state = self.state();
+        if let Some(mut engine) = state.engine(engine) {
+            engine.status = Some(ContainerEngineStatus { tombstones, ..engine.status.unwrap_or_default() });
+            state.put_engine(engine);
+        }
     }
 
     /// Takes a `ContainerEngine` away.

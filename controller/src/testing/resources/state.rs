@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
-use longshore_crds::{ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine};
+use longshore_crds::{
+    ContainerApp, ContainerAppRevision, ContainerAppStatus, ContainerEngine, ContainerEngineStatus, Tombstone,
+};
 use tokio::sync::mpsc;
 
 use super::ResourceOperation;
@@ -195,6 +197,21 @@ impl State {
 
     pub(super) fn engine(&self, name: &str) -> Option<ContainerEngine> {
         self.engines.get(name).cloned()
+    }
+
+    /// As an API server does it: a conflict when the engine was changed in the meantime.
+    pub(super) fn write_tombstones(
+        &mut self,
+        seen: &ContainerEngine,
+        tombstones: Vec<Tombstone>,
+    ) -> Result<(), ResourceError> {
+        match self.engines.get_mut(&seen.name_any()) {
+            Some(engine) if engine.status == seen.status => {
+                engine.status = Some(ContainerEngineStatus { tombstones, ..engine.status.clone().unwrap_or_default() });
+                Ok(())
+            }
+            _ => Err(ResourceError::Conflict),
+        }
     }
 
     pub(super) fn put_secret(&mut self, namespace: &str, name: &str, secret: SecretData) {
