@@ -1,5 +1,6 @@
 //! What is planned in which situation, and that the plan leads where it should.
 
+mod drift;
 mod images;
 mod inputs;
 mod liveness;
@@ -135,6 +136,7 @@ fn container(desired: &Desired, image: &Image, id: &str) -> Container {
         labels,
         state: ContainerState::Running,
         ports: spec.ports.clone(),
+        health: None,
         created_at: now(),
         detail: Some(ContainerDetail {
             asked_ports: spec.ports.clone(),
