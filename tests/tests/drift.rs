@@ -190,11 +190,11 @@ async fn in_a_cluster_an_event_tells_the_cause() {
         place.apply("web", spec(&unique_name("drift")));
         place.ready("web").await;
         let name = place.container("web");
-        let engine = LabEngine::Engine29;
+        let (engine, mine) = (LabEngine::Engine29, format!("{name}-mine"));
         for (deed, cause) in [
             (vec!["update", "--restart", "no", &name], "restart policy no → always"),
             (vec!["pause", &name], "somebody has paused it"),
-            (vec!["rename", &name, "renamed-by-hand"], "somebody has renamed it to renamed-by-hand"),
+            (vec!["rename", &name, &mine], "somebody has renamed it to "),
         ] {
             engine.docker(&deed).unwrap();
             let is_told = || async {
