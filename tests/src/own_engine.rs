@@ -116,7 +116,19 @@ impl Drop for OwnEngine {
         self.end(Signal::Term);
         send(Signal::Term, self.containerd.id());
         let _ = self.containerd.wait();
+        unmount_below(&self.folder);
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// An engine leaves its own network namespace mounted.
+fn unmount_below(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let below =
+        mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|place| Path::new(place).starts_with(folder));
+    // The innermost first.
+    for place in below.collect::<Vec<_>>().into_iter().rev() {
+        let _ = Command::new("umount").arg(place).status();
     }
 }
 

@@ -80,7 +80,7 @@ impl Walk {
     /// A drawn section with what only this walk has: names, ports and a program that is there.
     fn own(&self, mut run: Value) -> Value {
         run["containerName"] = json!(self.name);
-        for port in run["ports"].as_array_mut().into_iter().flatten() {
+        for port in run.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
             let which = usize::from(port["hostPort"] == 4001);
             port["hostPort"] = json!(self.ports[which]);
         }
