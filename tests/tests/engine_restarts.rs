@@ -75,6 +75,21 @@ fn containers(engine: &OwnEngine) -> Vec<String> {
     names
 }
 
+/// Says how things stand when a test fails.
+struct Tell<'a> {
+    attached: &'a Attached,
+    engine: &'a OwnEngine,
+}
+
+impl Drop for Tell<'_> {
+    #[expect(clippy::print_stdout, reason = "it is what a failed test says")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}\n{}", self.attached.told(), self.engine.docker(&["ps", "--all"]).unwrap_or_default());
+        }
+    }
+}
+
 async fn converges(version: LabEngine, signal: Signal, restores_live: bool) {
     let case = format!("{version:?}, {signal:?}, live-restore {restores_live}");
     let mut engine = OwnEngine::start(version, restores_live);
@@ -103,7 +118,9 @@ async fn converges(version: LabEngine, signal: Signal, restores_live: bool) {
             && inspect(&engine, &apps.name("changing"), "{{json .Config.Cmd}}{{json .Config.Entrypoint}}")
                 .contains("sleep 4")
     };
-    eventually(&format!("{case}: all is as asked again\n{}", attached.told()), is_right).await;
+    let on_failure = Tell { attached: &attached, engine: &engine };
+    eventually(&format!("{case}: all is as asked again"), is_right).await;
+    drop(on_failure);
     assert_eq!(lasting(&engine), before, "{case}: {}", attached.told());
     if restores_live {
         assert_eq!(runs(&engine), runs_before, "{case}: {}", attached.told());
