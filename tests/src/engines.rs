@@ -46,6 +46,14 @@ impl LabEngine {
         address.parse().unwrap_or_else(|error| panic!("{address} is not an address: {error}"))
     }
 
+    /// Where the programs are that it is made of, as a `PATH`.
+    pub fn programs(self) -> String {
+        lab_variable(match self {
+            Self::Engine20 => "LONGSHORE_LAB_ENGINE20_PATH",
+            Self::Engine29 => "LONGSHORE_LAB_ENGINE29_PATH",
+        })
+    }
+
     /// The lab's word for it.
     pub fn component(self) -> &'static str {
         match self {

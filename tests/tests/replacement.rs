@@ -112,6 +112,23 @@ fn a_broken_version_gives_way_to_the_old_one_which_answers_again() {
             assert_eq!(said.exit_code, Some(1), "{}", said.all());
             assert!(!did("start", &said.progress) && !did("create", &said.progress), "{}", said.all());
         }
+        // Nor by who is attached, at fifty looks: an update that changes nothing is an event, and each event a look.
+        let second = || engine.docker(&["info", "--format", "{{.SystemTime}}"]).unwrap().trim().to_owned();
+        let attached = app.project.attach(&broken);
+        let since = second();
+        for _ in 0..50 {
+            engine.docker(&["update", "--restart", "always", &app.name()]).unwrap();
+        }
+        let until = second();
+        let ours = format!("label=longshore.dev/instance={}", app.project.name);
+        let filters =
+            ["--filter", &ours, "--filter", "event=create", "--filter", "event=start", "--filter", "event=update"];
+        let events =
+            engine.docker(&[&["events", "--since", &since, "--until", &until], &filters[..]].concat()).unwrap();
+        let told = |action: &str| events.lines().filter(|line| line.contains(&format!("container {action} "))).count();
+        assert_eq!((told("update"), told("create"), told("start")), (50, 0, 0), "{events}");
+        app.assert_rolled_back("its health check has failed 3 times in a row");
+        drop(attached);
         assert_eq!((app.answer().as_deref(), app.id()), (Some("one"), before.clone()));
 
         // The old file is asked for again: nothing is built, nothing is started.

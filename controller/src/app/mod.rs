@@ -67,8 +67,8 @@ pub use revision::{ContextContent, Making, RevisionRecord, inputs_of, owner_uid_
 pub use rollout::Rollout;
 pub(crate) use run::Settings;
 pub use run::{
-    Bounds, Bytes, KeyOrigin, MilliCpu, Mount, MountSource, MountedFile, Naming, ObjectKind, Referred, Security,
-    referred_by,
+    Adjustable, Bounds, Bytes, EngineRestart, KeyOrigin, MilliCpu, Mount, MountSource, MountedFile, Naming, ObjectKind,
+    Referred, Security, referred_by,
 };
 pub use step::{Action, ImageTarget, Step, TagDeletion};
 pub use uses::Uses;

@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
-    ConfigDigest, EngineImageId, HealthReport, ImageReference, Instance, ManifestDigest, Owner, PublishedPort,
-    Repository, WantedPort, labels,
+    Adjustable, ConfigDigest, EngineImageId, Health, HealthReport, ImageReference, Instance, ManifestDigest, Owner,
+    PublishedPort, Repository, WantedPort, labels,
 };
 
 /// What an engine says of itself.
@@ -103,6 +103,8 @@ pub struct Container {
     pub state: ContainerState,
     /// The ports that the engine really publishes for it now.
     pub ports: Vec<PublishedPort>,
+    /// What its health check has found, where it has one and it runs.
+    pub health: Option<Health>,
     /// When it was made.
     pub created_at: Timestamp,
     /// What only an inspection tells.
@@ -151,6 +153,8 @@ pub struct ContainerDetail {
     pub args: Vec<String>,
     /// Its environment, that of the image included.
     pub env: BTreeMap<String, String>,
+    /// What anybody can change of it, as it is now.
+    pub adjustable: Option<Adjustable>,
     /// What its health check has found, where it has one and it runs.
     pub health: Option<HealthReport>,
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord, SpecHash,
+    Adjustable, ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord,
+    SpecHash,
 };
 
 /// One step of a plan.
@@ -118,6 +119,22 @@ pub enum Action {
         /// How long it has to end before it is killed.
         grace_period: Duration,
     },
+    /// Let a container go on that was paused.
+    UnpauseContainer {
+        /// The container.
+        id: ContainerId,
+        /// Its name.
+        name: String,
+    },
+    /// Set back what somebody has changed of a container, as it goes on.
+    AdjustContainer {
+        /// The container.
+        id: ContainerId,
+        /// Its name.
+        name: String,
+        /// How it should be.
+        to: Box<Adjustable>,
+    },
     /// Give a container another name.
     RenameContainer {
         /// The container; absent while an earlier step of the plan has still to make it.
@@ -210,6 +227,8 @@ impl fmt::Display for Action {
             Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),
             Self::StartContainer { name, .. } => write!(formatter, "start container {name}"),
             Self::StopContainer { name, .. } => write!(formatter, "stop container {name}"),
+            Self::UnpauseContainer { name, .. } => write!(formatter, "unpause container {name}"),
+            Self::AdjustContainer { name, .. } => write!(formatter, "adjust container {name}"),
             Self::RenameContainer { from, to, .. } => write!(formatter, "rename container {from} to {to}"),
             Self::RemoveContainer { name, .. } => write!(formatter, "remove container {name}"),
             Self::RemoveImage { reference } => write!(formatter, "remove image {reference}"),

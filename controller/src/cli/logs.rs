@@ -248,6 +248,7 @@ mod tests {
             labels: BTreeMap::new(),
             state,
             ports: Vec::new(),
+            health: None,
             created_at: Timestamp::UNIX_EPOCH,
             detail: None,
         }

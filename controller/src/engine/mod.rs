@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use longshore_crds::ContainerEngine;
 
 use crate::app::{
-    Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    Adjustable, Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
     ManifestDigest, PrivateTags, Volume,
 };
 
@@ -66,6 +66,13 @@ pub trait Engine: Send + Sync {
     /// Stops a container and waits for its end; one that does not run or is gone is left as it is.
     async fn stop_container(&self, id: &ContainerId, grace_period: Duration) -> Result<(), EngineError>;
 
+    /// Lets a container go on that is paused; any other is left as it is.
+    async fn unpause_container(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Changes a container, which goes on if it runs, and looks whether it is so then. A bound that is absent is left as
+    /// it is, but for that of processes, which is lifted.
+    async fn adjust_container(&self, id: &ContainerId, to: &Adjustable) -> Result<(), EngineError>;
+
     /// Renames a container.
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError>;
 
@@ -93,6 +100,10 @@ pub trait Engine: Send + Sync {
 
     /// The image that a reference points at, as it is listed; `None` when it points at none.
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError>;
+
+    /// An image by its ID, though no reference may point at it; `None` when there is none. Of an index only what an
+    /// inspection tells is in it.
+    async fn find_image_by_id(&self, id: &EngineImageId) -> Result<Option<Image>, EngineError>;
 
     /// The digest under which a registry holds an image, asked by the engine as for a pull: with its mirrors, its
     /// authorities and its network. `None` when the registry holds none there.

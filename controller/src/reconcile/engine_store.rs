@@ -86,6 +86,8 @@ impl EngineStore {
             Action::StartContainer { id: Some(id), .. }
             | Action::RenameContainer { id: Some(id), .. }
             | Action::StopContainer { id, .. }
+            | Action::UnpauseContainer { id, .. }
+            | Action::AdjustContainer { id, .. }
             | Action::RemoveContainer { id, .. } => self.containers.forget_one(id),
             // What its ID is, or will be, nobody knows.
             Action::CreateContainer { .. }

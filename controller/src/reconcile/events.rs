@@ -21,6 +21,9 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::TagImage { reference, .. } if Owner::is_private(reference) && cause.contains("already") => {
             ("ImageFound", cause.clone())
         }
+        Action::TagImage { reference, .. } if cause.starts_with("somebody") => {
+            ("Tagged", format!("tagged {reference}: {cause}"))
+        }
         Action::TagImage { .. } => return None,
         Action::PushImage { reference, .. } => ("Pushed", format!("pushed {reference}: {cause}")),
         Action::CreateVolume { name } => ("VolumeCreated", format!("made the volume {name}: {cause}")),
@@ -28,6 +31,11 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::CreateContainer { name, .. } => ("Created", format!("made the container {name}: {cause}")),
         Action::StartContainer { name, .. } => ("Started", format!("started the container {name}: {cause}")),
         Action::StopContainer { name, .. } => ("Stopped", format!("stopped the container {name}: {cause}")),
+        Action::UnpauseContainer { name, .. } => ("Unpaused", format!("unpaused the container {name}: {cause}")),
+        Action::AdjustContainer { name, .. } => ("Adjusted", format!("adjusted the container {name}: {cause}")),
+        Action::RenameContainer { from, to, .. } if cause.starts_with("somebody") => {
+            ("Renamed", format!("renamed the container {from} to {to}: {cause}"))
+        }
         Action::RenameContainer { .. } => return None,
         Action::RemoveContainer { gap: Some(gap), name, .. } => {
             let gap = if gap.is_zero() { "no gap".to_owned() } else { format!("a gap of {:.1} s", gap.as_secs_f64()) };

@@ -74,6 +74,8 @@ impl Executor {
             }
             Action::StartContainer { id, .. } => self.engine.start_container(known(id.as_ref())?).await?,
             Action::StopContainer { id, grace_period, .. } => self.engine.stop_container(id, *grace_period).await?,
+            Action::UnpauseContainer { id, .. } => self.engine.unpause_container(id).await?,
+            Action::AdjustContainer { id, to, .. } => self.engine.adjust_container(id, to).await?,
             Action::RenameContainer { id, to, .. } => self.engine.rename_container(known(id.as_ref())?, to).await?,
             Action::RemoveContainer { id, .. } => self.engine.remove_container(id).await?,
             Action::DeleteTag { tag } => self.delete(tag).await?,

@@ -82,6 +82,8 @@ fn part_of(action: &Action) -> Part {
         | Action::CreateContainer { .. }
         | Action::StartContainer { .. }
         | Action::StopContainer { .. }
+        | Action::UnpauseContainer { .. }
+        | Action::AdjustContainer { .. }
         | Action::RenameContainer { .. }
         | Action::RemoveContainer { .. } => Part::Container,
     }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use longshore_crds::BuildStatus;
 
 use super::AppKey;
-use crate::app::{Attempts, BuildStage, ContainerId, ImageReference, Making, RevisionRecord};
+use crate::app::{Attempts, BuildStage, ContainerId, Image, ImageReference, Making, RevisionRecord};
+use crate::engine::EventSubject;
 
 /// What this process knows of one resource.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub(super) struct Known {
     pub(super) stops: BTreeMap<ContainerId, Duration>,
     /// Since when engines do not answer from which something is to be removed, by their names.
     pub(super) silent_since: BTreeMap<String, Timestamp>,
+    /// Its image, as it was found last with every tag.
+    pub(super) image: Option<Image>,
     /// Whether something stands in its way that a change on the engine may lift.
     pub(super) is_waiting: bool,
 }
@@ -65,6 +68,19 @@ impl KnownApps {
     /// The resource with this UID.
     pub(super) fn key_of(&self, uid: &str) -> Option<AppKey> {
         self.lock().iter().find(|(_, known)| known.uid == uid).map(|(key, _)| key.clone())
+    }
+
+    /// The resources on this engine whose image this is about.
+    pub(super) fn of_image(&self, engine: &str, subject: &EventSubject) -> Vec<AppKey> {
+        let is_meant = |image: &Image| match subject {
+            EventSubject::Image(id) => image.id.to_string() == *id,
+            EventSubject::Reference(reference) => image.references.contains(reference),
+            EventSubject::Tagged(..) | EventSubject::Container(_) => false,
+        };
+        let known = self.lock();
+        let meant =
+            known.iter().filter(|(_, known)| known.engine == engine && known.image.as_ref().is_some_and(is_meant));
+        meant.map(|(key, _)| key.clone()).collect()
     }
 
     /// The resources on this engine; only those that wait for something, if so asked.

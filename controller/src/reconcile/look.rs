@@ -17,8 +17,8 @@ use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Observed, Remote, candidates, plan};
 use crate::app::status::{Telling, keeps_ending, told_lately};
 use crate::app::{
-    Block, Container, ContainerState, ContextContent, Desired, Destination, ImageScope, ImageSource, ManifestDigest,
-    Memory, Owner, Part, Plan, Reason, RemoteImage, Volume, validate,
+    Block, Container, ContainerState, ContextContent, Desired, Destination, EngineImageId, Image, ImageScope,
+    ImageSource, ManifestDigest, Memory, Owner, Part, Plan, Reason, RemoteImage, Volume, validate,
 };
 use crate::build::ReadContext;
 use crate::engine::{EngineError, LogOptions};
@@ -119,6 +119,7 @@ impl Reconciler {
             let desired = desired.on_base_images(&observed).on_followed_tag(&observed);
             let same = ImageScope::of_the_same_image(&desired, &observed);
             observed.images.clone_from(store.images(&same).await?.as_ref());
+            observed.images.extend(lost_image(&desired, &store, &observed).await?);
             self.observe_superseded_tags(&desired, app, &store, &mut observed).await;
             observed.volumes = wanted_volumes(&desired, &store).await?;
             observed.revisions = self.revisions(key, app, &known).await;
@@ -273,6 +274,18 @@ impl Reconciler {
 /// Whether a status speaks of what has this digest.
 fn tells_of(status: &PushStatus, manifest: &ManifestDigest) -> bool {
     status.digest.as_ref().is_some_and(|digest| *digest == manifest.to_string())
+}
+
+/// The image of the resource that nothing on the engine refers to any more: somebody has removed its references, and
+/// its container keeps it.
+async fn lost_image(desired: &Desired, store: &EngineStore, observed: &Observed) -> Result<Option<Image>, EngineError> {
+    let is_built = matches!(desired.source, Ok(ImageSource::Build(_)));
+    let is_listed = |id: &EngineImageId| observed.images.iter().any(|image| image.id == *id);
+    let is_used = |id: &EngineImageId| observed.containers.iter().any(|container| container.image == *id);
+    match &observed.memory.image {
+        Some(id) if is_built && is_used(id) && !is_listed(id) => store.engine.find_image_by_id(id).await,
+        _ => Ok(None),
+    }
 }
 
 /// The volumes on the engine, where the container wants some that stay.

@@ -181,7 +181,9 @@ impl Reconciler {
             match &step.action {
                 Action::PushImage { reference, .. } => drop(known.pushed_at.insert(reference.clone(), now)),
                 Action::StopContainer { id, .. } => drop(known.stops.insert(id.clone(), took)),
-                Action::RemoveContainer { id, .. } => drop(known.stops.remove(id)),
+                Action::StartContainer { id: Some(id), .. } | Action::RemoveContainer { id, .. } => {
+                    known.stops.remove(id);
+                }
                 _ => {}
             }
         });

@@ -210,6 +210,7 @@ impl Reconciler {
         self.known.update(key, &uid, |known| {
             known.engine.clone_from(&app.spec.engine);
             known.is_waiting = !planned.plan.blocks.is_empty();
+            known.image.clone_from(&planned.plan.image);
         });
         let running = self.tasks.actions(&uid);
         if before.iter().any(|action| !running.contains(action)) {

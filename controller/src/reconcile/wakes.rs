@@ -39,6 +39,12 @@ impl Reconciler {
             Some(key) => self.wake(&key),
             None => self.wake_on_engine(engine, true),
         }
+        // Images have no owner's label: who has lost a tag is whose image it was.
+        if matches!(event.action.as_str(), "untag" | "delete") {
+            for key in self.known.of_image(engine, &event.subject) {
+                self.wake(&key);
+            }
+        }
     }
 
     /// A relist has found that the containers of these owners have changed, and no event has told.

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::Reconciler;
 use super::engine_store::{EngineStore, Relist};
-use crate::app::{Container, ContainerState, PublishedPort, labels};
+use crate::app::{Container, ContainerState, Health, PublishedPort, labels};
 use crate::engine::EngineEvent;
 
 /// How often everything on an engine is listed anew.
@@ -90,7 +90,7 @@ async fn follow(
 }
 
 /// What matters of a container: whether it changes is what a relist looks for.
-type Likeness = (String, ContainerState, String, Vec<PublishedPort>);
+type Likeness = (String, ContainerState, String, Vec<PublishedPort>, Option<Health>);
 
 /// The UIDs of the owners whose containers have changed while the old list was held for true.
 fn drifted(relist: &Relist) -> BTreeSet<String> {
@@ -106,8 +106,8 @@ fn by_owner(containers: &[Container]) -> BTreeMap<String, BTreeMap<String, Liken
     let mut owners: BTreeMap<String, BTreeMap<String, Likeness>> = BTreeMap::new();
     for container in containers {
         if let Some(uid) = container.labels.get(labels::OWNER_UID) {
-            let likeness =
-                (container.name.clone(), container.state, container.image.to_string(), container.ports.clone());
+            let (name, image, ports) = (container.name.clone(), container.image.to_string(), container.ports.clone());
+            let likeness = (name, container.state, image, ports, container.health);
             owners.entry(uid.clone()).or_default().insert(container.id.to_string(), likeness);
         }
     }

@@ -31,10 +31,10 @@ pub async fn renewed(ambient: &dyn AmbientCredentials, refused: &Credentials) ->
 }
 
 /// There are none: what no Secret is for is asked for anonymously.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub struct NoAmbientCredentials;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 #[async_trait]
 impl AmbientCredentials for NoAmbientCredentials {
     async fn for_host(&self, _host: &str) -> Result<Option<Credentials>, String> {

@@ -26,7 +26,7 @@ use longshore_crds::RegistrySettings;
 
 use crate::app::{Credentials, ImageReference, RegistryError, RemoteImage, TagDeletion};
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub use ambient::NoAmbientCredentials;
 pub use ambient::{AmbientCredentials, FirstOf, renewed};
 pub use client::OciRegistry;

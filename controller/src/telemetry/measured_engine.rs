@@ -10,8 +10,8 @@ use longshore_crds::ContainerEngine;
 
 use super::metrics::{Metrics, Outcome};
 use crate::app::{
-    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest, PrivateTags,
-    Volume,
+    Adjustable, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+    PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -92,6 +92,14 @@ impl Engine for MeasuredEngine {
         self.measured("stop_container", self.inner.stop_container(id, grace_period)).await
     }
 
+    async fn unpause_container(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.measured("unpause_container", self.inner.unpause_container(id)).await
+    }
+
+    async fn adjust_container(&self, id: &ContainerId, to: &Adjustable) -> Result<(), EngineError> {
+        self.measured("adjust_container", self.inner.adjust_container(id, to)).await
+    }
+
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
         self.measured("rename_container", self.inner.rename_container(id, name)).await
     }
@@ -126,6 +134,10 @@ impl Engine for MeasuredEngine {
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
         self.measured("find_image", self.inner.find_image(reference)).await
+    }
+
+    async fn find_image_by_id(&self, id: &EngineImageId) -> Result<Option<Image>, EngineError> {
+        self.measured("find_image_by_id", self.inner.find_image_by_id(id)).await
     }
 
     async fn look_up_image(

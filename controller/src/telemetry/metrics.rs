@@ -178,6 +178,8 @@ fn label_of(action: &Action) -> &'static str {
         Action::CreateContainer { .. } => "create_container",
         Action::StartContainer { .. } => "start_container",
         Action::StopContainer { .. } => "stop_container",
+        Action::UnpauseContainer { .. } => "unpause_container",
+        Action::AdjustContainer { .. } => "adjust_container",
         Action::RenameContainer { .. } => "rename_container",
         Action::RemoveContainer { .. } => "remove_container",
         Action::RemoveImage { .. } => "remove_image",

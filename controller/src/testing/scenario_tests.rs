@@ -1,6 +1,7 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
 mod crash_loops;
+mod drift;
 mod leftovers;
 mod moves;
 mod pulls;
@@ -22,7 +23,9 @@ use super::crash::{CrashPlan, Moment};
 use super::{MemoryEngine, MemoryEngines, MemoryImage, MemoryRegistry, MemoryResources, TestClock};
 use crate::app::{ContainerState, ImageReference, ImageStore, Instance};
 use crate::build::ContextReader;
-use crate::reconcile::{AppKey, LookAgain, NoReporter, Reconcile, Reconciler, ReconcilerParts, SecretData};
+use crate::reconcile::{
+    AppKey, LookAgain, NoReporter, Reconcile, Reconciler, ReconcilerParts, Reporter, SecretData, Wakes,
+};
 use crate::registry::{AmbientCredentials, NoAmbientCredentials};
 use crate::source::SourceOptions;
 
@@ -76,6 +79,16 @@ impl World {
 
     /// The same, of who has these credentials where no Secret has any.
     fn process_with(&self, plan: &CrashPlan, ambient: Arc<dyn AmbientCredentials>) -> Arc<Reconciler> {
+        self.process_telling(plan, ambient, Arc::new(NoReporter)).0
+    }
+
+    /// The same with who hears what is done, and what it wants looked at.
+    fn process_telling(
+        &self,
+        plan: &CrashPlan,
+        ambient: Arc<dyn AmbientCredentials>,
+        reporter: Arc<dyn Reporter>,
+    ) -> (Arc<Reconciler>, Wakes) {
         let parts = ReconcilerParts {
             resources: plan.resources(Arc::new(self.resources.clone())),
             engines: plan.engines(Arc::new(MemoryEngines::of([&self.engine, &self.second, &self.third]))),
@@ -84,13 +97,13 @@ impl World {
             contexts: ContextReader::default(),
             sources: SourceOptions { folder: "/nowhere".into(), authorities: None },
             instance: Instance::new("test"),
-            reporter: Arc::new(NoReporter),
+            reporter,
             clock: self.clock.reader(),
             keep_images: false,
             remove_volumes: false,
             engine_patience: Some(PATIENCE),
         };
-        Reconciler::new(parts).0
+        Reconciler::new(parts)
     }
 
     /// Lets a process work until it has nothing more to do, or is dead.

@@ -7,6 +7,8 @@ lab_variables() {
     echo "LONGSHORE_LAB_ENGINE29=unix://$(engine_socket engine29)"
     echo "LONGSHORE_LAB_ENGINE20_HOST=$engine20_network.0.1"
     echo "LONGSHORE_LAB_ENGINE29_HOST=$engine29_network.0.1"
+    echo "LONGSHORE_LAB_ENGINE20_PATH=$debian/usr/bin:$debian/usr/sbin"
+    echo "LONGSHORE_LAB_ENGINE29_PATH=$moby:$containerd:$runc:$debian/usr/sbin"
     echo "LONGSHORE_LAB_DOCKER=$docker"
     echo "LONGSHORE_LAB_HUB=$hub_address"
     echo "LONGSHORE_LAB_GCR_ADDRESS=$gcr_ip:443"

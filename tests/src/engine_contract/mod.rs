@@ -7,6 +7,7 @@ mod buildkit;
 mod builds;
 mod containers;
 mod contexts;
+mod drift;
 mod health;
 mod images;
 mod inside;
@@ -20,6 +21,7 @@ pub use buildkit::*;
 pub use builds::*;
 pub use containers::*;
 pub use contexts::*;
+pub use drift::*;
 pub use health::*;
 pub use images::*;
 pub use inside::*;
@@ -55,6 +57,10 @@ macro_rules! engine_contract {
             a_missing_program_refuses_the_start_and_leaves_the_container_created
             a_container_that_is_gone_is_not_inspected
             containers_are_found_as_they_are_listed
+            what_can_be_changed_is_told_as_it_was_made
+            a_container_is_changed_while_it_runs
+            a_bound_that_cannot_be_lifted_is_told
+            unpausing_what_is_not_paused_is_well
 
             a_volume_is_made_once_and_keeps_its_labels
             a_volume_that_a_container_has_is_not_removed

@@ -8,7 +8,7 @@ use longshore_crds::RestartPolicy;
 use super::image::Target;
 use super::readiness::Readiness;
 use super::replacement::{Names, switch_over};
-use super::{Observed, port, replacement, step, volumes};
+use super::{Observed, drift, port, replacement, step, volumes};
 use crate::app::{
     Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, LivenessRestarts, Part,
     Reason, Revision, RolledBack, RunSpec, SpecHash, Step,
@@ -175,17 +175,16 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
 }
 
 fn with_current<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let Some(adjusted) = drift::adjust(situation, container) {
+        return adjusted;
+    }
     match container.state {
         ContainerState::Created if failed_to_start(container) => after_failed_start(situation, container),
         ContainerState::Created => bring_up(situation, container),
         ContainerState::Running => running(situation, container),
         ContainerState::Restarting => ends_again_and_again(situation, container),
         ContainerState::Exited => ended(situation, container),
-        ContainerState::Paused => {
-            let mut steps = vec![stop(situation, container, "it is paused")];
-            steps.push(start(situation, container, "it was paused"));
-            ContainerPlan::working(Some(container), steps)
-        }
+        ContainerState::Paused => ContainerPlan::working(Some(container), vec![drift::unpause(container)]),
         ContainerState::Dead | ContainerState::Removing => {
             ContainerPlan::working(Some(container), vec![remove(container, "the engine failed to remove it")])
         }
@@ -311,7 +310,7 @@ fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_cod
     let cause = if situation.was_stopped() {
         "run.stopped is true no longer".to_owned()
     } else {
-        format!("it has ended with exit code {exit_code}, though it should run")
+        drift::cause_of_end(situation, container, exit_code)
     };
     let start = start(situation, container, &cause);
     match situation.observed.attempts.block(&start.action, situation.now) {

@@ -90,9 +90,7 @@ pub(super) fn plan<'a>(desired: &Desired, observed: &'a Observed, now: Timestamp
 /// While a source cannot be asked, what was built of it for this very spec is still held for what is wanted.
 fn unknown<'a>(desired: &Desired, observed: &'a Observed, block: &Block) -> ImagePlan<'a> {
     let memory = &observed.memory;
-    let was_built = memory
-        .condition(Part::Image.condition())
-        .is_some_and(|built| built.status == "True" && built.observed_generation == Some(desired.generation));
+    let was_built = was_finished(desired, observed);
     let is_remembered = |image: &&Image| memory.image.as_ref() == Some(&image.id) && image.is_kept_by(&desired.owner);
     match observed.images.iter().find(is_remembered) {
         Some(image) if was_built && block.reason == Reason::SourceUnavailable => {
@@ -114,6 +112,12 @@ fn built<'a>(desired: &Desired, build: &BuildSpec, observed: &'a Observed, now: 
     // Somebody may have moved the private tag: it counts only on an image that carries the hash.
     if let Some(image) = observed.image(&reference).filter(carries_hash) {
         return present(image);
+    }
+    // What the status speaks of was kept for its inputs, whatever has become of its tags.
+    let is_remembered = |image: &&Image| observed.memory.image.as_ref() == Some(&image.id);
+    if let Some(image) = observed.images.iter().filter(carries_hash).find(is_remembered) {
+        let cause = format!("somebody has removed {reference}, by which the image is kept");
+        return keep(image, reference, &cause);
     }
     // The label alone does not tell: whatever is built on an image inherits it.
     let was_built = |image: &&Image| {
@@ -183,6 +187,12 @@ fn public_tags(desired: &Desired, observed: &Observed, plan: &ImagePlan<'_>) -> 
     (steps, blocks)
 }
 
+/// Whether the image has been there with all its tags as they are asked for now.
+fn was_finished(desired: &Desired, observed: &Observed) -> bool {
+    let built = observed.memory.condition(Part::Image.condition());
+    built.is_some_and(|built| built.status == "True" && built.observed_generation == Some(desired.generation))
+}
+
 /// The step that lets a public reference on the engine point at our image; none when it does, and the sentence that
 /// says whose it is when we may not move it.
 pub(super) fn tag(
@@ -198,6 +208,7 @@ pub(super) fn tag(
         return Ok(None);
     }
     let cause = match holder {
+        None if was_finished(desired, observed) => format!("somebody has removed {reference}"),
         None => format!("{reference} does not exist on the engine"),
         Some(holder) if holder.is_kept_by(&desired.owner) || observed.memory.claims.contains(reference) => {
             format!("{reference} still points at {}", holder.id.short())

@@ -81,6 +81,12 @@ impl<'a> Situation<'a> {
         self.observed.memory.liveness.clone().filter(|restarts| restarts.id == container.id)
     }
 
+    /// Whether this process, or the one before it, has begun to restart the container, whose last run that was.
+    pub(super) fn is_being_restarted(&self, container: &Container) -> bool {
+        let restarts = self.liveness_restarts(container);
+        restarts.is_some_and(|restarts| Some(restarts.of_run) == run_of(container))
+    }
+
     /// That the restarts of a container count no more; `None` while they do, or where there were none.
     pub(super) fn well_for_long(&self, container: &Container) -> Option<LivenessRestarts> {
         let restarts = self.liveness_restarts(container)?;

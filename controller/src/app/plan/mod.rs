@@ -10,6 +10,7 @@
 
 mod claims;
 mod container;
+mod drift;
 mod image;
 mod liveness;
 mod port;

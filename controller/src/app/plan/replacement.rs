@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use longshore_crds::Strategy;
 
 use super::container::{ContainerPlan, Situation, remove, stop};
-use super::{port, step};
+use super::{drift, port, step};
 use crate::app::{
     Action, Block, Container, ContainerDetail, ContainerSpec, ContainerState, Image, Part, PortDifference, Reason,
     Settings, Step, labels,
@@ -179,7 +179,7 @@ impl<'a> Situation<'a> {
         if let Some(block) = self.name_conflict() {
             return Some(ContainerPlan::blocked(Some(container), block));
         }
-        let cause = format!("its name is {}, {} is asked for", container.name, self.run.name);
+        let cause = drift::cause_of_rename(self, container);
         let mut steps = Vec::new();
         if let Some(holder) = self.ours_at(&self.run.name) {
             steps.extend(self.give_way(holder, container));
@@ -273,6 +273,9 @@ pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image
     }
     if container.spec_hash() != Some(spec.hash().as_str()) {
         return Some(difference(container, spec));
+    }
+    if let Some(edit) = drift::lasting_edit(container, spec) {
+        return Some(edit);
     }
     // One that somebody made in our name: it would publish the same after each start.
     let made = container.detail.as_ref().map(|detail| &detail.asked_ports);

@@ -1,5 +1,6 @@
 //! What is planned in which situation, and that the plan leads where it should.
 
+mod drift;
 mod foreign;
 mod images;
 mod inputs;
@@ -137,6 +138,7 @@ fn container(desired: &Desired, image: &Image, id: &str) -> Container {
         labels,
         state: ContainerState::Running,
         ports: spec.ports.iter().filter_map(WantedPort::fixed).collect(),
+        health: None,
         created_at: now(),
         detail: Some(ContainerDetail {
             asked_ports: spec.ports.clone(),

@@ -1,5 +1,6 @@
 //! What a container is made of beyond its image: what the `run` section asks for, in types that hold no wrong value.
 
+mod adjustable;
 mod amount;
 mod bounds;
 mod environment;
@@ -11,6 +12,7 @@ mod referred;
 mod security;
 mod settings;
 
+pub use adjustable::{Adjustable, EngineRestart};
 pub use amount::{Bytes, MilliCpu};
 pub use bounds::Bounds;
 pub(super) use environment::environment;

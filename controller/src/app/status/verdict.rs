@@ -136,8 +136,9 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         | Action::CreateContainer { .. }
         | Action::RenameContainer { .. }
         | Action::StopContainer { .. } => Reason::Replacing,
-        Action::StartContainer { .. } => Reason::Starting,
+        Action::StartContainer { .. } | Action::UnpauseContainer { .. } => Reason::Starting,
         Action::TagImage { .. }
+        | Action::AdjustContainer { .. }
         | Action::RemoveContainer { .. }
         | Action::RemoveVolume { .. }
         | Action::RemoveImage { .. }

@@ -98,6 +98,8 @@ pub fn word(action: &Action) -> &'static str {
         Action::CreateVolume { .. } | Action::CreateContainer { .. } => "create",
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
+        Action::UnpauseContainer { .. } => "unpause",
+        Action::AdjustContainer { .. } => "adjust",
         Action::RenameContainer { .. } => "rename",
         Action::DeleteTag { .. } => "delete",
         Action::RemoveContainer { .. }
@@ -114,9 +116,11 @@ pub fn subject(action: &Action) -> String {
     whole.strip_prefix(word(action)).map_or(whole.clone(), |rest| rest.trim_start().to_owned())
 }
 
-/// Private tags and records are how we remember what is ours; that they are made says nothing to a person.
-fn is_noise(action: &Action) -> bool {
-    match action {
+/// Private tags and records are how we remember what is ours; that they are made says nothing to a person, unless
+/// another has taken them away.
+fn is_noise(step: &Step) -> bool {
+    match &step.action {
+        Action::TagImage { .. } if step.cause.starts_with("somebody") => false,
         Action::TagImage { reference, .. } | Action::RemoveImage { reference } => Owner::is_private(reference),
         action => action.keeps_records(),
     }
@@ -129,7 +133,7 @@ fn step_started(step: &Step) -> Option<Line> {
 }
 
 fn step_done(step: &Step, took: &str) -> Option<Line> {
-    if is_noise(&step.action) {
+    if is_noise(step) {
         return None;
     }
     let text = if step.action.is_long() {

@@ -4,19 +4,14 @@ use std::collections::HashMap;
 
 use bollard::models::{
     ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount as ApiMount, MountTmpfsOptions,
-    MountType, RestartPolicy as ApiRestartPolicy, RestartPolicyNameEnum,
+    MountType,
 };
-use longshore_crds::{RestartPolicy, StopSignal};
+use longshore_crds::StopSignal;
 
 use super::folders::Folders;
-use super::{health, ports};
-use crate::app::{Bounds, Bytes, MilliCpu, Mount, MountSource, Naming, Security};
+use super::{adjust, health, ports};
+use crate::app::{Adjustable, Bounds, Bytes, Mount, MountSource, Naming, Security};
 use crate::engine::CreateContainer;
-
-/// What a processor's whole time is in shares (cgroups v1; the engine's runtime translates it for v2).
-const SHARES_OF_A_PROCESSOR: u64 = 1024;
-const LEAST_SHARES: u64 = 2;
-const MOST_SHARES: u64 = 262_144;
 
 /// Everybody may write into an empty folder, as in core/v1.
 const OPEN_FOLDER_MODE: i64 = 0o777;
@@ -40,17 +35,9 @@ pub(super) fn of(request: &CreateContainer, folders: &Folders) -> ContainerCreat
         stop_signal: spec.stop_signal.map(StopSignal::as_str).map(str::to_owned),
         host_config: Some(HostConfig {
             port_bindings: Some(ports::to_map(&spec.ports)),
-            restart_policy: Some(ApiRestartPolicy {
-                name: Some(match spec.restart_policy {
-                    RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
-                    RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
-                    RestartPolicy::Never => RestartPolicyNameEnum::NO,
-                }),
-                maximum_retry_count: None,
-            }),
             mounts: Some(folders.volumes_of_the_image().chain(spec.mounts.iter().filter_map(mount)).collect()),
             volumes_from: folders.taken_over(),
-            ..secured(&spec.security, named(&spec.naming, bounded(&spec.bounds)))
+            ..secured(&spec.security, named(&spec.naming, bounded(&Adjustable::of(spec), &spec.bounds)))
         }),
         ..ContainerCreateBody::default()
     }
@@ -86,27 +73,12 @@ fn user(security: &Security) -> Option<String> {
     Some(security.group.map_or_else(|| user.to_string(), |group| format!("{user}:{group}")))
 }
 
-fn bounded(bounds: &Bounds) -> HostConfig {
-    let bytes = |amount: Option<Bytes>| amount.and_then(|Bytes(bytes)| i64::try_from(bytes).ok());
-    let number = |amount: Option<u64>| amount.and_then(|amount| i64::try_from(amount).ok());
+fn bounded(adjustable: &Adjustable, bounds: &Bounds) -> HostConfig {
     HostConfig {
-        memory: bytes(bounds.memory),
-        // Memory and swap together: none is swapped out, as in core/v1.
-        memory_swap: bytes(bounds.memory),
-        memory_reservation: bytes(bounds.reserved_memory),
-        nano_cpus: bounds.cpu.and_then(|MilliCpu(milli)| i64::try_from(milli).ok()?.checked_mul(1_000_000)),
-        cpu_shares: bounds.reserved_cpu.and_then(shares),
-        pids_limit: number(bounds.pids),
         device_requests: bounds.gpus.map(|gpus| vec![gpu_request(gpus)]),
         log_config: log_config(bounds),
-        ..HostConfig::default()
+        ..adjust::host_config(adjustable)
     }
-}
-
-/// As the kubelet reckons them.
-fn shares(MilliCpu(milli): MilliCpu) -> Option<i64> {
-    let shares = milli.saturating_mul(SHARES_OF_A_PROCESSOR) / 1000;
-    i64::try_from(shares.clamp(LEAST_SHARES, MOST_SHARES)).ok()
 }
 
 fn gpu_request(gpus: u64) -> DeviceRequest {

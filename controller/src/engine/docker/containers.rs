@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::connection::Connection;
 use super::failure::Failure;
 use super::folders::Folders;
-use super::{body, health, ports};
+use super::{adjust, body, health, ports};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerState, EngineImageId};
 use crate::engine::{CreateContainer, EngineError};
 
@@ -122,6 +122,7 @@ fn from_summary(summary: ContainerSummary) -> Option<Container> {
             ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::EMPTY => ContainerState::Dead,
         },
         ports: ports::of_summary(&summary.ports.unwrap_or_default()),
+        health: health::of_listed_status(summary.status.as_deref().unwrap_or_default()),
         created_at: Timestamp::from_second(summary.created?).ok()?,
         detail: None,
     })
@@ -146,6 +147,7 @@ fn from_inspection(inspected: ContainerInspectResponse) -> Option<Container> {
         labels: sorted(inspected.config.and_then(|config| config.labels)),
         state,
         ports: ports::of_map(&published.unwrap_or_default()),
+        health: detail.health.as_ref().map(|report| report.health),
         created_at: Timestamp::from_nanosecond(inspected.created?.unix_timestamp_nanos()).ok()?,
         detail: Some(detail),
     })
@@ -170,6 +172,7 @@ fn detail(inspected: &ContainerInspectResponse) -> ContainerDetail {
         restarts: inspected.restart_count.unwrap_or_default(),
         started_at: time(state.started_at),
         finished_at: time(state.finished_at),
+        adjustable: host.map(adjust::of_host_config),
         asked_ports: host.and_then(|host| host.port_bindings.as_ref()).map(ports::asked).unwrap_or_default(),
         command: config.entrypoint.unwrap_or_default(),
         args: config.cmd.unwrap_or_default(),

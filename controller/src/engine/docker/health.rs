@@ -52,6 +52,18 @@ pub(super) fn of_inspection(state: &ContainerState, config: Option<&HealthConfig
     })
 }
 
+/// What the check of a container has found, by the words in which a list tells its state: `Up 3 minutes (healthy)`
+/// (moby's `container/state.go`, Docker Engine 20.10 to 29).
+pub(super) fn of_listed_status(status: &str) -> Option<Health> {
+    let (_, found) = status.strip_suffix(')')?.rsplit_once(" (")?;
+    match found {
+        "health: starting" => Some(Health::Starting),
+        "healthy" => Some(Health::Healthy),
+        "unhealthy" => Some(Health::Unhealthy),
+        _ => None,
+    }
+}
+
 /// `exit code 1: connection refused`, on one line.
 fn said(exit_code: i64, output: &str) -> String {
     let words: Vec<&str> = output.split_whitespace().collect();
@@ -69,6 +81,16 @@ fn said(exit_code: i64, output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_tells_health_in_words() {
+        assert_eq!(of_listed_status("Up 3 minutes (healthy)"), Some(Health::Healthy));
+        assert_eq!(of_listed_status("Up Less than a second (health: starting)"), Some(Health::Starting));
+        assert_eq!(of_listed_status("Up 2 hours (unhealthy)"), Some(Health::Unhealthy));
+        for other in ["Up 3 minutes", "Up 3 minutes (Paused)", "Exited (137) 2 minutes ago", "Created", ""] {
+            assert_eq!(of_listed_status(other), None, "{other}");
+        }
+    }
 
     fn state(json: &str) -> ContainerState {
         serde_json::from_str(json).unwrap()

@@ -1,5 +1,6 @@
 //! Docker Engine, and what speaks its API: seen with 20.10 (graph driver) and 29 (containerd's image store).
 
+mod adjust;
 mod body;
 mod build;
 mod connection;
@@ -32,8 +33,8 @@ use super::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
 };
 use crate::app::{
-    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
-    PrivateTags, Volume,
+    Adjustable, BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    ManifestDigest, PrivateTags, Volume,
 };
 use connection::Connection;
 use endpoint::Endpoint;
@@ -119,6 +120,14 @@ impl Engine for DockerEngine {
         containers::stop(&self.connection, id, grace_period).await
     }
 
+    async fn unpause_container(&self, id: &ContainerId) -> Result<(), EngineError> {
+        adjust::unpause(&self.connection, id).await
+    }
+
+    async fn adjust_container(&self, id: &ContainerId, to: &Adjustable) -> Result<(), EngineError> {
+        adjust::adjust(&self.connection, id, to).await
+    }
+
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
         containers::rename(&self.connection, id, name).await
     }
@@ -176,6 +185,12 @@ impl Engine for DockerEngine {
             }
             None => Ok(None),
         }
+    }
+
+    async fn find_image_by_id(&self, id: &EngineImageId) -> Result<Option<Image>, EngineError> {
+        let name = id.to_string();
+        let (info, found) = futures::try_join!(self.known_info(), images::inspect(&self.connection, &name))?;
+        Ok(found.and_then(|image| images::from_summary(image, info.image_store)))
     }
 
     async fn look_up_image(

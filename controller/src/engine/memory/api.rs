@@ -10,8 +10,8 @@ use super::container::MemoryContainer;
 use super::state::State;
 use super::{MemoryEngine, Operation, logs};
 use crate::app::{
-    BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ImageStore,
-    ManifestDigest, PrivateTags, Volume,
+    Adjustable, BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    ImageStore, ManifestDigest, PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
@@ -72,6 +72,18 @@ impl Engine for MemoryEngine {
         self.leave(Operation::StopContainer, Ok(()))
     }
 
+    async fn unpause_container(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.enter(Operation::UnpauseContainer, &self.name_of(id)).await?;
+        let result = self.change(|state| state.unpause(id));
+        self.leave(Operation::UnpauseContainer, result)
+    }
+
+    async fn adjust_container(&self, id: &ContainerId, to: &Adjustable) -> Result<(), EngineError> {
+        self.enter(Operation::AdjustContainer, &self.name_of(id)).await?;
+        let result = self.change(|state| state.adjust(id, to));
+        self.leave(Operation::AdjustContainer, result)
+    }
+
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
         let subject = format!("{} to {name}", self.name_of(id));
         self.enter(Operation::RenameContainer, &subject).await?;
@@ -124,6 +136,11 @@ impl Engine for MemoryEngine {
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
         self.enter(Operation::FindImage, &reference.to_string()).await?;
         Ok(self.image(reference))
+    }
+
+    async fn find_image_by_id(&self, id: &EngineImageId) -> Result<Option<Image>, EngineError> {
+        self.enter(Operation::FindImage, &id.to_string()).await?;
+        Ok(self.images().into_iter().find(|image| image.id == *id))
     }
 
     async fn look_up_image(

@@ -9,7 +9,7 @@ use super::MemoryEngine;
 use super::container::{KILLED, LogLine, Phase};
 use super::images::Origin;
 use super::state::State;
-use crate::app::{ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort, WantedPort};
+use crate::app::{Adjustable, ContainerId, ContainerSpec, EngineImageId, ImageReference, PublishedPort, WantedPort};
 use crate::engine::{CreateContainer, EngineError};
 use crate::registry::memory::MemoryImage;
 
@@ -71,6 +71,11 @@ impl MemoryEngine {
     /// `docker pause`.
     pub fn pause_by_hand(&self, name: &str) -> Result<(), EngineError> {
         self.with_named(name, State::pause)
+    }
+
+    /// `docker update`: what is absent stays as it is.
+    pub fn adjust_by_hand(&self, name: &str, to: &Adjustable) -> Result<(), EngineError> {
+        self.with_named(name, |state, id| state.adjust(id, to))
     }
 
     /// `docker rm -f`.

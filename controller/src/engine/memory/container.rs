@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use longshore_crds::RestartPolicy;
-
 use super::clock::after;
 use super::health::Checks;
 use super::program::Program;
 use crate::app::{
-    Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, HealthCheck, PublishedPort,
-    labels,
+    Adjustable, Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, EngineRestart,
+    HealthCheck, PublishedPort, labels,
 };
 use crate::engine::CreateContainer;
 use crate::registry::memory::MemoryImage;
+use jiff::Timestamp;
 
 /// The exit code of a program that is killed: 128 and the number of SIGKILL.
 pub(super) const KILLED: i64 = 137;
@@ -53,6 +51,8 @@ pub(super) struct MemoryContainer {
     pub(super) image: EngineImageId,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) spec: ContainerSpec,
+    /// What can be changed of it, as it is now.
+    pub(super) adjustable: Adjustable,
     pub(super) phase: Phase,
     /// Whether a start failed at its ports and left a network behind that publishes none.
     pub(super) has_lost_its_network: bool,
@@ -90,6 +90,7 @@ impl MemoryContainer {
             image: request.image.clone(),
             labels: request.labels.clone(),
             spec: request.spec.clone(),
+            adjustable: Adjustable::of(&request.spec),
             phase: Phase::Created,
             has_lost_its_network: false,
             exit_code: 0,
@@ -175,10 +176,10 @@ impl MemoryContainer {
     pub(super) fn end_by_itself(&mut self, at: Timestamp, exit_code: i64) {
         let ran_for = self.started_at.map(|started| Duration::try_from(at.duration_since(started)).unwrap_or_default());
         self.end(at, exit_code);
-        let is_restarted = match self.spec.restart_policy {
-            RestartPolicy::Always => true,
-            RestartPolicy::OnFailure => exit_code != 0,
-            RestartPolicy::Never => false,
+        let is_restarted = match self.adjustable.restart {
+            EngineRestart::Always | EngineRestart::UnlessStopped => true,
+            EngineRestart::OnFailure { most } => exit_code != 0 && (most == 0 || self.restarts < i64::from(most)),
+            EngineRestart::No => false,
         };
         if is_restarted {
             if ran_for.is_some_and(|ran_for| ran_for >= LONG_ENOUGH) {
@@ -225,6 +226,7 @@ impl MemoryContainer {
                 Phase::Exited => ContainerState::Exited,
             },
             ports: self.ports.clone(),
+            health: self.checks.as_ref().map(|checks| checks.report().health),
             created_at: self.created_at,
             detail: None,
         }
@@ -245,6 +247,7 @@ impl MemoryContainer {
                 command: self.entrypoint.clone(),
                 args: self.command.clone(),
                 env: self.env.clone(),
+                adjustable: Some(self.adjustable.clone()),
                 health: self.checks.as_ref().map(Checks::report),
             }),
             ..self.listed()

@@ -24,6 +24,10 @@ pub enum Operation {
     StartContainer,
     /// [`Engine::stop_container`](crate::engine::Engine::stop_container).
     StopContainer,
+    /// [`Engine::unpause_container`](crate::engine::Engine::unpause_container).
+    UnpauseContainer,
+    /// [`Engine::adjust_container`](crate::engine::Engine::adjust_container).
+    AdjustContainer,
     /// [`Engine::rename_container`](crate::engine::Engine::rename_container).
     RenameContainer,
     /// [`Engine::remove_container`](crate::engine::Engine::remove_container).
@@ -78,6 +82,8 @@ impl Operation {
             Self::CreateContainer => Some("create container"),
             Self::StartContainer => Some("start container"),
             Self::StopContainer => Some("stop container"),
+            Self::UnpauseContainer => Some("unpause container"),
+            Self::AdjustContainer => Some("adjust container"),
             Self::RenameContainer => Some("rename container"),
             Self::RemoveContainer => Some("remove container"),
             Self::PullImage => Some("pull image"),

@@ -10,7 +10,8 @@ use super::images::{Images, no_such_image};
 use super::ports::HostPorts;
 use super::transmitter::Transmitter;
 use crate::app::{
-    ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, Mount, PublishedPort, Volume, WantedPort,
+    Adjustable, ContainerId, Digest, EngineImageId, Image, ImageReference, ImageStore, Mount, PublishedPort, Volume,
+    WantedPort,
 };
 use crate::engine::{CreateContainer, EngineError};
 
@@ -170,6 +171,36 @@ impl State {
         self.get_mut(id)?.end_by_itself(now, exit_code);
         self.tell(id, "die");
         Ok(())
+    }
+
+    /// One that is not paused goes on as it is.
+    pub(super) fn unpause(&mut self, id: &ContainerId) -> Result<(), EngineError> {
+        let container = self.get_mut(id)?;
+        if container.phase == Phase::Paused {
+            container.phase = Phase::Running;
+            self.tell(id, "unpause");
+        }
+        Ok(())
+    }
+
+    /// What is absent stays as it is, but for the bound of processes.
+    pub(super) fn adjust(&mut self, id: &ContainerId, to: &Adjustable) -> Result<(), EngineError> {
+        let is = &mut self.get_mut(id)?.adjustable;
+        *is = Adjustable {
+            restart: to.restart,
+            memory: to.memory.or(is.memory),
+            memory_and_swap: to.memory_and_swap.or(is.memory_and_swap),
+            reserved_memory: to.reserved_memory.or(is.reserved_memory),
+            cpu: to.cpu.or(is.cpu),
+            cpu_shares: to.cpu_shares.or(is.cpu_shares),
+            pids: to.pids,
+        };
+        let difference = is.difference(to);
+        self.tell(id, "update");
+        match difference {
+            Some(difference) => Err(EngineError::Other(format!("{difference} is still to be done"))),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn rename(&mut self, id: &ContainerId, name: &str) -> Result<(), EngineError> {

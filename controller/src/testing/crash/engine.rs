@@ -10,8 +10,8 @@ use longshore_crds::ContainerEngine;
 
 use super::CrashPlan;
 use crate::app::{
-    Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest, PrivateTags,
-    Volume,
+    Adjustable, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
+    PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -70,6 +70,16 @@ impl Engine for CrashingEngine {
         self.plan.effect(name, stop).await
     }
 
+    async fn unpause_container(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let name = format!("unpause container {id}");
+        self.plan.effect(name, self.engine.unpause_container(id)).await
+    }
+
+    async fn adjust_container(&self, id: &ContainerId, to: &Adjustable) -> Result<(), EngineError> {
+        let name = format!("adjust container {id}");
+        self.plan.effect(name, self.engine.adjust_container(id, to)).await
+    }
+
     async fn rename_container(&self, id: &ContainerId, name: &str) -> Result<(), EngineError> {
         let effect = format!("rename container {id} to {name}");
         let rename = self.engine.rename_container(id, name);
@@ -109,6 +119,10 @@ impl Engine for CrashingEngine {
 
     async fn find_image(&self, reference: &ImageReference) -> Result<Option<Image>, EngineError> {
         self.plan.read(self.engine.find_image(reference)).await
+    }
+
+    async fn find_image_by_id(&self, id: &EngineImageId) -> Result<Option<Image>, EngineError> {
+        self.plan.read(self.engine.find_image_by_id(id)).await
     }
 
     async fn look_up_image(
