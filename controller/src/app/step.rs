@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord, SpecHash,
+    ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord, SpecHash, Try,
 };
 
 /// One step of a plan.
@@ -99,6 +99,8 @@ pub enum Action {
         image: ImageTarget,
         /// What it is made of.
         spec: Box<ContainerSpec>,
+        /// Which try of which run it is, where it ends.
+        of: Try,
     },
     /// Start a container.
     StartContainer {

@@ -185,7 +185,7 @@ impl Reconciler {
         let before = self.tasks.actions(&uid);
         if app.metadata.deletion_timestamp.is_some() {
             let known = self.known.get(key, &uid);
-            return self.removal_round(key, &app, &known).await;
+            return Box::pin(self.removal_round(key, &app, &known)).await;
         }
         if app.spec.suspend {
             self.tasks.cancel(&uid).await;
@@ -333,5 +333,10 @@ fn intends_more(old: &ContainerAppStatus, new: &ContainerAppStatus) -> bool {
     let ready = |status: &ContainerAppStatus| {
         status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone())
     };
-    old.local_references != new.local_references || old.rolled_back != new.rolled_back || ready(old) != ready(new)
+    old.local_references != new.local_references
+        || old.run != new.run
+        || old.schedule.as_ref().map(|schedule| &schedule.last_schedule_time)
+            != new.schedule.as_ref().map(|schedule| &schedule.last_schedule_time)
+        || old.rolled_back != new.rolled_back
+        || ready(old) != ready(new)
 }

@@ -1,6 +1,7 @@
 //! The reconciler on everything in memory: what the fakes are for.
 
 mod crash_loops;
+mod one_shots;
 mod pulls;
 mod pushes;
 mod registries;
@@ -8,6 +9,7 @@ mod remote_retention;
 mod replacement;
 mod revisions;
 mod running;
+mod schedules;
 mod tokens;
 
 use std::sync::Arc;

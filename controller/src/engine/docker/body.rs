@@ -10,7 +10,7 @@ use longshore_crds::{RestartPolicy, StopSignal};
 
 use super::folders::Folders;
 use super::{health, ports};
-use crate::app::{Bounds, Bytes, MilliCpu, Mount, MountSource, Naming, Security};
+use crate::app::{Bounds, Bytes, ContainerSpec, MilliCpu, Mount, MountSource, Naming, Security};
 use crate::engine::CreateContainer;
 
 /// What a processor's whole time is in shares (cgroups v1; the engine's runtime translates it for v2).
@@ -40,20 +40,23 @@ pub(super) fn of(request: &CreateContainer, folders: &Folders) -> ContainerCreat
         stop_signal: spec.stop_signal.map(StopSignal::as_str).map(str::to_owned),
         host_config: Some(HostConfig {
             port_bindings: Some(ports::to_map(&spec.ports)),
-            restart_policy: Some(ApiRestartPolicy {
-                name: Some(match spec.restart_policy {
-                    RestartPolicy::Always => RestartPolicyNameEnum::ALWAYS,
-                    RestartPolicy::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
-                    RestartPolicy::Never => RestartPolicyNameEnum::NO,
-                }),
-                maximum_retry_count: None,
-            }),
+            restart_policy: Some(restart_policy(spec)),
             mounts: Some(folders.volumes_of_the_image().chain(spec.mounts.iter().filter_map(mount)).collect()),
             volumes_from: folders.taken_over(),
             ..secured(&spec.security, named(&spec.naming, bounded(&spec.bounds)))
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+/// A maximum of 0 would mean to the engine that there is none.
+fn restart_policy(spec: &ContainerSpec) -> ApiRestartPolicy {
+    let (name, maximum) = match (spec.restart_policy, spec.retries) {
+        (RestartPolicy::Always, _) => (RestartPolicyNameEnum::ALWAYS, None),
+        (RestartPolicy::OnFailure, Some(0)) | (RestartPolicy::Never, _) => (RestartPolicyNameEnum::NO, None),
+        (RestartPolicy::OnFailure, retries) => (RestartPolicyNameEnum::ON_FAILURE, retries.map(i64::from)),
+    };
+    ApiRestartPolicy { name: Some(name), maximum_retry_count: maximum }
 }
 
 /// What is mounted by itself; the other folders are taken over from where they were filled.

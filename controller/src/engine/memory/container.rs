@@ -177,7 +177,10 @@ impl MemoryContainer {
         self.end(at, exit_code);
         let is_restarted = match self.spec.restart_policy {
             RestartPolicy::Always => true,
-            RestartPolicy::OnFailure => exit_code != 0,
+            RestartPolicy::OnFailure => {
+                let most = self.spec.retries.map_or(i64::MAX, i64::from);
+                exit_code != 0 && self.restarts < most
+            }
             RestartPolicy::Never => false,
         };
         if is_restarted {
