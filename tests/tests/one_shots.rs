@@ -148,8 +148,8 @@ async fn what_cannot_be_a_schedule_names_its_field() {
         for (fields, field) in [
             (json!({"schedule": "* * * *"}), "spec.run.schedule"),
             (json!({"schedule": "@daily", "timeZone": "Berlin"}), "spec.run.timeZone"),
-            (json!({"schedule": "@daily", "restartPolicy": "Always"}), "spec.run.schedule"),
-            (json!({"activeDeadlineSeconds": 5, "restartPolicy": "Always"}), "spec.run.activeDeadlineSeconds"),
+            (json!({"schedule": "@daily", "restartPolicy": "Always"}), "schedule are for containers that end"),
+            (json!({"activeDeadlineSeconds": 5, "restartPolicy": "Always"}), "are for containers that end"),
         ] {
             let said = project.up(&running_once(&project, "true", &fields));
             assert!(said.exit_code != Some(0) && said.all().contains(field), "{}", said.all());
