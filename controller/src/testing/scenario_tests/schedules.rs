@@ -154,7 +154,7 @@ async fn a_suspended_app_does_not_run() {
     world.resources.apply(&app("exit 0", &json!({"startingDeadlineSeconds": 10})));
     world.live_for(&CrashPlan::none(), 30, &mut seen, "").await;
     assert_eq!(seen.minutes(), Vec::<&str>::new());
-    world.live_for(&CrashPlan::none(), 200, &mut seen, "").await;
+    world.live_for(&CrashPlan::none(), 260, &mut seen, "").await;
     assert_eq!(seen.minutes(), ["45"]);
 }
 
