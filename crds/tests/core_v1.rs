@@ -17,7 +17,7 @@ const OF_A_POD: [&str; 6] =
 /// Fields that batch/v1 has for a Job.
 const OF_A_JOB: [&str; 3] = ["activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"];
 
-/// Fields that batch/v1 has for a CronJob.
+/// Fields that batch/v1 has for a `CronJob`.
 const OF_A_CRON_JOB: [&str; 3] = ["schedule", "startingDeadlineSeconds", "timeZone"];
 
 /// Fields of `securityContext` that core/v1 has for a Pod.

@@ -110,7 +110,7 @@ impl<'s, 'a> Agenda<'s, 'a> {
         let message = failed.message.as_deref().unwrap_or("the last run has failed");
         let due = failed.scheduled_time.as_ref().map_or_else(String::new, |due| format!("the run of {}: ", due.0));
         let name = &self.situation.desired.owner.name;
-        let message = format!("{due}{message}; see longshore logs {name}. {what_next}");
+        let message = format!("{due}{message}; see longshore logs {name}; {what_next}");
         let look_again = self.next.and_then(|next| until(self.situation.now, next)).unwrap_or_default();
         Some(Block { look_again, ..Block::waiting(Part::Container, reason, message) })
     }
@@ -279,7 +279,7 @@ fn begins<'a>(
     steps: Vec<Step>,
     cause: &str,
 ) -> ContainerPlan<'a> {
-    let blocks = agenda.failure(told.as_ref(), &format!("It runs again: {cause}")).into_iter().collect();
+    let blocks = agenda.failure(told.as_ref(), &format!("it runs again: {cause}")).into_iter().collect();
     let state = RunState::OnSchedule { is_running: false, sentence: cause.to_owned() };
     ContainerPlan { steps, blocks, state, container, told, ..ContainerPlan::default() }
 }
