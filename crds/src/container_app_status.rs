@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{RunStatus, ScheduleStatus};
+
 /// What is true of a `ContainerApp`, as last observed.
 ///
 /// The conditions follow kstatus: `Ready` always; `Reconciling` while work goes on and `Stalled` when it will not
@@ -39,6 +41,12 @@ pub struct ContainerAppStatus {
     /// The container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<ContainerStatus>,
+    /// The last run of a one-shot. It stays when its container is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunStatus>,
+    /// Where its schedule stands, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleStatus>,
     /// The number of the `ContainerAppRevision` that serves; without a `run` section the one of this spec's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_revision: Option<i64>,
@@ -229,7 +237,8 @@ pub struct ContainerStatus {
     pub name: String,
     /// Its ID on the engine.
     pub id: String,
-    /// The engine's word for what it does: `created`, `running`, `restarting`, `exited`, `paused`, `dead`.
+    /// The engine's word for what it does: `created`, `running`, `restarting`, `exited`, `paused`, `dead`. Of a one-shot that
+    /// has ended and whose container is not there any more: `removed`.
     pub state: String,
     /// Its address in the engine's network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,6 +278,16 @@ pub struct ContainerStatus {
     /// The hash of the spec that it was made for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub spec_hash: String,
+}
+
+impl ContainerStatus {
+    /// The state of a container that has ended and is not there any more.
+    pub const REMOVED: &str = "removed";
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.state == "exited" || self.state == Self::REMOVED
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]

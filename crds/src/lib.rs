@@ -12,6 +12,7 @@ mod container_app_status;
 mod container_engine;
 mod duration;
 mod manifests;
+mod one_shot_status;
 mod probe;
 mod reference_to;
 mod run;
@@ -36,6 +37,7 @@ pub use container_engine::{
 };
 pub use duration::parse_duration;
 pub use manifests::{custom_resource_definitions, manifest_of};
+pub use one_shot_status::{RunOutcome, RunStatus, ScheduleStatus};
 pub use probe::{ExecAction, Probe};
 pub use reference_to::{KeySelector, LocalReference};
 pub use run::{

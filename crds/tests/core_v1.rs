@@ -1,6 +1,7 @@
-//! What `run` shares with core/v1 has its names and its shapes there: each field is understood by core/v1's own types, and
-//! written by them as we write it.
+//! What `run` shares with core/v1 and batch/v1 has its names and its shapes there: each field is understood by their own
+//! types, and written by them as we write it.
 
+use k8s_openapi::api::batch::v1::{CronJobSpec, JobSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use longshore_crds::{Run, custom_resource_definitions};
 use serde_json::{Map, Value, json};
@@ -12,6 +13,12 @@ const OUR_OWN: [&str; 6] = ["containerName", "labels", "logs", "minReadySeconds"
 /// Fields that core/v1 has for a Pod and not for each of its containers.
 const OF_A_POD: [&str; 6] =
     ["dnsConfig", "hostAliases", "hostname", "restartPolicy", "terminationGracePeriodSeconds", "volumes"];
+
+/// Fields that batch/v1 has for a Job.
+const OF_A_JOB: [&str; 3] = ["activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"];
+
+/// Fields that batch/v1 has for a `CronJob`.
+const OF_A_CRON_JOB: [&str; 3] = ["schedule", "startingDeadlineSeconds", "timeZone"];
 
 /// Fields of `securityContext` that core/v1 has for a Pod.
 const SECURITY_OF_A_POD: [&str; 2] = ["supplementalGroups", "sysctls"];
@@ -69,6 +76,12 @@ fn everything() -> Value {
         "strategy": "Recreate",
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": 5,
+        "backoffLimit": 6,
+        "activeDeadlineSeconds": 7,
+        "ttlSecondsAfterFinished": 8,
+        "schedule": "30 2 * * *",
+        "timeZone": "Europe/Berlin",
+        "startingDeadlineSeconds": 9,
     })
 }
 
@@ -101,7 +114,7 @@ fn core_v1_reads_and_writes_the_same() {
     let mut pod = part(&written, &OF_A_POD, true);
     pod.insert("securityContext".to_owned(), Value::Object(part(security, &SECURITY_OF_A_POD, true)));
     pod.insert("containers".to_owned(), json!([]));
-    let mut container = part(&written, &[OUR_OWN.as_slice(), &OF_A_POD].concat(), false);
+    let mut container = part(&written, &[OUR_OWN.as_slice(), &OF_A_POD, &OF_A_JOB, &OF_A_CRON_JOB].concat(), false);
     container.insert("securityContext".to_owned(), Value::Object(part(security, &SECURITY_OF_A_POD, false)));
     container.insert("name".to_owned(), json!("app"));
 
@@ -109,6 +122,18 @@ fn core_v1_reads_and_writes_the_same() {
     assert_eq!(serde_json::to_value(read).expect("plain data"), Value::Object(pod));
     let read: Container = serde_json::from_value(Value::Object(container.clone())).expect("a container");
     assert_eq!(serde_json::to_value(read).expect("plain data"), Value::Object(container));
+}
+
+#[test]
+fn batch_v1_reads_and_writes_the_same() {
+    let mut job = part(&everything(), &OF_A_JOB, true);
+    job.insert("template".to_owned(), json!({}));
+    let read: JobSpec = serde_json::from_value(Value::Object(job.clone())).expect("a Job's spec");
+    assert_eq!(serde_json::to_value(read).expect("plain data"), Value::Object(job));
+    let mut cron_job = part(&everything(), &OF_A_CRON_JOB, true);
+    cron_job.insert("jobTemplate".to_owned(), json!({}));
+    let read: CronJobSpec = serde_json::from_value(Value::Object(cron_job.clone())).expect("a CronJob's spec");
+    assert_eq!(serde_json::to_value(read).expect("plain data"), Value::Object(cron_job));
 }
 
 #[test]

@@ -162,6 +162,30 @@ async fn fields_have_their_limits() {
 }
 
 #[tokio::test]
+async fn what_is_for_a_one_shot_is_refused_for_what_does_not_end() {
+    with_temp_namespace(|client, namespace| async move {
+        let ends = "with them restartPolicy is OnFailure or Never";
+        for fields in [
+            json!({"backoffLimit": 3}),
+            json!({"activeDeadlineSeconds": 3}),
+            json!({"ttlSecondsAfterFinished": 3}),
+            json!({"schedule": "@daily"}),
+        ] {
+            rejects(&client, &namespace, ends, run_with(&fields)).await;
+            let mut once = fields.clone();
+            once["restartPolicy"] = json!("Never");
+            accepts(&client, &namespace, run_with(&once)).await;
+        }
+        let without = "timeZone and startingDeadlineSeconds are for a schedule";
+        let zone = json!({"restartPolicy": "Never", "timeZone": "Europe/Berlin"});
+        rejects(&client, &namespace, without, run_with(&zone)).await;
+        let negative = json!({"restartPolicy": "Never", "backoffLimit": -1});
+        rejects(&client, &namespace, "spec.run.backoffLimit", run_with(&negative)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn probes_and_the_strategy_must_make_sense() {
     with_temp_namespace(|client, namespace| async move {
         let probe =

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::run::Settings;
 use super::{
     Action, Block, Bounds, BuildSpec, Credentials, CredentialsMark, HealthCheck, ImageKey, ImageReference, InputHash,
-    KeyOrigin, Mount, Naming, Owner, Pull, Repository, Rollout, Security, SpecHash, WantedPort,
+    KeyOrigin, Mount, Naming, OneShot, Owner, Pull, Repository, Rollout, Security, SpecHash, WantedPort,
 };
 
 /// What one resource asks for. A part whose inputs could not be had is the [`Block`] that says why.
@@ -63,6 +63,11 @@ impl Desired {
             Action::PullImage { .. } => self.pull_action().is_some_and(|wanted| wanted == *running),
             _ => false,
         }
+    }
+
+    /// Whether it is a one-shot with a schedule.
+    pub fn comes_back(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.one_shot.schedule.is_some())
     }
 
     /// The credentials with which this reference is pushed.
@@ -196,6 +201,8 @@ pub struct RunSpec {
     pub container: Result<ContainerSpec, Block>,
     /// How it takes over from another, and stays well.
     pub rollout: Rollout,
+    /// What is asked of it where it ends.
+    pub one_shot: OneShot,
 }
 
 /// What a container is made of, but for its image, its name and its owner.
@@ -217,6 +224,8 @@ pub struct ContainerSpec {
     pub platform: Option<String>,
     /// When it is started again.
     pub restart_policy: RestartPolicy,
+    /// How often the engine starts it again after failures, where there is an end to it.
+    pub retries: Option<u32>,
     /// How long it has to end before it is killed.
     pub grace_period: Duration,
     /// The signal that asks it to end; the image's own when absent.
@@ -272,6 +281,7 @@ impl ContainerSpec {
     /// What is set beyond the fields that every spec has.
     fn settings(&self) -> Settings {
         let mut settings = Settings::default();
+        settings.set("backoff limit", self.retries.as_ref());
         settings.set("stop signal", self.stop_signal.map(StopSignal::as_str).as_ref());
         for (name, value) in &self.labels {
             settings.add(&format!("label {name}"), value);
@@ -298,6 +308,6 @@ impl ContainerSpec {
 
     /// Whether the container is a one-shot, done when it has exited with 0.
     pub fn is_one_shot(&self) -> bool {
-        matches!(self.restart_policy, RestartPolicy::Never)
+        self.restart_policy != RestartPolicy::Always
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use longshore_crds::{ContainerAppStatus, ContainerStatus, PushStatus};
+use longshore_crds::{ContainerAppStatus, ContainerStatus, PushStatus, RunStatus, ScheduleStatus};
 
 use super::{ContainerId, EngineImageId, ImageReference, PushedTag, SpecHash};
 
@@ -32,6 +32,10 @@ pub struct Memory {
     pub liveness: Option<LivenessRestarts>,
     /// The revision whose one-shot has exited with 0.
     pub completed: Option<Revision>,
+    /// The last run of a one-shot.
+    pub run: Option<RunStatus>,
+    /// Where its schedule stood.
+    pub schedule: Option<ScheduleStatus>,
     /// The revision that failed and was replaced by the one before it.
     pub rolled_back: Option<RolledBack>,
     /// The number of the revision that serves.
@@ -121,6 +125,8 @@ impl Memory {
             last_end: status.container.as_ref().and_then(LastEnd::of),
             liveness: status.container.as_ref().and_then(LivenessRestarts::of),
             completed: completed(status, image.as_ref()),
+            run: status.run.clone(),
+            schedule: status.schedule.clone(),
             rolled_back: status.rolled_back.clone().map(|revision| RolledBack {
                 revision: Revision(revision),
                 cause: status.rolled_back_because.clone().unwrap_or_default(),
@@ -168,7 +174,8 @@ fn base_images(status: &ContainerAppStatus) -> BTreeMap<ImageReference, String> 
 
 fn completed(status: &ContainerAppStatus, image: Option<&EngineImageId>) -> Option<Revision> {
     let container = status.container.as_ref()?;
-    let has_completed = container.state == "exited" && container.exit_code == Some(0);
+    // Where the run is told of, that says more: one that was ended by us may have exited with 0.
+    let has_completed = status.run.is_none() && container.has_ended() && container.exit_code == Some(0);
     let spec = SpecHash::from_label(&container.spec_hash);
     has_completed.then_some(Revision::new(&spec, image?))
 }

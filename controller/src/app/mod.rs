@@ -18,6 +18,7 @@ mod image_scope;
 mod inputs;
 mod memory;
 mod observed;
+mod one_shot;
 mod owner;
 pub mod plan;
 mod port;
@@ -29,6 +30,7 @@ mod registry_error;
 mod revision;
 mod rollout;
 mod run;
+mod schedule;
 pub mod status;
 mod step;
 mod uses;
@@ -55,6 +57,7 @@ pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
     Volume,
 };
+pub use one_shot::{OneShot, Try};
 pub use owner::{Instance, Owner, labels};
 pub use plan::{Observed, Plan, Remote, plan};
 pub use port::{PortDifference, PublishedPort, WantedPort, compact};
@@ -70,6 +73,7 @@ pub use run::{
     Adjustable, Bounds, Bytes, EngineRestart, KeyOrigin, MilliCpu, Mount, MountSource, MountedFile, Naming, ObjectKind,
     Referred, Security, referred_by,
 };
+pub use schedule::{Schedule, ScheduleError};
 pub use step::{Action, ImageTarget, Step, TagDeletion};
 pub use uses::Uses;
 pub use validate::{owner_of, validate};

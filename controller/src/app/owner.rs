@@ -23,6 +23,12 @@ pub mod labels {
     pub const SETTINGS: &str = "longshore.dev/settings";
     /// On a container that is never started: the name of the one whose folders it held until that was made.
     pub const FOLDERS_OF: &str = "longshore.dev/folders-of";
+    /// On the container of a one-shot with a schedule: when its run was due.
+    pub const DUE: &str = "longshore.dev/due";
+    /// On the container of a one-shot that is tried again: how many tries of the run have failed before.
+    pub const FAILED_BEFORE: &str = "longshore.dev/failed-before";
+    /// On the same: when the first try was started.
+    pub const FIRST_START: &str = "longshore.dev/first-start";
     /// On images that we built: the hash of everything that went into the build.
     pub const INPUT_HASH: &str = "longshore.dev/input-hash";
     /// On `ContainerAppRevision`s: the beginning of that hash, which is too long for a label's value.

@@ -7,6 +7,8 @@ pub enum Reason {
     Running,
     /// The one-shot has exited with 0.
     Completed,
+    /// The one-shot waits for its next run.
+    Scheduled,
     /// The container is stopped, as it was asked.
     Stopped,
     /// The image is built and pushed where that was asked; nothing is to run.
@@ -117,6 +119,10 @@ pub enum Reason {
     CrashLoopBackOff,
     /// The one-shot has exited with another code than 0.
     RunFailed,
+    /// The one-shot has failed more often than it may.
+    BackoffLimitExceeded,
+    /// The one-shot took longer than it may.
+    DeadlineExceeded,
     /// The new container failed and the one before it runs again.
     RolledBack,
     /// The engine did not do what was asked.
@@ -139,6 +145,7 @@ impl Reason {
         match self {
             Self::Running => "Running",
             Self::Completed => "Completed",
+            Self::Scheduled => "Scheduled",
             Self::Stopped => "Stopped",
             Self::ImageReady => "ImageReady",
             Self::Progressing => "Progressing",
@@ -194,6 +201,8 @@ impl Reason {
             Self::Unhealthy => "Unhealthy",
             Self::CrashLoopBackOff => "CrashLoopBackOff",
             Self::RunFailed => "RunFailed",
+            Self::BackoffLimitExceeded => "BackoffLimitExceeded",
+            Self::DeadlineExceeded => "DeadlineExceeded",
             Self::RolledBack => "RolledBack",
             Self::EngineError => "EngineError",
             Self::DeletionUnsupported => "DeletionUnsupported",

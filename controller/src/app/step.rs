@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Adjustable, ContainerId, ContainerSpec, EngineImageId, ImageReference, InputHash, ManifestDigest, RevisionRecord,
-    SpecHash,
+    SpecHash, Try,
 };
 
 /// One step of a plan.
@@ -100,6 +100,8 @@ pub enum Action {
         image: ImageTarget,
         /// What it is made of.
         spec: Box<ContainerSpec>,
+        /// Which try of which run it is, where it ends.
+        of: Try,
     },
     /// Start a container.
     StartContainer {

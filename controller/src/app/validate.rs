@@ -9,7 +9,8 @@ use super::run::{check_mounts, environment, expand, wanted_ports};
 use super::validate_build::build_spec;
 use super::{
     Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, HealthCheck, ImageReference, ImageSource,
-    Inputs, Mount, Naming, Owner, Part, Pull, PushRules, Reason, Repository, Rollout, RunSpec, Security, labels, probe,
+    Inputs, Mount, Naming, OneShot, Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, Rollout, RunSpec,
+    Security, labels, probe,
 };
 
 const DEFAULT_TAG: &str = "latest";
@@ -169,12 +170,14 @@ fn kept(index: usize, keep: i32) -> Result<usize, Block> {
 
 fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<RunSpec, Block> {
     let ports = wanted_ports(&run.ports, &inputs.policy)?;
+    let one_shot = OneShot::of(run)?;
     // What is written wrongly is told also while something that it refers to cannot be had.
     let static_part = ContainerSpec {
         ports,
         working_dir: run.working_dir.clone(),
         platform: image.platform.clone(),
         restart_policy: run.restart_policy,
+        retries: one_shot.tries_by_the_engine(run.restart_policy),
         grace_period: seconds(run.termination_grace_period_seconds),
         stop_signal: run.lifecycle.as_ref().and_then(|lifecycle| lifecycle.stop_signal),
         labels: container_labels(run)?,
@@ -192,6 +195,7 @@ fn run_spec(run: &Run, image: &Image, owner: &Owner, inputs: &Inputs) -> Result<
         name: run.container_name.clone().unwrap_or_else(|| default_container_name(owner)),
         is_stopped: run.stopped,
         rollout: Rollout::of(run),
+        one_shot,
         container: with_references(static_part, run, inputs, owner),
     })
 }

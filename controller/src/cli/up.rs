@@ -16,6 +16,10 @@ use super::{name_of, output, progress};
 use crate::reconcile::AppKey;
 use crate::standalone::{Runner, Standing};
 
+/// What to know of schedules when nobody is there to follow them.
+const NOBODY_IS_THERE: &str = "A schedule needs somebody who follows it, and nothing starts its runs now: keep longshore up \
+                               attached, without -d, or use the controller in a cluster.";
+
 const EXAMPLES: &str = "\
 Examples:
   longshore up -f app.yaml                    build and run it, and repair what breaks until Ctrl-C
@@ -95,6 +99,9 @@ impl UpCommand {
             summary(key, app, took)
         });
         output::result(&output::table(&["NAME", "STATE", "URL", "TIME"], rows.collect()))?;
+        if self.detach && apps.iter().any(|(_, app)| Standing::comes_back(app)) {
+            output::note(NOBODY_IS_THERE);
+        }
         let is_well = |app: &ContainerApp| matches!(Standing::of(app), Standing::Ready(_) | Standing::Suspended);
         if apps.iter().all(|(_, app)| is_well(app)) { Ok(()) } else { Err(Failure::Told) }
     }

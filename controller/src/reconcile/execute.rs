@@ -9,7 +9,7 @@ use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
     Action, BuildMethod, ContainerId, ContainerSpec, Credentials, Desired, Held, ImageReference, ImageSource,
-    ImageTarget, Owner, Purpose, RegistryError, RegistryRequest, TagDeletion, labels,
+    ImageTarget, Owner, Purpose, RegistryError, RegistryRequest, TagDeletion, Try, labels,
 };
 use crate::build::ReadContext;
 use crate::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, ProgressSink};
@@ -62,11 +62,11 @@ impl Executor {
             Action::RemoveImage { reference } => self.engine.remove_image(reference).await?,
             Action::CreateVolume { name } => self.engine.create_volume(name, &self.owner.labels()).await?,
             Action::RemoveVolume { name } => self.engine.remove_volume(name).await?,
-            Action::CreateContainer { name, image, spec } => {
+            Action::CreateContainer { name, image, spec, of } => {
                 let request = CreateContainer {
                     name: name.clone(),
                     image: present(image)?.clone(),
-                    labels: self.container_labels(spec),
+                    labels: self.container_labels(spec, of),
                     spec: spec.as_ref().clone(),
                 };
                 let id = self.engine.create_container(&request).await?;
@@ -159,9 +159,10 @@ impl Executor {
         }
     }
 
-    fn container_labels(&self, spec: &ContainerSpec) -> std::collections::BTreeMap<String, String> {
+    fn container_labels(&self, spec: &ContainerSpec, of: &Try) -> std::collections::BTreeMap<String, String> {
         let mut all = spec.labels.clone();
         all.extend(self.owner.labels());
+        all.extend(of.labels());
         all.insert(labels::SPEC_HASH.to_owned(), spec.hash().as_str().to_owned());
         all.insert(labels::SETTINGS.to_owned(), spec.told().to_label());
         all

@@ -353,9 +353,13 @@ fn intends_more(old: &ContainerAppStatus, new: &ContainerAppStatus) -> bool {
         status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|ready| ready.status.clone())
     };
     let engine = |status: &ContainerAppStatus| status.engine.as_ref().map(|engine| engine.name.clone());
+    let last_schedule_time =
+        |status: &ContainerAppStatus| status.schedule.as_ref().and_then(|schedule| schedule.last_schedule_time.clone());
     engine(old) != engine(new)
         || old.former_engines != new.former_engines
         || old.local_references != new.local_references
+        || old.run != new.run
+        || last_schedule_time(old) != last_schedule_time(new)
         || old.rolled_back != new.rolled_back
         || ready(old) != ready(new)
 }

@@ -1,6 +1,6 @@
 //! Where an app stands, as its status tells.
 
-use longshore_crds::ContainerApp;
+use longshore_crds::{ContainerApp, ContainerStatus};
 
 use crate::app::Reason;
 
@@ -45,13 +45,22 @@ impl Standing {
         }
     }
 
-    /// Whether this app is a one-shot that has done what it was for: nothing of it is left to be kept alive.
+    /// Whether this app is a one-shot that has done what it was for: nothing of it is left to be kept alive, or removed.
     pub fn is_over(app: &ContainerApp) -> bool {
         let conditions = app.status.iter().flat_map(|status| &status.conditions);
         let has_completed = conditions
             .filter(|condition| condition.type_ == "Ready")
             .any(|condition| condition.reason == Reason::Completed.as_str());
-        has_completed && matches!(Self::of(app), Self::Ready(_))
+        let is_to_be_removed = app.spec.run.as_ref().is_some_and(|run| run.ttl_seconds_after_finished.is_some());
+        let container = app.status.as_ref().and_then(|status| status.container.as_ref());
+        let is_removed = container.is_none_or(|container| container.state == ContainerStatus::REMOVED);
+        has_completed && (is_removed || !is_to_be_removed) && matches!(Self::of(app), Self::Ready(_))
+    }
+
+    /// Whether runs of this app are to be started when they are due.
+    pub fn comes_back(app: &ContainerApp) -> bool {
+        let has_schedule = app.spec.run.as_ref().is_some_and(|run| run.schedule.is_some() && !run.stopped);
+        has_schedule && !app.spec.suspend
     }
 
     /// Whether nothing more will come of waiting.

@@ -4,6 +4,7 @@ mod crash_loops;
 mod drift;
 mod leftovers;
 mod moves;
+mod one_shots;
 mod pulls;
 mod pushes;
 mod registries;
@@ -11,6 +12,7 @@ mod remote_retention;
 mod replacement;
 mod revisions;
 mod running;
+mod schedules;
 mod tokens;
 
 use std::sync::Arc;

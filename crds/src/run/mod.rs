@@ -37,6 +37,10 @@ use crate::{HostAlias, Probe, Strategy};
     .message("with the strategy Overlap two containers run at the same time, and cannot publish the same hostPort: use Recreate, or leave hostPort out, and the engine chooses"))]
 #[x_kube(validation = Rule::new("self.strategy != 'Overlap' || !has(self.volumes) || !has(self.volumeMounts) || !self.volumes.exists(volume, has(volume.persistentVolumeClaim) && !(has(volume.persistentVolumeClaim.readOnly) && volume.persistentVolumeClaim.readOnly) && self.volumeMounts.exists(mount, mount.name == volume.name && !(has(mount.readOnly) && mount.readOnly)))")
     .message("with the strategy Overlap two containers run at the same time, and cannot write to the same volume: use Recreate, or mount it with readOnly: true"))]
+#[x_kube(validation = Rule::new("self.restartPolicy != 'Always' || !(has(self.backoffLimit) || has(self.activeDeadlineSeconds) || has(self.ttlSecondsAfterFinished) || has(self.schedule))")
+    .message("backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished and schedule are for containers that end: with them restartPolicy is OnFailure or Never"))]
+#[x_kube(validation = Rule::new("has(self.schedule) || !(has(self.timeZone) || has(self.startingDeadlineSeconds))")
+    .message("timeZone and startingDeadlineSeconds are for a schedule: leave them out, or write a schedule"))]
 pub struct Run {
     /// The container's name on the engine. When absent: the resource's name in the namespace `default`, and
     /// `<namespace>.<name>` elsewhere.
@@ -114,10 +118,39 @@ pub struct Run {
     /// Whether the container is stopped and stays so: kept as it is, neither started nor replaced until this is false again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
-    /// When the container is started again after it has ended. `Never` makes it a one-shot: done when it has
+    /// When the container is started again after it has ended. `Never` and `OnFailure` make it a one-shot: done when it has
     /// exited with 0.
     #[serde(default)]
     pub restart_policy: RestartPolicy,
+    /// How often a one-shot that has failed is tried again before it has failed for good. When absent: not at all with
+    /// `Never`, without end with `OnFailure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub backoff_limit: Option<i32>,
+    /// For how many seconds a run of a one-shot may go on from its first start, tries included. After that it is stopped and
+    /// has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub active_deadline_seconds: Option<i64>,
+    /// For how many seconds the container of a one-shot that has ended for good is kept. What became of it stays in the
+    /// status. When absent, it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub ttl_seconds_after_finished: Option<i32>,
+    /// When a one-shot comes back: a cron expression of five fields, such as `30 2 * * *`, or `@hourly`, `@daily`, `@weekly`,
+    /// `@monthly` or `@yearly`. When absent, it runs once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub schedule: Option<String>,
+    /// The time zone of the schedule, as the IANA database calls it, such as `Europe/Berlin`; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+    /// How many seconds late a run may begin that could not begin in time; a later one is left out. When absent, however late:
+    /// the last run that was missed is caught up, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub starting_deadline_seconds: Option<i64>,
     /// How it is found out whether the container is ready: the resource is ready, and an older container is replaced for
     /// good, only while this is well. Without it, or a `livenessProbe`, the image's own `HEALTHCHECK` counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,6 +195,6 @@ pub enum RestartPolicy {
     Always,
     /// When it ends with an exit code other than 0.
     OnFailure,
-    /// Not at all: a one-shot.
+    /// Not by the engine.
     Never,
 }

@@ -115,6 +115,24 @@ pub async fn what_keeps_ending_is_restarted_and_a_start_counts_anew(fixture: Fix
     .await;
 }
 
+/// What may be restarted so often ends then, and somebody's start counts anew. With 0 it is not restarted at all.
+pub async fn what_keeps_ending_is_restarted_as_often_as_it_may(fixture: Fixture) {
+    play(fixture, async |scene| {
+        let ended = |container: &Container| container.state == ContainerState::Exited;
+        for (name, retries) in [("none", 0), ("two", 2)] {
+            let spec =
+                ContainerSpec { restart_policy: RestartPolicy::OnFailure, retries: Some(retries), ..script("exit 3") };
+            let id = scene.run(name, spec).await;
+            for _ in 0..2 {
+                let detail = scene.until(&id, ended).await.detail.expect("a detail");
+                assert_eq!((detail.exit_code, detail.restarts), (3, i64::from(retries)));
+                assert_eq!(scene.engine().start_container(&id).await, Ok(()));
+            }
+        }
+    })
+    .await;
+}
+
 /// A container that is looked at every second, by a shell's script, and is unhealthy by its second failure.
 fn checked(script: &str) -> ContainerSpec {
     let check = HealthCheck {

@@ -66,6 +66,7 @@ macro_rules! engine_contract {
             a_volume_that_a_container_has_is_not_removed
             removing_a_volume_that_is_gone_is_well
             what_keeps_ending_is_restarted_and_a_start_counts_anew
+            what_keeps_ending_is_restarted_as_often_as_it_may
             a_health_check_finds_a_container_well
             a_health_check_that_fails_too_often_finds_it_unwell
             the_health_check_of_the_image_counts_where_the_container_has_none

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use longshore_crds::RestartPolicy;
+use longshore_crds::{RunStatus, ScheduleStatus};
 
 use super::image::Target;
+use super::one_shot::ended;
 use super::readiness::Readiness;
 use super::replacement::{Names, switch_over};
-use super::{Observed, drift, port, replacement, step, volumes};
+use super::{Observed, drift, one_shot, port, replacement, scheduled, step, volumes};
 use crate::app::{
     Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, LivenessRestarts, Part,
-    Reason, Revision, RolledBack, RunSpec, SpecHash, Step,
+    Reason, RolledBack, RunSpec, SpecHash, Step,
 };
 
 /// How the container stands.
@@ -21,6 +22,15 @@ pub enum RunState {
     Running,
     /// The right one was a one-shot and has exited with 0.
     Completed,
+    /// The right one was a one-shot and has failed for good.
+    Failed,
+    /// It comes back on its schedule.
+    OnSchedule {
+        /// Whether one of its runs goes on.
+        is_running: bool,
+        /// What is waited for, or goes on.
+        sentence: String,
+    },
     /// It is stopped, as it was asked.
     Stopped,
     /// It is not so yet.
@@ -41,6 +51,10 @@ pub(super) struct ContainerPlan<'a> {
     pub(super) rolled_back: Option<RolledBack>,
     pub(super) liveness: Option<LivenessRestarts>,
     pub(super) look_again: Option<Duration>,
+    /// What there is to tell of the run of a one-shot.
+    pub(super) told: Option<RunStatus>,
+    /// Where its schedule stands.
+    pub(super) schedule: Option<ScheduleStatus>,
 }
 
 impl<'a> ContainerPlan<'a> {
@@ -52,7 +66,7 @@ impl<'a> ContainerPlan<'a> {
         Self { steps, container, ..Self::default() }
     }
 
-    fn standing(container: &'a Container, state: RunState, steps: Vec<Step>) -> Self {
+    pub(super) fn standing(container: &'a Container, state: RunState, steps: Vec<Step>) -> Self {
         Self { steps, state, container: Some(container), ..Self::default() }
     }
 }
@@ -117,11 +131,15 @@ pub(super) fn plan<'a>(
         current,
         others,
     };
+    if let Some(schedule) = &run.one_shot.schedule {
+        return scheduled::plan(&situation, schedule);
+    }
     // Whatever it looks like by now: an engine may start it once more while it is being stopped.
     if let Some(back) = situation.has_failed_before().then(|| situation.go_back(None)).flatten() {
         return back;
     }
     match situation.current.first() {
+        Some(container) if spec.is_one_shot() => one_shot::with_current(&situation, container),
         Some(container) => with_current(&situation, container),
         None => without_current(&situation),
     }
@@ -141,11 +159,9 @@ fn rank(state: ContainerState) -> u8 {
 fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     let Situation { spec, hash, image, observed, desired, run, .. } = situation;
     let old = situation.old();
-    if let Some(image) = image {
-        let revision = Revision::new(hash, &image.id);
-        if spec.is_one_shot() && observed.memory.completed.as_ref() == Some(&revision) && old.is_none() {
-            return ContainerPlan { state: RunState::Completed, ..ContainerPlan::default() };
-        }
+    let is_over = spec.is_one_shot() && old.is_none();
+    if let Some(over) = is_over.then(|| situation.over()).flatten() {
+        return over;
     }
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(old, block);
@@ -159,6 +175,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         name: name.clone(),
         image: image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),
         spec: Box::new((*spec).clone()),
+        of: situation.next_try(),
     };
     let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
     let wanted = volumes.iter().map(|step| &step.action).chain([&create, &start]);
@@ -174,7 +191,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     ContainerPlan::working(old, steps)
 }
 
-fn with_current<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+pub(super) fn with_current<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
     if let Some(adjusted) = drift::adjust(situation, container) {
         return adjusted;
     }
@@ -193,7 +210,7 @@ fn with_current<'a>(situation: &Situation<'a>, container: &'a Container) -> Cont
 
 /// A container that was started in vain is left `created` with the engine's error and a non-zero exit code
 /// (Docker Engine 20.10 and 29: 128). Started again it would run without its ports, so it is never started again.
-fn failed_to_start(container: &Container) -> bool {
+pub(super) fn failed_to_start(container: &Container) -> bool {
     container.detail.as_ref().is_some_and(|detail| detail.exit_code != 0 || !detail.error.is_empty())
 }
 
@@ -268,39 +285,9 @@ fn ends_again_and_again<'a>(situation: &Situation<'a>, container: &'a Container)
     ContainerPlan::blocked(Some(container), block)
 }
 
-fn ended<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
-    let exit_code = container.detail.as_ref().map_or(0, |detail| detail.exit_code);
-    let is_done = match situation.spec.restart_policy {
-        RestartPolicy::Always => false,
-        RestartPolicy::OnFailure => exit_code == 0,
-        // One that was interrupted has not had its turn.
-        RestartPolicy::Never => exit_code == 0 || !situation.was_stopped(),
-    };
-    if !is_done {
-        return start_again(situation, container, exit_code);
-    }
-    if let Some(misplaced) = situation.take_name(container) {
-        return misplaced;
-    }
-    let leftovers = situation.everything_but(container);
-    let steps: Vec<Step> =
-        leftovers.into_iter().flat_map(|old| situation.stop_and_remove(old, "its successor has run")).collect();
-    if exit_code == 0 {
-        let state = if steps.is_empty() { RunState::Completed } else { RunState::NotYet };
-        return ContainerPlan::standing(container, state, steps);
-    }
-    let message = format!(
-        "{} has exited with {exit_code} and restartPolicy is {:?}: see longshore logs {}, and change the spec to run \
-         it again",
-        container.name, situation.spec.restart_policy, situation.desired.owner.name
-    );
-    let mut plan = ContainerPlan::working(Some(container), steps);
-    plan.blocks.push(Block::terminal(Part::Container, Reason::RunFailed, message));
-    plan
-}
-
 /// The engine restarts by itself what ends; one that stays ended was stopped by someone, or could not be started.
-fn start_again<'a>(situation: &Situation<'a>, container: &'a Container, exit_code: i64) -> ContainerPlan<'a> {
+pub(super) fn start_again<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    let exit_code = container.detail.as_ref().map_or(0, |detail| detail.exit_code);
     if let Some(back) = situation.go_back(None) {
         return back;
     }

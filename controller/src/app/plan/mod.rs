@@ -13,6 +13,7 @@ mod container;
 mod drift;
 mod image;
 mod liveness;
+mod one_shot;
 mod port;
 mod pull;
 mod push;
@@ -24,6 +25,7 @@ mod retention;
 mod revisions;
 mod rollback;
 mod rollback_to;
+mod scheduled;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use longshore_crds::{RunStatus, ScheduleStatus};
 
 use super::{
     Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference,
@@ -128,6 +131,10 @@ pub struct Plan {
     pub rolled_back: Option<RolledBack>,
     /// The restarts by the container's liveness probe, where there is something new to say.
     pub liveness: Option<LivenessRestarts>,
+    /// What there is to tell of the run of a one-shot, where there is something new.
+    pub one_shot: Option<RunStatus>,
+    /// Where its schedule stands.
+    pub schedule: Option<ScheduleStatus>,
     /// When to look again though nothing has happened.
     pub look_again: Option<Duration>,
 }
@@ -136,8 +143,7 @@ impl Plan {
     /// Whether everything that is asked is so.
     pub fn is_fulfilled(&self, desired: &Desired) -> bool {
         let everything_is_pushed = self.pushes.iter().all(|(_, state)| state.is_held());
-        let everything_runs =
-            desired.run.is_none() || matches!(self.run, RunState::Running | RunState::Completed | RunState::Stopped);
+        let everything_runs = desired.run.is_none() || !matches!(self.run, RunState::NotYet | RunState::Failed);
         self.blocks.is_empty() && self.image.is_some() && everything_is_pushed && everything_runs
     }
 
@@ -175,6 +181,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         pushes: push.states,
         rolled_back: container.rolled_back,
         liveness: container.liveness,
+        one_shot: container.told,
+        schedule: container.schedule,
         look_again: container.look_again.into_iter().chain(records.look_again).min(),
         ..Plan::default()
     };

@@ -7,7 +7,7 @@ use super::replacement::rename;
 use super::{port, step};
 use crate::app::{
     Action, Block, Container, ContainerDetail, ContainerState, Image, ImageTarget, Part, Reason, Revision, RolledBack,
-    SpecHash, Step,
+    SpecHash, Step, Try,
 };
 
 const CAUSE: &str = "the new container failed";
@@ -90,6 +90,7 @@ impl<'a> Situation<'a> {
                 name: self.run.name.clone(),
                 image: ImageTarget::Present(image.id.clone()),
                 spec: Box::new(self.spec.clone()),
+                of: Try::default(),
             };
             steps.push(step(create, CAUSE));
         }

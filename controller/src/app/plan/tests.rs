@@ -24,8 +24,8 @@ use super::*;
 use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
-    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, Owner, Part, PublishedPort, Pull,
-    PushRules, Reason, Rollout, RunSpec, WantedPort, labels,
+    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, OneShot, Owner, Part, PublishedPort,
+    Pull, PushRules, Reason, Rollout, RunSpec, WantedPort, labels,
 };
 
 fn now() -> Timestamp {
@@ -75,6 +75,7 @@ fn wanted() -> Desired {
             is_stopped: false,
             container: Ok(spec(&[4000])),
             rollout: Rollout::default(),
+            one_shot: OneShot::default(),
         }),
         revision_history_limit: 3,
         rollback_to: None,
@@ -96,6 +97,7 @@ fn one_shot() -> Desired {
             is_stopped: false,
             container: Ok(container),
             rollout: Rollout::default(),
+            one_shot: OneShot::default(),
         }),
         ..wanted()
     }

@@ -67,10 +67,11 @@ impl Adjustable {
     pub fn of(spec: &ContainerSpec) -> Self {
         let bounds = &spec.bounds;
         Self {
-            restart: match spec.restart_policy {
-                RestartPolicy::Always => EngineRestart::Always,
-                RestartPolicy::OnFailure => EngineRestart::OnFailure { most: 0 },
-                RestartPolicy::Never => EngineRestart::No,
+            restart: match (spec.restart_policy, spec.retries) {
+                (RestartPolicy::Always, _) => EngineRestart::Always,
+                // A maximum of 0 would mean to the engine that there is none.
+                (RestartPolicy::OnFailure, Some(0)) | (RestartPolicy::Never, _) => EngineRestart::No,
+                (RestartPolicy::OnFailure, retries) => EngineRestart::OnFailure { most: retries.unwrap_or_default() },
             },
             memory: bounds.memory,
             // None is swapped out, as in core/v1.

@@ -31,6 +31,6 @@ use super::{Block, Part, Reason};
 mod pinned_tests;
 
 /// The block of a field of the `run` section that cannot be so.
-fn refused(field: &str, message: impl std::fmt::Display) -> Block {
+pub(super) fn refused(field: &str, message: impl std::fmt::Display) -> Block {
     Block::terminal(Part::Container, Reason::InvalidSpec, format!("spec.run.{field}: {message}"))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{Bounds, ContainerSpec, Naming, Security};
+use crate::app::{Bounds, ContainerSpec, Naming, OneShot, Security};
 
 fn spec(run: &Value) -> ContainerSpec {
     let run: longshore_crds::Run = serde_json::from_value(run.clone()).unwrap();
@@ -51,6 +51,27 @@ fn the_hash_of_every_setting_stays() {
         spec(&everything()).hash().as_str(),
         "v1-655df53c029013c642fd1c29c3a7dc763fbe7c3eec48a75a091b238f852f75d5"
     );
+}
+
+#[test]
+fn of_a_one_shot_only_the_tries_of_the_engine_are_in_the_hash() {
+    let with = |fields: &Value| {
+        let run: longshore_crds::Run = serde_json::from_value(fields.clone()).unwrap();
+        let retries = OneShot::of(&run).unwrap().tries_by_the_engine(run.restart_policy);
+        ContainerSpec { retries, ..spec(fields) }.hash()
+    };
+    let all = |policy: &str| {
+        json!({
+            "restartPolicy": policy, "activeDeadlineSeconds": 7, "ttlSecondsAfterFinished": 8, "schedule": "@daily",
+            "timeZone": "Europe/Berlin", "startingDeadlineSeconds": 9,
+        })
+    };
+    for policy in ["Never", "OnFailure"] {
+        assert_eq!(with(&all(policy)), spec(&json!({"restartPolicy": policy})).hash());
+        let mut limited = all(policy);
+        limited["backoffLimit"] = json!(6);
+        assert_eq!(with(&limited) == with(&all(policy)), policy == "Never");
+    }
 }
 
 #[test]

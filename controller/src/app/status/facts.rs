@@ -106,8 +106,10 @@ pub(super) fn container(
             Some(told) => Some(told.clone()),
             None => Some(container_status(container, plan, telling, old)),
         },
-        // A one-shot that is done stays done when somebody removes its container.
-        (None, RunState::Completed) => old.container.clone(),
+        // A one-shot that is over stays so when its container is removed, and what it has said is still to be read.
+        (None, RunState::Completed | RunState::Failed | RunState::OnSchedule { .. }) if has_ended(old) => {
+            old.container.clone().map(|before| ContainerStatus { state: ContainerStatus::REMOVED.to_owned(), ..before })
+        }
         // The name is remembered, so that its absence can be told as such.
         (None, _) => old.container.as_ref().map(|before| ContainerStatus {
             name: before.name.clone(),
@@ -115,6 +117,10 @@ pub(super) fn container(
             ..ContainerStatus::default()
         }),
     }
+}
+
+fn has_ended(old: &ContainerAppStatus) -> bool {
+    old.container.as_ref().is_some_and(ContainerStatus::has_ended)
 }
 
 /// Whether a container keeps ending, by this plan.

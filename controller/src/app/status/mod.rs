@@ -16,7 +16,7 @@ use longshore_crds::{BuildStatus, ContainerAppStatus, EngineReference, SourceSta
 pub use facts::{keeps_ending, told_lately};
 pub use moves::{places, without};
 
-use super::{Block, BuildStage, Desired, ImageReference, Observed, Plan, PushedTag, Step};
+use super::{Block, BuildStage, ContainerSpec, Desired, ImageReference, Observed, Plan, PushedTag, RunSpec, Step};
 
 /// What a pass over a resource has found out.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +74,10 @@ pub fn status(old: &ContainerAppStatus, telling: &Telling, outlook: Outlook<'_>,
         status.image = facts::image(desired, plan, telling).or_else(|| old.image.clone());
         status.push = facts::pushes(desired, observed, plan, telling, old);
         status.container = facts::container(desired, plan, telling, old, now);
+        let ends = |run: &RunSpec| run.container.as_ref().map_or(true, ContainerSpec::is_one_shot);
+        let is_one_shot = desired.run.as_ref().is_some_and(ends);
+        status.run = plan.one_shot.clone().or_else(|| old.run.clone()).filter(|_| is_one_shot);
+        status.schedule = plan.schedule.clone().or_else(|| old.schedule.clone()).filter(|_| desired.comes_back());
         status.current_revision = plan.current_revision.or(old.current_revision);
         status.remote_references = plan.pushed_tags.iter().map(PushedTag::to_status).collect();
         status.rolled_back = plan.rolled_back.as_ref().map(|failed| failed.revision.as_str().to_owned());

@@ -153,6 +153,7 @@ fn ready_reason(plan: &Plan, desired: &Desired) -> Reason {
         (None, _) => Reason::ImageReady,
         (Some(_), RunState::Completed) => Reason::Completed,
         (Some(_), RunState::Stopped) => Reason::Stopped,
+        (Some(_), RunState::OnSchedule { is_running: false, .. }) => Reason::Scheduled,
         (Some(_), _) => Reason::Running,
     }
 }
@@ -165,6 +166,7 @@ fn ready_message(desired: &Desired, plan: &Plan) -> String {
     let what = match (&desired.run, &plan.run) {
         (None, _) => format!("{image} is on the engine {}", desired.engine),
         (Some(run), RunState::Completed) => format!("{image} has run as {} and exited with 0", run.name),
+        (Some(_), RunState::OnSchedule { sentence, .. }) => format!("{image}: {sentence}"),
         (Some(run), RunState::Stopped) => format!("{} is stopped, as run.stopped asks", run.name),
         (Some(run), _) => format!("{image} running as {}{}", run.name, ports(plan)),
     };
@@ -219,6 +221,9 @@ pub(super) fn part(
                 ("True", Reason::Running, format!("{} runs{}", container.name, ports(plan)))
             }
             (RunState::Stopped, _) => ("False", Reason::Stopped, "it is stopped, as run.stopped asks".to_owned()),
+            (RunState::OnSchedule { is_running, sentence }, _) => {
+                ("True", if *is_running { Reason::Running } else { Reason::Scheduled }, sentence.clone())
+            }
             (RunState::Completed, _) => ("True", Reason::Completed, "the one-shot has exited with 0".to_owned()),
             _ => not_yet(plan, telling),
         },

@@ -19,7 +19,7 @@ fn alive(script: &str) -> ContainerApp {
 
 impl World {
     /// Lets time pass as an attached process spends it: a look each second, and whenever one is asked for.
-    async fn pass(&self, process: &Reconciler, seconds: u64) {
+    pub(super) async fn pass(&self, process: &Reconciler, seconds: u64) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
             process.reconcile(&self.key).await.unwrap();
@@ -29,7 +29,7 @@ impl World {
         }
     }
 
-    fn is_stalled(&self) -> bool {
+    pub(super) fn is_stalled(&self) -> bool {
         self.status().conditions.iter().any(|condition| condition.type_ == "Stalled")
     }
 
