@@ -6,7 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
-    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, Owner, PublishedPort, Repository, labels,
+    ConfigDigest, EngineImageId, HealthReport, ImageReference, ManifestDigest, NetworkPlace, Owner, PublishedPort,
+    Repository, labels,
 };
 
 /// What an engine says of itself.
@@ -102,6 +103,8 @@ pub struct Container {
     pub state: ContainerState,
     /// The ports that the engine really publishes for it now.
     pub ports: Vec<PublishedPort>,
+    /// The networks that it is in, by their names.
+    pub networks: BTreeMap<String, NetworkPlace>,
     /// When it was made.
     pub created_at: Timestamp,
     /// What only an inspection tells.
@@ -123,8 +126,6 @@ impl Container {
 /// What only an inspection of a container tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerDetail {
-    /// Its address in the engine's default network, while it runs.
-    pub ip: Option<String>,
     /// The exit code of its last run; 0 while it has not ended.
     pub exit_code: i64,
     /// Whether its last run ended for want of memory.

@@ -105,6 +105,10 @@ pub enum Reason {
     NameConflict,
     /// A volume of the name that is wanted is another's.
     VolumeConflict,
+    /// A network of the name that is wanted is another's.
+    NetworkConflict,
+    /// The engine has no addresses left for one more network.
+    NetworkPoolExhausted,
     /// A host port is another's.
     PortConflict,
     /// The engine refuses to make or start the container.
@@ -184,6 +188,8 @@ impl Reason {
             Self::PushFailed => "PushFailed",
             Self::NameConflict => "NameConflict",
             Self::VolumeConflict => "VolumeConflict",
+            Self::NetworkConflict => "NetworkConflict",
+            Self::NetworkPoolExhausted => "NetworkPoolExhausted",
             Self::PortConflict => "PortConflict",
             Self::StartFailed => "StartFailed",
             Self::Unhealthy => "Unhealthy",

@@ -248,6 +248,7 @@ mod tests {
             labels: BTreeMap::new(),
             state,
             ports: Vec::new(),
+            networks: BTreeMap::new(),
             created_at: Timestamp::UNIX_EPOCH,
             detail: None,
         }

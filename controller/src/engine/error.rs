@@ -26,6 +26,9 @@ pub enum EngineError {
     /// A host port is taken, by a container or by another process of the host.
     #[error("{0}")]
     PortTaken(String),
+    /// The engine has no addresses left for one more network.
+    #[error("{0}")]
+    NoAddressesLeft(String),
     /// The engine refuses the call in the state that things are in.
     #[error("{0}")]
     Conflict(String),

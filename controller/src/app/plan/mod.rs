@@ -12,6 +12,7 @@ mod claims;
 mod container;
 mod image;
 mod liveness;
+mod network;
 mod port;
 mod pull;
 mod push;
@@ -36,8 +37,8 @@ use jiff::Timestamp;
 
 use super::{
     Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference,
-    LivenessRestarts, Making, Memory, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step,
-    Uses, Volume,
+    LivenessRestarts, Making, Memory, Network, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord,
+    RolledBack, Step, Uses, Volume,
 };
 
 pub use container::RunState;
@@ -58,6 +59,8 @@ pub struct Observed {
     pub images: Vec<Image>,
     /// Every volume on the engine, where some are wanted, or are to go.
     pub volumes: Vec<Volume>,
+    /// Every network on the engine.
+    pub networks: Vec<Network>,
     /// What the destinations hold, and superseded tags that may have to go.
     pub remotes: BTreeMap<ImageReference, Remote>,
     /// What other resources name in registries; `None` while that is not known.

@@ -276,7 +276,9 @@ pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image
     }
     // A container that was started after a failed start runs without its ports (moby/moby#51758).
     let is_published = |port| container.ports.contains(port);
-    if container.state == ContainerState::Running && !spec.ports.iter().all(is_published) {
+    // One that somebody has taken out of its last network publishes nothing until it is in one again.
+    let is_in_a_network = !container.networks.is_empty();
+    if container.state == ContainerState::Running && is_in_a_network && !spec.ports.iter().all(is_published) {
         return Some(port_difference(&container.ports, spec));
     }
     None

@@ -125,7 +125,10 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::PullImage { .. } => Reason::Pulling,
         Action::BuildImage { .. } => Reason::Building,
         Action::PushImage { .. } => Reason::Pushing,
-        Action::CreateVolume { .. } | Action::CreateContainer { .. } | Action::StartContainer { .. }
+        Action::CreateVolume { .. }
+        | Action::CreateNetwork { .. }
+        | Action::CreateContainer { .. }
+        | Action::StartContainer { .. }
             if plan.container.is_none() =>
         {
             Reason::Starting
@@ -136,6 +139,9 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         | Action::StopContainer { .. } => Reason::Replacing,
         Action::StartContainer { .. } => Reason::Starting,
         Action::TagImage { .. }
+        | Action::CreateNetwork { .. }
+        | Action::ConnectNetwork { .. }
+        | Action::RemoveNetwork { .. }
         | Action::RemoveContainer { .. }
         | Action::RemoveVolume { .. }
         | Action::RemoveImage { .. }

@@ -95,13 +95,15 @@ pub fn word(action: &Action) -> &'static str {
         Action::BuildImage { .. } => "build",
         Action::TagImage { .. } => "tag",
         Action::PushImage { .. } => "push",
-        Action::CreateVolume { .. } | Action::CreateContainer { .. } => "create",
+        Action::CreateVolume { .. } | Action::CreateNetwork { .. } | Action::CreateContainer { .. } => "create",
+        Action::ConnectNetwork { .. } => "connect",
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
         Action::RenameContainer { .. } => "rename",
         Action::DeleteTag { .. } => "delete",
         Action::RemoveContainer { .. }
         | Action::RemoveVolume { .. }
+        | Action::RemoveNetwork { .. }
         | Action::RemoveImage { .. }
         | Action::RemoveRevision { .. } => "remove",
         Action::RecordRevision { .. } => "record",
