@@ -8,9 +8,10 @@ use clap::Parser;
 use longshore::cli::CommandLine;
 use longshore_crds::custom_resource_definitions;
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "docs/build.md",
+    "docs/networks.md",
     "docs/run.md",
     "docs/standalone.md",
     "docs/replacement.md",

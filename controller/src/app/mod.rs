@@ -17,6 +17,7 @@ mod image_reference;
 mod image_scope;
 mod inputs;
 mod memory;
+mod network;
 mod observed;
 mod one_shot;
 mod owner;
@@ -53,6 +54,7 @@ pub use image_reference::{ImageReference, ReferenceError, Repository};
 pub use image_scope::{ImageScope, PrivateTags};
 pub use inputs::{ContextInputs, Inputs, Origin, Policy};
 pub use memory::{LastEnd, LivenessRestarts, Memory, Revision, RolledBack};
+pub use network::{Attachment, Network, NetworkPlace};
 pub use observed::{
     BuilderKind, Container, ContainerDetail, ContainerId, ContainerState, EngineInfo, Image, ImageStore, RemoteImage,
     Volume,

@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{
-    Adjustable, ConfigDigest, EngineImageId, Health, HealthReport, ImageReference, Instance, ManifestDigest, Owner,
-    PublishedPort, Repository, WantedPort, labels,
+    Adjustable, ConfigDigest, EngineImageId, Health, HealthReport, ImageReference, Instance, ManifestDigest,
+    NetworkPlace, Owner, PublishedPort, Repository, WantedPort, labels,
 };
 
 /// What an engine says of itself.
@@ -105,6 +105,8 @@ pub struct Container {
     pub ports: Vec<PublishedPort>,
     /// What its health check has found, where it has one and it runs.
     pub health: Option<Health>,
+    /// The networks that it is in, by their names.
+    pub networks: BTreeMap<String, NetworkPlace>,
     /// When it was made.
     pub created_at: Timestamp,
     /// What only an inspection tells.
@@ -131,8 +133,6 @@ impl Container {
 /// What only an inspection of a container tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerDetail {
-    /// Its address in the engine's default network, while it runs.
-    pub ip: Option<String>,
     /// The exit code of its last run; 0 while it has not ended.
     pub exit_code: i64,
     /// Whether its last run ended for want of memory.

@@ -107,6 +107,10 @@ pub enum Reason {
     NameConflict,
     /// A volume of the name that is wanted is another's.
     VolumeConflict,
+    /// A network of the name that is wanted is another's.
+    NetworkConflict,
+    /// The engine has no addresses left for one more network.
+    NetworkPoolExhausted,
     /// A host port is another's.
     PortConflict,
     /// A host IP is no address of the engine's host.
@@ -195,6 +199,8 @@ impl Reason {
             Self::PushFailed => "PushFailed",
             Self::NameConflict => "NameConflict",
             Self::VolumeConflict => "VolumeConflict",
+            Self::NetworkConflict => "NetworkConflict",
+            Self::NetworkPoolExhausted => "NetworkPoolExhausted",
             Self::PortConflict => "PortConflict",
             Self::HostIPNotFound => "HostIPNotFound",
             Self::StartFailed => "StartFailed",

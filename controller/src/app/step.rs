@@ -92,6 +92,27 @@ pub enum Action {
         /// Its name.
         name: String,
     },
+    /// Make the network that the containers of the namespace share.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Remove that network.
+    RemoveNetwork {
+        /// Its ID.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+    /// Connect a container to that network.
+    ConnectNetwork {
+        /// The container.
+        id: ContainerId,
+        /// Its name.
+        container: String,
+        /// The network's name.
+        network: String,
+    },
     /// Make a container, without starting it.
     CreateContainer {
         /// Its name.
@@ -226,6 +247,11 @@ impl fmt::Display for Action {
             Self::PushImage { reference, .. } => write!(formatter, "push image {reference}"),
             Self::CreateVolume { name } => write!(formatter, "create volume {name}"),
             Self::RemoveVolume { name } => write!(formatter, "remove volume {name}"),
+            Self::CreateNetwork { name } => write!(formatter, "create network {name}"),
+            Self::RemoveNetwork { name, .. } => write!(formatter, "remove network {name}"),
+            Self::ConnectNetwork { container, network, .. } => {
+                write!(formatter, "connect container {container} to network {network}")
+            }
             Self::CreateContainer { name, .. } => write!(formatter, "create container {name}"),
             Self::StartContainer { name, .. } => write!(formatter, "start container {name}"),
             Self::StopContainer { name, .. } => write!(formatter, "stop container {name}"),

@@ -249,6 +249,7 @@ mod tests {
             state,
             ports: Vec::new(),
             health: None,
+            networks: BTreeMap::new(),
             created_at: Timestamp::UNIX_EPOCH,
             detail: None,
         }

@@ -29,6 +29,9 @@ pub enum EngineError {
     /// The engine's host has no such address.
     #[error("{0}")]
     AddressNotFound(String),
+    /// The engine has no addresses left for one more network.
+    #[error("{0}")]
+    NoAddressesLeft(String),
     /// The engine refuses the call in the state that things are in.
     #[error("{0}")]
     Conflict(String),

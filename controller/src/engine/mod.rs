@@ -28,8 +28,8 @@ use jiff::Timestamp;
 use longshore_crds::ContainerEngine;
 
 use crate::app::{
-    Adjustable, Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ManifestDigest, PrivateTags, Volume,
+    Adjustable, Attachment, Container, ContainerId, ContainerSpec, Credentials, EngineImageId, EngineInfo, Image,
+    ImageReference, ManifestDigest, Network, PrivateTags, Volume,
 };
 
 pub(crate) use build_request::DEFAULT_SBOM_GENERATOR;
@@ -88,6 +88,21 @@ pub trait Engine: Send + Sync {
     /// Removes a volume with everything in it; one that is gone is well. One that a container has is
     /// [`EngineError::Conflict`].
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
+
+    /// Every network on the engine, other people's and the engine's own included.
+    async fn list_networks(&self) -> Result<Vec<Network>, EngineError>;
+
+    /// Makes a network of containers, which find one another in it by their names. One of this name that is there is left
+    /// as it is, labels included. Where the engine has no addresses for another network, that is
+    /// [`EngineError::NoAddressesLeft`].
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError>;
+
+    /// Removes a network by its ID; one that is gone is well. One that a running container is in is
+    /// [`EngineError::Conflict`].
+    async fn remove_network(&self, id: &str) -> Result<(), EngineError>;
+
+    /// Connects a container to a network, whether it runs or not; one that is in it is left as it is.
+    async fn connect_container(&self, id: &ContainerId, attachment: &Attachment) -> Result<(), EngineError>;
 
     /// What a container printed.
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>>;
@@ -162,6 +177,8 @@ pub struct CreateContainer {
     pub labels: BTreeMap<String, String>,
     /// What it is made of.
     pub spec: ContainerSpec,
+    /// The one network that it is in; the engine's default one when absent.
+    pub attachment: Option<Attachment>,
 }
 
 /// Which part of a container's log is wanted.
@@ -206,6 +223,10 @@ pub enum EventSubject {
     Tagged(ImageReference, EngineImageId),
     /// An image, by its ID.
     Image(String),
+    /// A network, by its name.
+    Network(String),
+    /// A container that has left a network, by its ID.
+    Disconnected(ContainerId),
 }
 
 /// Where engines come from: one connection for each endpoint, shared by all resources.

@@ -57,6 +57,11 @@ impl ContainerList {
         Ok(Arc::clone(known.insert(fresh)))
     }
 
+    /// The list as it was read last, whether something has changed since or not.
+    pub(super) async fn last(&self) -> Option<Arc<Vec<Container>>> {
+        self.known.lock().await.clone()
+    }
+
     /// The list as it was read last, unless it is known that something has changed since.
     pub(super) async fn peek(&self) -> Option<Arc<Vec<Container>>> {
         let known = self.known.lock().await;

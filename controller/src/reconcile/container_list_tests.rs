@@ -13,7 +13,13 @@ fn engine() -> MemoryEngine {
 
 async fn create(engine: &MemoryEngine, name: &str) -> ContainerId {
     let image = engine.load(&"app".parse().unwrap(), &MemoryImage::new("app"));
-    let request = CreateContainer { name: name.to_owned(), image, labels: [].into(), spec: ContainerSpec::default() };
+    let request = CreateContainer {
+        name: name.to_owned(),
+        image,
+        labels: [].into(),
+        spec: ContainerSpec::default(),
+        attachment: None,
+    };
     engine.create_container(&request).await.unwrap()
 }
 

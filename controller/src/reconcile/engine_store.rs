@@ -14,7 +14,7 @@ use super::container_list::ContainerList;
 use super::execute::Outcome;
 use super::image_list::ImageList;
 use super::remote_store::RemoteStore;
-use crate::app::{Action, Container, EngineInfo, Image, ImageScope, ImageTarget};
+use crate::app::{Action, Container, EngineInfo, Image, ImageScope, ImageTarget, Network, labels};
 use crate::engine::{Engine, EngineError, EngineEvent, EventSubject};
 
 /// One engine and the lists of what it holds.
@@ -22,6 +22,7 @@ pub(super) struct EngineStore {
     pub(super) engine: Arc<dyn Engine>,
     info: Kept<EngineInfo>,
     containers: ContainerList,
+    networks: Kept<Vec<Network>>,
     images: ImageList,
     pub(super) base_images: BaseImageStore,
     /// What registries hold that are pushed to, reached as this engine's administrators have set it.
@@ -40,6 +41,7 @@ impl EngineStore {
             engine,
             info: Kept::default(),
             containers: ContainerList::default(),
+            networks: Kept::default(),
             images: ImageList::default(),
             base_images,
             remotes: Arc::new(remotes),
@@ -55,14 +57,18 @@ impl EngineStore {
         self.containers.read(&*self.engine).await
     }
 
+    pub(super) async fn networks(&self) -> Result<Arc<Vec<Network>>, EngineError> {
+        self.networks.read(|| self.engine.list_networks()).await
+    }
+
     /// The images of a scope, and maybe others.
     pub(super) async fn images(&self, scope: &ImageScope) -> Result<Arc<Vec<Image>>, EngineError> {
         self.images.read(&*self.engine, scope).await
     }
 
-    /// Lists what is not known of the engine, its containers and the images of a scope, all at once.
+    /// Lists what is not known of the engine, its containers, its networks and the images of a scope, all at once.
     pub(super) async fn list(&self, scope: &ImageScope) -> Result<(), EngineError> {
-        tokio::try_join!(self.info(), self.containers(), self.images(scope)).map(|_| ())
+        tokio::try_join!(self.info(), self.containers(), self.networks(), self.images(scope)).map(|_| ())
     }
 
     /// The containers as they are now, and whether the list that was kept was still held for true and was not: then
@@ -93,6 +99,8 @@ impl EngineStore {
             Action::CreateContainer { .. }
             | Action::StartContainer { id: None, .. }
             | Action::RenameContainer { id: None, .. } => self.containers.forget(),
+            Action::ConnectNetwork { id, .. } => self.containers.forget_one(id),
+            Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => self.networks.forget(),
             // Volumes are listed for every look.
             Action::CreateVolume { .. }
             | Action::RemoveVolume { .. }
@@ -116,7 +124,8 @@ impl EngineStore {
     /// Forgets what an event says has changed.
     pub(super) fn changed_by_event(&self, event: &EngineEvent) {
         match &event.subject {
-            EventSubject::Container(id) => self.containers.forget_one(id),
+            EventSubject::Container(id) | EventSubject::Disconnected(id) => self.containers.forget_one(id),
+            EventSubject::Network(_) => self.networks.forget(),
             EventSubject::Reference(reference) => self.images.forget_reference(reference),
             EventSubject::Tagged(reference, image) => self.images.hear_of(reference, image),
             // No reference points at it yet. That one does will be told too.
@@ -125,9 +134,21 @@ impl EngineStore {
         }
     }
 
+    /// The event with its owner, where only what was listed tells whose it is.
+    pub(super) async fn with_owner(&self, event: EngineEvent) -> EngineEvent {
+        let EventSubject::Disconnected(id) = &event.subject else {
+            return event;
+        };
+        let listed = self.containers.last().await.unwrap_or_default();
+        let container = listed.iter().find(|container| container.id == *id);
+        let owner_uid = container.and_then(|container| container.labels.get(labels::OWNER_UID).cloned());
+        EngineEvent { owner_uid, ..event }
+    }
+
     /// Forgets everything.
     pub(super) fn forget(&self) {
         self.containers.forget();
+        self.networks.forget();
         self.images.forget();
     }
 

@@ -28,6 +28,11 @@ pub(super) fn of_step(step: &Step, image: Option<&Image>) -> Option<Event> {
         Action::PushImage { reference, .. } => ("Pushed", format!("pushed {reference}: {cause}")),
         Action::CreateVolume { name } => ("VolumeCreated", format!("made the volume {name}: {cause}")),
         Action::RemoveVolume { name } => ("VolumeRemoved", format!("removed the volume {name}: {cause}")),
+        Action::CreateNetwork { name } => ("NetworkCreated", format!("made the network {name}: {cause}")),
+        Action::RemoveNetwork { name, .. } => ("NetworkRemoved", format!("removed the network {name}: {cause}")),
+        Action::ConnectNetwork { container, network, .. } => {
+            ("Connected", format!("connected the container {container} to the network {network}: {cause}"))
+        }
         Action::CreateContainer { name, .. } => ("Created", format!("made the container {name}: {cause}")),
         Action::StartContainer { name, .. } => ("Started", format!("started the container {name}: {cause}")),
         Action::StopContainer { name, .. } => ("Stopped", format!("stopped the container {name}: {cause}")),

@@ -62,12 +62,16 @@ impl Executor {
             Action::RemoveImage { reference } => self.engine.remove_image(reference).await?,
             Action::CreateVolume { name } => self.engine.create_volume(name, &self.owner.labels()).await?,
             Action::RemoveVolume { name } => self.engine.remove_volume(name).await?,
+            Action::CreateNetwork { name } => self.engine.create_network(name, &self.owner.network_labels()).await?,
+            Action::RemoveNetwork { id, .. } => self.engine.remove_network(id).await?,
+            Action::ConnectNetwork { id, .. } => self.engine.connect_container(id, &self.owner.attachment()).await?,
             Action::CreateContainer { name, image, spec, of } => {
                 let request = CreateContainer {
                     name: name.clone(),
                     image: present(image)?.clone(),
                     labels: self.container_labels(spec, of),
                     spec: spec.as_ref().clone(),
+                    attachment: Some(self.owner.attachment()),
                 };
                 let id = self.engine.create_container(&request).await?;
                 return Ok(Outcome { container: Some(id), ..Outcome::default() });

@@ -53,6 +53,7 @@ pub(super) fn masked(error: EngineError, transcript: &Transcript) -> EngineError
         }
         EngineError::NotFound(text) => EngineError::NotFound(clean(text)),
         EngineError::NameTaken(text) => EngineError::NameTaken(clean(text)),
+        EngineError::NoAddressesLeft(text) => EngineError::NoAddressesLeft(clean(text)),
         EngineError::PortTaken(text) => EngineError::PortTaken(clean(text)),
         EngineError::AddressNotFound(text) => EngineError::AddressNotFound(clean(text)),
         EngineError::Conflict(text) => EngineError::Conflict(clean(text)),
@@ -79,6 +80,9 @@ fn part_of(action: &Action) -> Part {
         Action::PushImage { .. } | Action::DeleteTag { .. } => Part::Push,
         Action::CreateVolume { .. }
         | Action::RemoveVolume { .. }
+        | Action::CreateNetwork { .. }
+        | Action::RemoveNetwork { .. }
+        | Action::ConnectNetwork { .. }
         | Action::CreateContainer { .. }
         | Action::StartContainer { .. }
         | Action::StopContainer { .. }
@@ -96,6 +100,7 @@ fn reason_of(action: &Action, error: &EngineError) -> Reason {
         (_, EngineError::NameTaken(_)) => Reason::NameConflict,
         (_, EngineError::PortTaken(_)) => Reason::PortConflict,
         (_, EngineError::AddressNotFound(_)) => Reason::HostIPNotFound,
+        (_, EngineError::NoAddressesLeft(_)) => Reason::NetworkPoolExhausted,
         (Action::BuildImage { .. }, EngineError::Context(_)) => Reason::ContextUnreadable,
         (Action::BuildImage { .. }, EngineError::TimedOut(_)) => Reason::BuildTimedOut,
         (Action::BuildImage { .. }, _) => Reason::BuildFailed,

@@ -177,6 +177,7 @@ impl Reconciler {
             engine_id,
             containers,
             images: store.images(scope).await?.as_ref().clone(),
+            networks: store.networks().await?.as_ref().clone(),
             attempts: known.attempts.clone(),
             making: known.making.clone(),
             stops: known.stops.clone(),

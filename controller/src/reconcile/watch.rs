@@ -72,6 +72,7 @@ async fn follow(
         tokio::select! {
             event = events.next() => match (event, reconciler.upgrade()) {
                 (Some(Ok(event)), Some(reconciler)) => {
+                    let event = store.with_owner(event).await;
                     store.changed_by_event(&event);
                     reconciler.wake_by_event(engine, &event);
                 }
@@ -90,7 +91,7 @@ async fn follow(
 }
 
 /// What matters of a container: whether it changes is what a relist looks for.
-type Likeness = (String, ContainerState, String, Vec<PublishedPort>, Option<Health>);
+type Likeness = (String, ContainerState, String, Vec<PublishedPort>, Vec<String>, Option<Health>);
 
 /// The UIDs of the owners whose containers have changed while the old list was held for true.
 fn drifted(relist: &Relist) -> BTreeSet<String> {
@@ -107,7 +108,8 @@ fn by_owner(containers: &[Container]) -> BTreeMap<String, BTreeMap<String, Liken
     for container in containers {
         if let Some(uid) = container.labels.get(labels::OWNER_UID) {
             let (name, image, ports) = (container.name.clone(), container.image.to_string(), container.ports.clone());
-            let likeness = (name, container.state, image, ports, container.health);
+            let networks = container.networks.keys().cloned().collect();
+            let likeness = (name, container.state, image, ports, networks, container.health);
             owners.entry(uid.clone()).or_default().insert(container.id.to_string(), likeness);
         }
     }

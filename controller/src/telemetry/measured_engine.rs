@@ -10,8 +10,8 @@ use longshore_crds::ContainerEngine;
 
 use super::metrics::{Metrics, Outcome};
 use crate::app::{
-    Adjustable, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
-    PrivateTags, Volume,
+    Adjustable, Attachment, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    ManifestDigest, Network, PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -118,6 +118,22 @@ impl Engine for MeasuredEngine {
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         self.measured("remove_volume", self.inner.remove_volume(name)).await
+    }
+
+    async fn list_networks(&self) -> Result<Vec<Network>, EngineError> {
+        self.measured("list_networks", self.inner.list_networks()).await
+    }
+
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        self.measured("create_network", self.inner.create_network(name, labels)).await
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
+        self.measured("remove_network", self.inner.remove_network(id)).await
+    }
+
+    async fn connect_container(&self, id: &ContainerId, attachment: &Attachment) -> Result<(), EngineError> {
+        self.measured("connect_container", self.inner.connect_container(id, attachment)).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {

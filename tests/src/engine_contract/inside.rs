@@ -52,6 +52,31 @@ pub async fn a_program_has_no_more_rights_than_it_was_left(fixture: Fixture) {
     .await;
 }
 
+/// By the names that they have in the network, and by no others.
+pub async fn a_program_finds_others_by_their_names(fixture: Fixture) {
+    play(fixture, async |scene| {
+        for network in ["net", "other-net"] {
+            assert_eq!(scene.engine().create_network(&scene.name(network), &BTreeMap::new()).await, Ok(()));
+        }
+        let db = scene.create_in("net", "db", "db", server()).await;
+        scene.engine().start_container(&db).await.expect("a start");
+        let places = scene.inspect(&db).await.networks;
+        let address = places[&scene.name("net")].address.clone().expect("an address");
+        let looks = "nslookup db 127.0.0.11 2>&1 | grep -o 'Address.*: [0-9.]*$' | tail -n 1 | grep -o '[0-9.]*$'";
+        for (network, found) in [("net", format!("{address}\n")), ("other-net", "127.0.0.11\n".to_owned())] {
+            let asker = scene.create_in(network, "asker", &format!("asker-{network}"), script(looks)).await;
+            scene.engine().start_container(&asker).await.expect("a start");
+            scene.until(&asker, |container| container.state == ContainerState::Exited).await;
+            let chunks = scene.engine().logs(&asker, &LogOptions::default()).try_collect::<Vec<_>>().await;
+            let printed: Vec<u8> = chunks.expect("a log").iter().flat_map(|chunk| chunk.bytes.to_vec()).collect();
+            let printed = String::from_utf8_lossy(&printed).into_owned();
+            // Where nobody is found, the server's own address is all that is printed.
+            assert_eq!(printed.replace("127.0.0.11:53", "127.0.0.11"), found, "{network}");
+        }
+    })
+    .await;
+}
+
 /// What its kernel allows it. That of version 1 and of version 2 have other names.
 pub async fn a_program_gets_no_more_than_its_bounds(fixture: Fixture) {
     play(fixture, async |scene| {

@@ -11,6 +11,7 @@ mod drift;
 mod health;
 mod images;
 mod inside;
+mod networks;
 mod observation;
 mod ports;
 mod registry;
@@ -25,6 +26,7 @@ pub use drift::*;
 pub use health::*;
 pub use images::*;
 pub use inside::*;
+pub use networks::*;
 pub use observation::*;
 pub use ports::*;
 pub use registry::*;
@@ -65,6 +67,13 @@ macro_rules! engine_contract {
             a_volume_is_made_once_and_keeps_its_labels
             a_volume_that_a_container_has_is_not_removed
             removing_a_volume_that_is_gone_is_well
+
+            a_network_is_made_once_and_keeps_its_labels
+            a_network_that_many_ask_for_at_once_is_one
+            a_container_is_made_in_its_network_alone
+            a_container_is_connected_and_keeps_its_ports
+            a_network_with_a_running_container_is_not_removed
+            a_container_is_connected_to_a_network_that_was_made_anew
             what_keeps_ending_is_restarted_and_a_start_counts_anew
             what_keeps_ending_is_restarted_as_often_as_it_may
             a_health_check_finds_a_container_well
@@ -147,6 +156,7 @@ macro_rules! engine_contract {
             a_program_has_no_more_rights_than_it_was_left
             a_program_gets_no_more_than_its_bounds
             a_program_finds_its_folders
+            a_program_finds_others_by_their_names
             nothing_is_left_that_held_folders
             a_program_is_stopped_by_its_signal
         );

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use longshore::app::{
-    Container, ContainerId, ContainerSpec, Credentials, EngineImageId, Image, ImageReference, PublishedPort,
+    Attachment, Container, ContainerId, ContainerSpec, Credentials, EngineImageId, Image, ImageReference, PublishedPort,
 };
 use longshore::build::{ContextReader, DockerfileSource, ReadContext};
 use longshore::engine::{BuildReport, BuildRequest, CreateContainer, Engine, EngineError, Progress, ProgressSink};
@@ -105,6 +105,19 @@ impl Scene {
         created.expect("a container")
     }
 
+    /// As [`Scene::create`], in a network, where others find it by a name.
+    pub async fn create_in(&self, network: &str, alias: &str, name: &str, spec: ContainerSpec) -> ContainerId {
+        let attachment = Attachment { network: self.name(network), alias: alias.to_owned() };
+        let request = CreateContainer {
+            name: self.name(name),
+            image: self.base_image().await.id,
+            labels: BTreeMap::new(),
+            spec,
+            attachment: Some(attachment),
+        };
+        self.engine().create_container(&request).await.expect("a container")
+    }
+
     /// As [`Scene::create`], of any image, and it may fail.
     pub async fn try_create(
         &self,
@@ -117,6 +130,7 @@ impl Scene {
             image,
             labels: BTreeMap::from([(longshore::app::labels::OWNER_UID.to_owned(), self.name("owner"))]),
             spec,
+            attachment: None,
         };
         self.engine().create_container(&request).await
     }
@@ -196,6 +210,10 @@ impl Scene {
         for container in containers.iter().filter(|container| ours(&container.name)) {
             let _ = self.engine().stop_container(&container.id, Duration::ZERO).await;
             let _ = self.engine().remove_container(&container.id).await;
+        }
+        let networks = self.engine().list_networks().await.unwrap_or_default();
+        for network in networks.iter().filter(|network| ours(&network.name)) {
+            let _ = self.engine().remove_network(&network.id).await;
         }
         let volumes = self.engine().list_volumes().await.unwrap_or_default();
         for volume in volumes.iter().filter(|volume| ours(&volume.name)) {

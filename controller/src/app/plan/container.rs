@@ -9,7 +9,7 @@ use super::image::Target;
 use super::one_shot::ended;
 use super::readiness::Readiness;
 use super::replacement::{Names, switch_over};
-use super::{Observed, drift, one_shot, port, replacement, scheduled, step, volumes};
+use super::{Observed, drift, network, one_shot, port, replacement, scheduled, step, volumes};
 use crate::app::{
     Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, LivenessRestarts, Part,
     Reason, RolledBack, RunSpec, SpecHash, Step,
@@ -95,7 +95,7 @@ pub(super) fn plan<'a>(
 ) -> ContainerPlan<'a> {
     let ours = || observed.containers.iter().filter(|container| desired.owner.made(&container.labels));
     let Some(run) = &desired.run else {
-        return remove_all(ours(), "the resource has no run section");
+        return remove_all(desired, observed, ours());
     };
     let serving = ours().find(|container| container.name == run.name);
     if run.is_stopped {
@@ -170,6 +170,10 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         Ok(steps) => steps,
         Err(block) => return ContainerPlan::blocked(old, block),
     };
+    let network = match network::plan(desired, observed) {
+        Ok(steps) => steps,
+        Err(block) => return ContainerPlan::blocked(old, block),
+    };
     let name = if situation.ours_at(&run.name).is_some() { &situation.names.next } else { &run.name };
     let create = Action::CreateContainer {
         name: name.clone(),
@@ -178,7 +182,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         of: situation.next_try(),
     };
     let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
-    let wanted = volumes.iter().map(|step| &step.action).chain([&create, &start]);
+    let wanted = volumes.iter().chain(&network).map(|step| &step.action).chain([&create, &start]);
     let refused = wanted.into_iter().find_map(|action| observed.attempts.block(action, situation.now));
     if let Some(block) = refused.or_else(|| port::conflict(spec, &desired.owner, observed)) {
         return ContainerPlan::blocked(old, block);
@@ -186,6 +190,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     let cause = situation.cause_of_creation(old);
     let mut steps = situation.remove_stale(old);
     steps.extend(volumes);
+    steps.extend(network);
     steps.push(step(create, cause.clone()));
     steps.extend(switch_over(situation, None, name, old, &cause));
     ContainerPlan::working(old, steps)
@@ -223,6 +228,9 @@ fn after_failed_start<'a>(situation: &Situation<'a>, container: &'a Container) -
 }
 
 fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let Some(way) = network::put_right(situation, container) {
+        return way;
+    }
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(Some(container), block);
     }
@@ -239,6 +247,9 @@ fn bring_up<'a>(situation: &Situation<'a>, container: &'a Container) -> Containe
 }
 
 fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> ContainerPlan<'a> {
+    if let Some(way) = network::put_right(situation, container) {
+        return way;
+    }
     let leftovers = situation.everything_but(container);
     // Ours under its name gives way once this one is ready.
     let is_name_free = situation.ours_at(&situation.run.name).is_none();
@@ -294,6 +305,9 @@ pub(super) fn start_again<'a>(situation: &Situation<'a>, container: &'a Containe
     if let Some(misplaced) = situation.take_name(container) {
         return misplaced;
     }
+    if let Some(way) = network::put_right(situation, container) {
+        return way;
+    }
     let cause = if situation.was_stopped() {
         "run.stopped is true no longer".to_owned()
     } else {
@@ -327,7 +341,12 @@ fn keep_stopped<'a>(
     ContainerPlan { steps, state, container: serving, ..ContainerPlan::default() }
 }
 
-fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) -> ContainerPlan<'a> {
+fn remove_all<'a>(
+    desired: &Desired,
+    observed: &Observed,
+    containers: impl Iterator<Item = &'a Container>,
+) -> ContainerPlan<'a> {
+    let cause = "the resource has no run section";
     let mut steps = Vec::new();
     for container in containers.filter(|container| container.state != ContainerState::Removing) {
         if container.state == ContainerState::Running || container.state == ContainerState::Restarting {
@@ -335,6 +354,10 @@ fn remove_all<'a>(containers: impl Iterator<Item = &'a Container>, cause: &str) 
             steps.push(step(Action::StopContainer { id, name, grace_period: replacement::DEFAULT_GRACE }, cause));
         }
         steps.push(remove(container, cause));
+    }
+    // One that never had a container leaves the network to those that are about to make theirs.
+    if !steps.is_empty() || observed.memory.container.is_some() {
+        steps.extend(network::removal(&desired.owner, observed, "no container of the namespace is left"));
     }
     ContainerPlan::working(None, steps)
 }

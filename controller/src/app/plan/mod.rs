@@ -13,6 +13,7 @@ mod container;
 mod drift;
 mod image;
 mod liveness;
+mod network;
 mod one_shot;
 mod port;
 mod pull;
@@ -40,8 +41,8 @@ use longshore_crds::{RunStatus, ScheduleStatus};
 
 use super::{
     Attempts, Block, Container, ContainerId, ContextContent, Desired, EngineImageId, Image, ImageReference,
-    LivenessRestarts, Making, Memory, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord, RolledBack, Step,
-    Uses, Volume,
+    LivenessRestarts, Making, Memory, Network, PushedTag, Reason, RegistryError, RemoteImage, RevisionRecord,
+    RolledBack, Step, Uses, Volume,
 };
 
 pub use container::RunState;
@@ -62,6 +63,8 @@ pub struct Observed {
     pub images: Vec<Image>,
     /// Every volume on the engine, where some are wanted, or are to go.
     pub volumes: Vec<Volume>,
+    /// Every network on the engine.
+    pub networks: Vec<Network>,
     /// What the destinations hold, and superseded tags that may have to go.
     pub remotes: BTreeMap<ImageReference, Remote>,
     /// What other resources name in registries; `None` while that is not known.

@@ -1,6 +1,6 @@
 //! The end of a resource: what it made is removed, and nothing else.
 
-use super::{Observed, step};
+use super::{Observed, network, step};
 use crate::app::{Action, Container, ContainerState, Image, ImageReference, Owner, Step};
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub fn because(mut steps: Vec<Step>, cause: &str) -> Vec<Step> {
 pub fn plan_removal(owner: &Owner, observed: &Observed, removal: Removal, grace_period: Duration) -> Vec<Step> {
     let containers = || {
         let ours = observed.containers.iter().filter(|container| owner.made(&container.labels));
-        ours.flat_map(|container| remove_container(container, grace_period))
+        let network = network::removal(owner, observed, "no container of the namespace is left");
+        ours.flat_map(|container| remove_container(container, grace_period)).chain(network)
     };
     match removal {
         Removal::Nothing => Vec::new(),

@@ -283,8 +283,9 @@ pub(super) fn why_not(container: &Container, spec: &ContainerSpec, image: &Image
         return Some(difference);
     }
     // A container that was started after a failed start runs without its ports (moby/moby#51758).
-    let is_running = container.state == ContainerState::Running;
-    let differing = is_running.then(|| PortDifference::between(&container.ports, &spec.ports)).flatten();
+    // One that somebody has taken out of its last network publishes nothing until it is in one again.
+    let should_publish = container.state == ContainerState::Running && !container.networks.is_empty();
+    let differing = should_publish.then(|| PortDifference::between(&container.ports, &spec.ports)).flatten();
     differing.map(|difference| difference.to_string())
 }
 

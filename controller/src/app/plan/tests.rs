@@ -6,6 +6,7 @@ mod images;
 mod inputs;
 mod liveness;
 mod names;
+mod networks;
 mod ports;
 mod pulls;
 mod pushes;
@@ -24,8 +25,8 @@ use super::*;
 use crate::app::Retry;
 use crate::app::{
     Action, BuildSpec, ContainerDetail, ContainerId, ContainerSpec, ContainerState, ContextDigest, Destination, Digest,
-    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, OneShot, Owner, Part, PublishedPort,
-    Pull, PushRules, Reason, Rollout, RunSpec, WantedPort, labels,
+    EngineImageId, Failure, ImageSource, InputHash, Instance, ManifestDigest, NetworkPlace, OneShot, Owner, Part,
+    PublishedPort, Pull, PushRules, Reason, Rollout, RunSpec, WantedPort, labels,
 };
 
 fn now() -> Timestamp {
@@ -127,6 +128,19 @@ fn built_image(desired: &Desired) -> Image {
     image
 }
 
+/// What everything on this engine has around it: the network of the namespace.
+fn engine() -> Observed {
+    Observed { networks: vec![network("n1")], ..Observed::default() }
+}
+
+fn network(id: &str) -> Network {
+    Network { id: id.to_owned(), name: owner().network_name(), labels: owner().network_labels(), created_at: now() }
+}
+
+fn place() -> NetworkPlace {
+    NetworkPlace { network_id: Some("n1".to_owned()), address: Some("172.18.0.2".to_owned()) }
+}
+
 /// A container as this resource makes it, that runs.
 fn container(desired: &Desired, image: &Image, id: &str) -> Container {
     let run = desired.run.as_ref().unwrap();
@@ -141,6 +155,7 @@ fn container(desired: &Desired, image: &Image, id: &str) -> Container {
         state: ContainerState::Running,
         ports: spec.ports.iter().filter_map(WantedPort::fixed).collect(),
         health: None,
+        networks: BTreeMap::from([(desired.owner.network_name(), place())]),
         created_at: now(),
         detail: Some(ContainerDetail {
             asked_ports: spec.ports.clone(),
@@ -161,7 +176,7 @@ fn foreign_container(name: &str, ports: &[u16]) -> Container {
 
 fn everything_well(desired: &Desired) -> Observed {
     let image = built_image(desired);
-    Observed { containers: vec![container(desired, &image, "c1")], images: vec![image], ..Observed::default() }
+    Observed { containers: vec![container(desired, &image, "c1")], images: vec![image], ..engine() }
 }
 
 fn actions(plan: &Plan) -> Vec<String> {
@@ -175,7 +190,7 @@ fn short_hash(desired: &Desired) -> String {
 #[test]
 fn from_nothing_the_image_is_built_tagged_and_run() {
     let desired = wanted();
-    let plan = plan(&desired, &Observed::default(), now());
+    let plan = plan(&desired, &engine(), now());
     let build = format!("build image {}", short_hash(&desired));
     let expected = [&build, "tag image node-app:0.1", "create container my-app", "start container my-app"];
     assert_eq!(actions(&plan), expected);
@@ -197,7 +212,7 @@ fn an_image_of_another_resource_with_the_same_inputs_is_not_built_again() {
     let other = Owner { uid: "uid-2".to_owned(), ..owner() };
     let mut theirs = built_image(&desired);
     theirs.references = vec![other.private_reference(&desired.image_key().unwrap())];
-    let observed = Observed { images: vec![theirs], ..Observed::default() };
+    let observed = Observed { images: vec![theirs], ..engine() };
     let plan = plan(&desired, &observed, now());
     assert!(matches!(plan.steps[0].action, Action::TagImage { .. }), "{:?}", plan.steps[0]);
     assert!(plan.steps[0].cause.contains("already"), "{}", plan.steps[0].cause);
@@ -216,8 +231,7 @@ fn a_private_tag_that_somebody_moved_does_not_count() {
 #[test]
 fn an_image_that_is_on_the_engine_is_not_pulled_and_is_not_claimed() {
     let desired = one_shot();
-    let observed =
-        Observed { images: vec![image("hello", std::slice::from_ref(&desired.image))], ..Observed::default() };
+    let observed = Observed { images: vec![image("hello", std::slice::from_ref(&desired.image))], ..engine() };
     let plan = plan(&desired, &observed, now());
     assert!(matches!(plan.steps[0].action, Action::TagImage { .. }));
     assert_eq!(plan.steps[0].cause, "hello-world:latest is on the engine already, so it is not pulled");
@@ -313,8 +327,7 @@ fn a_tag_that_somebody_else_made_is_not_moved() {
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     let mut ours = built_image(&desired);
     ours.references = vec![private];
-    let observed =
-        Observed { images: vec![ours, image("foreign", std::slice::from_ref(&desired.image))], ..Observed::default() };
+    let observed = Observed { images: vec![ours, image("foreign", std::slice::from_ref(&desired.image))], ..engine() };
     let plan = plan(&desired, &observed, now());
     assert_eq!(plan.blocks[0].reason, Reason::TagConflict);
     assert!(!actions(&plan).contains(&"tag image node-app:0.1".to_owned()));
@@ -324,7 +337,7 @@ fn a_tag_that_somebody_else_made_is_not_moved() {
 #[test]
 fn a_build_that_failed_is_not_tried_again_until_its_inputs_change() {
     let mut desired = wanted();
-    let mut observed = Observed::default();
+    let mut observed = engine();
     let hash = InputHash::of(&build_spec("one"));
     let reference = desired.owner.private_reference(&desired.image_key().unwrap());
     let failure = Failure {
@@ -379,7 +392,7 @@ fn a_one_shot_that_has_exited_with_0_is_done() {
     let image = image("hello", &[private, desired.image.clone()]);
     let mut done = container(&desired, &image, "c1");
     done.state = ContainerState::Exited;
-    let observed = Observed { containers: vec![done], images: vec![image], ..Observed::default() };
+    let observed = Observed { containers: vec![done], images: vec![image], ..engine() };
     let plan = plan(&desired, &observed, now());
     assert_eq!((plan.steps.len(), plan.run.clone()), (0, RunState::Completed));
     assert!(plan.is_fulfilled(&desired));
@@ -393,7 +406,7 @@ fn a_one_shot_that_failed_is_not_run_again() {
     let mut failed = container(&desired, &image, "c1");
     failed.state = ContainerState::Exited;
     failed.detail.as_mut().unwrap().exit_code = 3;
-    let observed = Observed { containers: vec![failed], images: vec![image], ..Observed::default() };
+    let observed = Observed { containers: vec![failed], images: vec![image], ..engine() };
     let plan = plan(&desired, &observed, now());
     assert_eq!((plan.steps.len(), plan.blocks[0].reason), (0, Reason::RunFailed));
 }

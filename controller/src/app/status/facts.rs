@@ -104,7 +104,7 @@ pub(super) fn container(
     match (&plan.container, &plan.run) {
         (Some(container), _) => match told_lately(container, plan, old, now) {
             Some(told) => Some(told.clone()),
-            None => Some(container_status(container, plan, telling, old)),
+            None => Some(container_status(desired, container, plan, telling, old)),
         },
         // A one-shot that is over stays so when its container is removed, and what it has said is still to be read.
         (None, RunState::Completed | RunState::Failed | RunState::OnSchedule { .. }) if has_ended(old) => {
@@ -144,7 +144,14 @@ pub fn told_lately<'a>(
     ((is_young || is_the_same_end) && keeps_ending(plan, container)).then_some(before)
 }
 
+/// Its address in the network of its namespace, or in any other that it is in.
+fn address(desired: &Desired, container: &Container) -> Option<String> {
+    let ours = container.networks.get(&desired.owner.network_name());
+    ours.into_iter().chain(container.networks.values()).find_map(|place| place.address.clone())
+}
+
 fn container_status(
+    desired: &Desired,
     container: &Container,
     plan: &Plan,
     telling: &Telling,
@@ -169,7 +176,7 @@ fn container_status(
     ContainerStatus {
         name: container.name.clone(),
         state: container.state.to_string(),
-        ip: detail.ip,
+        ip: address(desired, container),
         ports: compact(&container.ports),
         started_at: detail.started_at.map(time),
         finished_at: tells_the_end.then_some(detail.finished_at).flatten().map(time),

@@ -127,7 +127,10 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::PullImage { .. } => Reason::Pulling,
         Action::BuildImage { .. } => Reason::Building,
         Action::PushImage { .. } => Reason::Pushing,
-        Action::CreateVolume { .. } | Action::CreateContainer { .. } | Action::StartContainer { .. }
+        Action::CreateVolume { .. }
+        | Action::CreateNetwork { .. }
+        | Action::CreateContainer { .. }
+        | Action::StartContainer { .. }
             if plan.container.is_none() =>
         {
             Reason::Starting
@@ -139,6 +142,9 @@ fn reason_of(action: &Action, plan: &Plan) -> Reason {
         Action::StartContainer { .. } | Action::UnpauseContainer { .. } => Reason::Starting,
         Action::TagImage { .. }
         | Action::AdjustContainer { .. }
+        | Action::CreateNetwork { .. }
+        | Action::ConnectNetwork { .. }
+        | Action::RemoveNetwork { .. }
         | Action::RemoveContainer { .. }
         | Action::RemoveVolume { .. }
         | Action::RemoveImage { .. }

@@ -95,7 +95,8 @@ pub fn word(action: &Action) -> &'static str {
         Action::BuildImage { .. } => "build",
         Action::TagImage { .. } => "tag",
         Action::PushImage { .. } => "push",
-        Action::CreateVolume { .. } | Action::CreateContainer { .. } => "create",
+        Action::CreateVolume { .. } | Action::CreateNetwork { .. } | Action::CreateContainer { .. } => "create",
+        Action::ConnectNetwork { .. } => "connect",
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
         Action::UnpauseContainer { .. } => "unpause",
@@ -104,6 +105,7 @@ pub fn word(action: &Action) -> &'static str {
         Action::DeleteTag { .. } => "delete",
         Action::RemoveContainer { .. }
         | Action::RemoveVolume { .. }
+        | Action::RemoveNetwork { .. }
         | Action::RemoveImage { .. }
         | Action::RemoveRevision { .. } => "remove",
         Action::RecordRevision { .. } => "record",

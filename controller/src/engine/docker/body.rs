@@ -9,7 +9,7 @@ use bollard::models::{
 use longshore_crds::StopSignal;
 
 use super::folders::Folders;
-use super::{adjust, health, ports};
+use super::{adjust, health, networks, ports};
 use crate::app::{Adjustable, Bounds, Bytes, Mount, MountSource, Naming, Security};
 use crate::engine::CreateContainer;
 
@@ -33,7 +33,9 @@ pub(super) fn of(request: &CreateContainer, folders: &Folders) -> ContainerCreat
         healthcheck: spec.health_check.as_ref().map(health::to_config),
         stop_timeout: i64::try_from(spec.grace_period.as_secs()).ok(),
         stop_signal: spec.stop_signal.map(StopSignal::as_str).map(str::to_owned),
+        networking_config: request.attachment.as_ref().map(networks::to_config),
         host_config: Some(HostConfig {
+            network_mode: request.attachment.as_ref().map(|attachment| attachment.network.clone()),
             port_bindings: Some(ports::to_map(&spec.ports)),
             mounts: Some(folders.volumes_of_the_image().chain(spec.mounts.iter().filter_map(mount)).collect()),
             volumes_from: folders.taken_over(),

@@ -14,7 +14,7 @@ use futures::Stream;
 use futures::stream::BoxStream;
 use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONNECTION, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -168,6 +168,11 @@ impl Connection {
         failure.into().into_error_of_name(name, self.endpoint())
     }
 
+    /// What it means that a network could not be made.
+    pub(super) fn error_of_network(&self, failure: impl Into<Failure>) -> EngineError {
+        failure.into().into_error_of_network(self.endpoint())
+    }
+
     /// What it means that a container could not be started.
     pub(super) async fn error_of_start(&self, failure: Failure) -> EngineError {
         let holder = match (failure.port_of_a_process(), self.endpoint.address()) {
@@ -182,6 +187,17 @@ impl Connection {
     /// What it means that an image could not be pulled or pushed.
     pub(super) fn error_of_transfer(&self, failure: impl Into<Failure>, request: &RegistryRequest) -> EngineError {
         failure.into().into_error_of_transfer(request, self.endpoint())
+    }
+
+    /// Sends a request with a body of JSON, and gives the answer's body. An answer that is not a success is
+    /// [`Failure::Refused`].
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Incoming, Failure> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}{path}", self.endpoint.base_uri(self.transport.is_tls())))
+            .header(CONTENT_TYPE, "application/json")
+            .body(bollard::body_full(Bytes::from(body.to_string())));
+        answer(&self.transport, request).await
     }
 
     /// Sends a request with an empty body and a registry's credentials, as the engine decodes them, and gives the

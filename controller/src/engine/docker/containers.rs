@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::connection::Connection;
 use super::failure::Failure;
 use super::folders::Folders;
-use super::{adjust, body, health, ports};
+use super::{adjust, body, health, networks, ports};
 use crate::app::{Container, ContainerDetail, ContainerId, ContainerState, EngineImageId};
 use crate::engine::{CreateContainer, EngineError};
 
@@ -123,6 +123,7 @@ fn from_summary(summary: ContainerSummary) -> Option<Container> {
         },
         ports: ports::of_summary(&summary.ports.unwrap_or_default()),
         health: health::of_listed_status(summary.status.as_deref().unwrap_or_default()),
+        networks: networks::of(summary.network_settings.and_then(|settings| settings.networks)),
         created_at: Timestamp::from_second(summary.created?).ok()?,
         detail: None,
     })
@@ -130,7 +131,7 @@ fn from_summary(summary: ContainerSummary) -> Option<Container> {
 
 fn from_inspection(inspected: ContainerInspectResponse) -> Option<Container> {
     let detail = detail(&inspected);
-    let published = inspected.network_settings.and_then(|settings| settings.ports);
+    let network = inspected.network_settings.unwrap_or_default();
     let state = match inspected.state?.status? {
         ContainerStateStatusEnum::CREATED => ContainerState::Created,
         ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING => ContainerState::Running,
@@ -146,7 +147,8 @@ fn from_inspection(inspected: ContainerInspectResponse) -> Option<Container> {
         image: inspected.image?.parse::<EngineImageId>().ok()?,
         labels: sorted(inspected.config.and_then(|config| config.labels)),
         state,
-        ports: ports::of_map(&published.unwrap_or_default()),
+        ports: ports::of_map(&network.ports.unwrap_or_default()),
+        networks: networks::of(network.networks),
         health: detail.health.as_ref().map(|report| report.health),
         created_at: Timestamp::from_nanosecond(inspected.created?.unix_timestamp_nanos()).ok()?,
         detail: Some(detail),
@@ -157,14 +159,7 @@ fn detail(inspected: &ContainerInspectResponse) -> ContainerDetail {
     let state = inspected.state.clone().unwrap_or_default();
     let config = inspected.config.clone().unwrap_or_default();
     let host = inspected.host_config.as_ref();
-    let networks = inspected.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-    let ip = networks
-        .into_iter()
-        .flat_map(HashMap::values)
-        .filter_map(|endpoint| endpoint.ip_address.clone())
-        .find(|ip| !ip.is_empty());
     ContainerDetail {
-        ip,
         health: health::of_inspection(&state, config.healthcheck.as_ref()),
         exit_code: state.exit_code.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),

@@ -18,6 +18,7 @@ const ACTIONS: &[&str] = &[
     "delete",
     "destroy",
     "die",
+    "disconnect",
     "health_status",
     "import",
     "kill",
@@ -37,7 +38,7 @@ const ACTIONS: &[&str] = &[
 ];
 
 pub(super) fn events(connection: &Connection) -> BoxStream<'static, Result<EngineEvent, EngineError>> {
-    let filters = HashMap::from([("type", vec!["container", "image"]), ("event", ACTIONS.to_vec())]);
+    let filters = HashMap::from([("type", vec!["container", "image", "network"]), ("event", ACTIONS.to_vec())]);
     let options = EventsOptionsBuilder::default().filters(&filters).build();
     let endpoint = connection.endpoint().to_owned();
     connection
@@ -62,6 +63,10 @@ fn from_message(message: EventMessage) -> EngineEvent {
             Some(EventMessageTypeEnum::IMAGE) => {
                 image_subject(&action, attributes.remove("name").unwrap_or_default(), id)
             }
+            Some(EventMessageTypeEnum::NETWORK) => match attributes.remove("container") {
+                Some(container) => EventSubject::Disconnected(ContainerId(container)),
+                None => EventSubject::Network(attributes.remove("name").unwrap_or_default()),
+            },
             _ => EventSubject::Container(ContainerId(id)),
         },
         action,
@@ -101,6 +106,19 @@ mod tests {
             subject: EventSubject::Container(ContainerId("f00".to_owned())),
         };
         assert_eq!(event(json), expected);
+    }
+
+    #[test]
+    fn a_networks_event_is_about_the_network_or_who_has_left_it() {
+        let network = |action: &str, attributes: &str| {
+            event(&format!(
+                r#"{{"Type":"network","Action":"{action}","Actor":{{"ID":"0f1","Attributes":{attributes}}}}}"#
+            ))
+            .subject
+        };
+        let left = network("disconnect", r#"{"container":"f00","name":"net","type":"bridge"}"#);
+        assert_eq!(left, EventSubject::Disconnected(ContainerId("f00".to_owned())));
+        assert_eq!(network("destroy", r#"{"name":"net","type":"bridge"}"#), EventSubject::Network("net".to_owned()));
     }
 
     #[test]

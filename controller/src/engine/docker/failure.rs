@@ -90,6 +90,21 @@ impl Failure {
         }
     }
 
+    /// What it means for a network that was to be made. The first words are those of 29, the second those of 20.10.
+    pub(super) fn into_error_of_network(self, endpoint: &str) -> EngineError {
+        let says = |words: &str| self.message().contains(words);
+        if says("all predefined address pools have been fully subscribed")
+            || says("could not find an available, non-overlapping IPv4 address pool")
+        {
+            return EngineError::NoAddressesLeft(format!(
+                "the engine has no addresses left for another network: remove networks that nobody needs (docker network \
+                 prune), or give it more with default-address-pools in its daemon.json ({})",
+                self.message()
+            ));
+        }
+        self.into_error(endpoint)
+    }
+
     /// Where a process of the host listens, if that is why a container could not be started.
     pub(super) fn port_of_a_process(&self) -> Option<(SocketAddr, Protocol)> {
         let message = self.message();
@@ -254,6 +269,20 @@ mod tests {
                 "the engine's host has no address {address}: choose another hostIP, or give the host that address"
             );
             assert_eq!(start(message), EngineError::AddressNotFound(sentence));
+        }
+    }
+
+    #[test]
+    fn a_lack_of_addresses_is_told_with_its_remedies() {
+        for message in [
+            "all predefined address pools have been fully subscribed",
+            "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+        ] {
+            let failure = Failure::Refused { status: 500, message: message.to_owned() };
+            let error = failure.into_error_of_network("unix:///x");
+            let EngineError::NoAddressesLeft(sentence) = error else { panic!("{error}") };
+            assert!(sentence.contains("default-address-pools") && sentence.contains("network prune"), "{sentence}");
+            assert!(sentence.contains(message), "{sentence}");
         }
     }
 

@@ -16,6 +16,7 @@ mod images;
 mod info;
 mod json_lines;
 mod logs;
+mod networks;
 mod ports;
 mod severable;
 mod tls;
@@ -33,8 +34,8 @@ use super::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
 };
 use crate::app::{
-    Adjustable, BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ManifestDigest, PrivateTags, Volume,
+    Adjustable, Attachment, BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image,
+    ImageReference, ManifestDigest, Network, PrivateTags, Volume,
 };
 use connection::Connection;
 use endpoint::Endpoint;
@@ -54,6 +55,8 @@ pub struct DockerEngine {
     builder: Option<BuilderKind>,
     /// What it was when it was last asked: an engine changes its image store only by a restart.
     known: Mutex<Option<EngineInfo>>,
+    /// Held while a network is made.
+    makes_a_network: Mutex<()>,
 }
 
 impl DockerEngine {
@@ -63,6 +66,7 @@ impl DockerEngine {
             connection: Connection::new(Endpoint::parse(endpoint)?, tls)?,
             builder: None,
             known: Mutex::default(),
+            makes_a_network: Mutex::default(),
         })
     }
 
@@ -146,6 +150,23 @@ impl Engine for DockerEngine {
 
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         volumes::remove(&self.connection, name).await
+    }
+
+    async fn list_networks(&self) -> Result<Vec<Network>, EngineError> {
+        networks::list(&self.connection).await
+    }
+
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        let _turn = self.makes_a_network.lock().await;
+        networks::create(&self.connection, name, labels).await
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
+        networks::remove(&self.connection, id).await
+    }
+
+    async fn connect_container(&self, id: &ContainerId, attachment: &Attachment) -> Result<(), EngineError> {
+        networks::connect(&self.connection, id, attachment).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {

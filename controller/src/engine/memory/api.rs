@@ -10,8 +10,8 @@ use super::container::MemoryContainer;
 use super::state::State;
 use super::{MemoryEngine, Operation, logs};
 use crate::app::{
-    Adjustable, BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
-    ImageStore, ManifestDigest, PrivateTags, Volume,
+    Adjustable, Attachment, BuilderKind, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image,
+    ImageReference, ImageStore, ManifestDigest, Network, PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, LogChunk, LogOptions, ProgressSink,
@@ -112,6 +112,32 @@ impl Engine for MemoryEngine {
         self.enter(Operation::RemoveVolume, name).await?;
         let result = self.change(|state| state.remove_volume(name));
         self.leave(Operation::RemoveVolume, result)
+    }
+
+    async fn list_networks(&self) -> Result<Vec<Network>, EngineError> {
+        self.enter(Operation::ListNetworks, "").await?;
+        Ok(self.networks())
+    }
+
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        self.enter(Operation::CreateNetwork, name).await?;
+        let now = self.clock.now();
+        let result = self.change(|state| state.create_network(name, labels, now));
+        self.leave(Operation::CreateNetwork, result)
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
+        let name = self.networks().into_iter().find(|network| network.id == id).map(|network| network.name);
+        self.enter(Operation::RemoveNetwork, &name.unwrap_or_else(|| id.to_owned())).await?;
+        let result = self.change(|state| state.remove_network(id));
+        self.leave(Operation::RemoveNetwork, result)
+    }
+
+    async fn connect_container(&self, id: &ContainerId, attachment: &Attachment) -> Result<(), EngineError> {
+        let subject = format!("{} to network {}", self.name_of(id), attachment.network);
+        self.enter(Operation::ConnectContainer, &subject).await?;
+        let result = self.change(|state| state.connect(id, attachment));
+        self.leave(Operation::ConnectContainer, result)
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {

@@ -40,6 +40,7 @@ impl MemoryEngine {
                 image: state.images.find(image).cloned().ok_or_else(missing)?,
                 labels: BTreeMap::new(),
                 spec: spec_of(ports),
+                attachment: None,
             };
             let id = state.create(&request, now)?;
             state.start(&id, now)?;
@@ -92,6 +93,25 @@ impl MemoryEngine {
     /// `docker rename`.
     pub fn rename_by_hand(&self, name: &str, to: &str) -> Result<(), EngineError> {
         self.with_named(name, |state, id| state.rename(id, to))
+    }
+
+    /// `docker network create`, with these labels.
+    pub fn create_network_by_hand(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.change(|state| state.create_network(name, labels, now))
+    }
+
+    /// `docker network rm`.
+    pub fn remove_network_by_hand(&self, name: &str) -> Result<(), EngineError> {
+        self.change(|state| match state.networks.named(name).map(|network| network.id.clone()) {
+            Some(id) => state.remove_network(&id),
+            None => Err(EngineError::NotFound(format!("network {name} not found"))),
+        })
+    }
+
+    /// `docker network disconnect`.
+    pub fn disconnect_by_hand(&self, name: &str, network: &str) -> Result<(), EngineError> {
+        self.with_named(name, |state, id| state.disconnect(id, network))
     }
 
     /// `docker rmi -f`: a container that uses the image keeps it.

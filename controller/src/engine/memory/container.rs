@@ -1,15 +1,15 @@
 //! One container of the engine in memory.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::clock::after;
 use super::health::Checks;
+use super::networks::DEFAULT_NETWORK;
 use super::program::Program;
 use crate::app::{
     Adjustable, Container, ContainerDetail, ContainerId, ContainerSpec, ContainerState, EngineImageId, EngineRestart,
-    HealthCheck, PublishedPort, labels,
+    HealthCheck, NetworkPlace, PublishedPort, labels,
 };
 use crate::engine::CreateContainer;
 use crate::registry::memory::MemoryImage;
@@ -60,7 +60,10 @@ pub(super) struct MemoryContainer {
     pub(super) oom_killed: bool,
     pub(super) error: String,
     pub(super) log: Vec<LogLine>,
-    pub(super) ip: Option<Ipv4Addr>,
+    /// The networks that it is in, by their names.
+    pub(super) networks: BTreeMap<String, NetworkPlace>,
+    /// The names by which it is found in them.
+    pub(super) aliases: BTreeMap<String, String>,
     /// The ports that it holds now.
     pub(super) ports: Vec<PublishedPort>,
     pub(super) restarts: i64,
@@ -84,6 +87,8 @@ impl MemoryContainer {
         let (entrypoint, command) = command_of(&request.spec, image);
         let mut env = image.env.clone();
         env.extend(request.spec.env.clone());
+        let attachment = request.attachment.as_ref();
+        let network = attachment.map_or(DEFAULT_NETWORK, |asked| &asked.network);
         Self {
             id,
             name: request.name.clone(),
@@ -97,7 +102,8 @@ impl MemoryContainer {
             oom_killed: false,
             error: String::new(),
             log: Vec::new(),
-            ip: None,
+            networks: BTreeMap::from([(network.to_owned(), NetworkPlace::default())]),
+            aliases: attachment.map(|asked| (asked.network.clone(), asked.alias.clone())).into_iter().collect(),
             ports: Vec::new(),
             restarts: 0,
             started_at: None,
@@ -117,6 +123,17 @@ impl MemoryContainer {
     /// Whether the engine refuses to remove it.
     pub(super) fn is_alive(&self) -> bool {
         !matches!(self.phase, Phase::Created | Phase::Exited)
+    }
+
+    /// Whether its program has begun and not ended.
+    pub(super) fn has_started(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Paused)
+    }
+
+    /// Whether others in a network find it by this name.
+    pub(super) fn is_found_by(&self, network: &str, alias: &str) -> bool {
+        let is_called_so = self.name == alias || self.aliases.get(network).is_some_and(|own| own == alias);
+        self.has_started() && self.networks.contains_key(network) && is_called_so
     }
 
     pub(super) fn owner_uid(&self) -> Option<String> {
@@ -144,8 +161,8 @@ impl MemoryContainer {
         self.checks.as_mut()?.look(started_at, is_well)
     }
 
-    /// Its program begins, with these ports and this address.
-    pub(super) fn begin(&mut self, at: Timestamp, ports: Vec<PublishedPort>, ip: Option<Ipv4Addr>) {
+    /// Its program begins, with these ports and these places in its networks.
+    pub(super) fn begin(&mut self, at: Timestamp, ports: Vec<PublishedPort>, networks: BTreeMap<String, NetworkPlace>) {
         self.phase = Phase::Running;
         self.exit_code = 0;
         self.oom_killed = false;
@@ -153,7 +170,7 @@ impl MemoryContainer {
         self.started_at = Some(at);
         self.checks = self.health_check.as_ref().map(|check| Checks::begin(check, at));
         self.ports = ports;
-        self.ip = ip;
+        self.networks = networks;
         self.log.extend(self.program.lines.iter().map(|line| LogLine {
             at: after(at, line.after),
             is_stderr: line.is_stderr,
@@ -202,7 +219,7 @@ impl MemoryContainer {
         self.phase = Phase::Exited;
         self.checks = None;
         self.ports.clear();
-        self.ip = None;
+        self.networks.values_mut().for_each(|place| place.address = None);
     }
 
     /// Someone starts it: what the restart policy has counted begins anew.
@@ -227,6 +244,7 @@ impl MemoryContainer {
             },
             ports: self.ports.clone(),
             health: self.checks.as_ref().map(|checks| checks.report().health),
+            networks: self.networks.clone(),
             created_at: self.created_at,
             detail: None,
         }
@@ -236,7 +254,6 @@ impl MemoryContainer {
     pub(super) fn inspected(&self) -> Container {
         Container {
             detail: Some(ContainerDetail {
-                ip: self.ip.map(|ip| ip.to_string()),
                 exit_code: self.exit_code,
                 oom_killed: self.oom_killed,
                 error: self.error.clone(),

@@ -38,6 +38,14 @@ pub enum Operation {
     CreateVolume,
     /// [`Engine::remove_volume`](crate::engine::Engine::remove_volume).
     RemoveVolume,
+    /// [`Engine::list_networks`](crate::engine::Engine::list_networks).
+    ListNetworks,
+    /// [`Engine::create_network`](crate::engine::Engine::create_network).
+    CreateNetwork,
+    /// [`Engine::remove_network`](crate::engine::Engine::remove_network).
+    RemoveNetwork,
+    /// [`Engine::connect_container`](crate::engine::Engine::connect_container).
+    ConnectContainer,
     /// [`Engine::logs`](crate::engine::Engine::logs).
     Logs,
     /// [`Engine::list_images`](crate::engine::Engine::list_images).
@@ -71,6 +79,7 @@ impl Operation {
             | Self::FindContainers
             | Self::InspectContainer
             | Self::ListVolumes
+            | Self::ListNetworks
             | Self::Logs
             | Self::ListImages
             | Self::ListKeptImages
@@ -79,6 +88,9 @@ impl Operation {
             | Self::Events => None,
             Self::CreateVolume => Some("create volume"),
             Self::RemoveVolume => Some("remove volume"),
+            Self::CreateNetwork => Some("create network"),
+            Self::RemoveNetwork => Some("remove network"),
+            Self::ConnectContainer => Some("connect container"),
             Self::CreateContainer => Some("create container"),
             Self::StartContainer => Some("start container"),
             Self::StopContainer => Some("stop container"),

@@ -27,6 +27,7 @@ mod faults;
 mod health;
 mod images;
 mod logs;
+mod networks;
 mod ports;
 mod program;
 mod state;
@@ -39,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::EngineError;
-use crate::app::{Container, Image, ImageReference, ImageStore, Volume};
+use crate::app::{Container, Image, ImageReference, ImageStore, Network, Volume};
 use crate::registry::memory::MemoryRegistry;
 
 pub use clock::TestClock;
@@ -95,6 +96,19 @@ impl MemoryEngine {
     /// The volumes that stay. No call is counted.
     pub fn volumes(&self) -> Vec<Volume> {
         self.look(State::listed_volumes)
+    }
+
+    /// The networks. No call is counted.
+    pub fn networks(&self) -> Vec<Network> {
+        self.look(|state| state.networks.listed())
+    }
+
+    /// The running containers that are found by a name in a network. No call is counted.
+    pub fn found_by(&self, network: &str, alias: &str) -> Vec<Container> {
+        self.look(|state| {
+            let found = state.containers().filter(|container| container.is_found_by(network, alias));
+            found.map(container::MemoryContainer::inspected).collect()
+        })
     }
 
     /// Every image, those that nothing refers to included. No call is counted.

@@ -1,12 +1,12 @@
 //! What the engine in memory holds, and what its calls do to it. No call is awaited here and no time is read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
 use super::container::{KILLED, MemoryContainer, Phase};
 use super::images::{Images, no_such_image};
+use super::networks::Networks;
 use super::ports::HostPorts;
 use super::transmitter::Transmitter;
 use crate::app::{
@@ -19,9 +19,6 @@ use crate::engine::{CreateContainer, EngineError};
 const NOT_STARTED: i64 = 128;
 /// The exit code of a container whose program is not in its image.
 const NO_SUCH_PROGRAM: i64 = 127;
-/// The first address of a container in the default bridge's network, 172.17.0.0/16.
-const FIRST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 0, 2]);
-const LAST_ADDRESS: u32 = u32::from_be_bytes([172, 17, 255, 254]);
 
 /// Everything on one engine.
 pub(super) struct State {
@@ -31,6 +28,7 @@ pub(super) struct State {
     pub(super) contexts: BTreeMap<String, BTreeMap<String, Digest>>,
     pub(super) host_ports: HostPorts,
     pub(super) events: Transmitter,
+    pub(super) networks: Networks,
     /// The labels of volumes that stay, by their names.
     volumes: BTreeMap<String, BTreeMap<String, String>>,
     containers: BTreeMap<ContainerId, MemoryContainer>,
@@ -49,6 +47,7 @@ impl State {
             contexts: BTreeMap::new(),
             host_ports: HostPorts::new(kind),
             events: Transmitter::default(),
+            networks: Networks::new(engine_id),
             volumes: BTreeMap::new(),
             containers: BTreeMap::new(),
             made: Vec::new(),
@@ -316,8 +315,14 @@ impl State {
             self.get_mut(id)?.fail_to_begin(NO_SUCH_PROGRAM, &message);
             return Err(EngineError::Other(message));
         }
-        let (ports, ip) = ports.map_or_else(Default::default, |ports| (ports, self.free_address()));
-        self.get_mut(id)?.begin(at, ports, ip);
+        let places = match self.places(id) {
+            Ok(places) => places,
+            Err(message) => {
+                self.get_mut(id)?.fail_to_begin(NOT_STARTED, &message);
+                return Err(EngineError::NotFound(message));
+            }
+        };
+        self.get_mut(id)?.begin(at, ports.unwrap_or_default(), places);
         self.tell(id, "start");
         Ok(())
     }
@@ -340,11 +345,6 @@ impl State {
             container.fail_to_begin(NOT_STARTED, &error.to_string());
         }
         published
-    }
-
-    fn free_address(&self) -> Option<Ipv4Addr> {
-        let taken: BTreeSet<Ipv4Addr> = self.containers.values().filter_map(|container| container.ip).collect();
-        (FIRST_ADDRESS..=LAST_ADDRESS).map(Ipv4Addr::from_bits).find(|address| !taken.contains(address))
     }
 
     pub(super) fn tell(&mut self, id: &ContainerId, action: &str) {

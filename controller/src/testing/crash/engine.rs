@@ -10,8 +10,8 @@ use longshore_crds::ContainerEngine;
 
 use super::CrashPlan;
 use crate::app::{
-    Adjustable, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference, ManifestDigest,
-    PrivateTags, Volume,
+    Adjustable, Attachment, Container, ContainerId, Credentials, EngineImageId, EngineInfo, Image, ImageReference,
+    ManifestDigest, Network, PrivateTags, Volume,
 };
 use crate::engine::{
     BuildReport, BuildRequest, CreateContainer, Engine, EngineError, EngineEvent, Engines, LogChunk, LogOptions,
@@ -103,6 +103,25 @@ impl Engine for CrashingEngine {
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         let effect = format!("remove volume {name}");
         self.plan.effect(effect, self.engine.remove_volume(name)).await
+    }
+
+    async fn list_networks(&self) -> Result<Vec<Network>, EngineError> {
+        self.plan.read(self.engine.list_networks()).await
+    }
+
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        let effect = format!("create network {name}");
+        self.plan.effect(effect, self.engine.create_network(name, labels)).await
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
+        let effect = format!("remove network {id}");
+        self.plan.effect(effect, self.engine.remove_network(id)).await
+    }
+
+    async fn connect_container(&self, id: &ContainerId, attachment: &Attachment) -> Result<(), EngineError> {
+        let effect = format!("connect container {id} to network {}", attachment.network);
+        self.plan.effect(effect, self.engine.connect_container(id, attachment)).await
     }
 
     fn logs(&self, id: &ContainerId, options: &LogOptions) -> BoxStream<'static, Result<LogChunk, EngineError>> {

@@ -43,7 +43,7 @@ fn build_of(desired: &Desired) -> &BuildSpec {
 
 /// Everything well, with a base image that the registry holds by this name.
 fn well_on(desired: &Desired, remote: Remote) -> (Desired, Observed) {
-    let found = Observed { base_images: BTreeMap::from([(base(), remote)]), ..Observed::default() };
+    let found = Observed { base_images: BTreeMap::from([(base(), remote)]), ..engine() };
     let desired = desired.clone().on_base_images(&found);
     let observed = Observed { base_images: found.base_images, ..everything_well(&desired) };
     (desired, observed)
@@ -105,11 +105,8 @@ fn while_a_registry_cannot_be_asked_what_counted_before_counts() {
 fn a_base_image_that_only_the_engine_has_counts_by_its_id() {
     let desired = built_on_a_base();
     let local = image("local base", &[base()]);
-    let mut observed = Observed {
-        base_images: BTreeMap::from([(base(), Remote::Nothing)]),
-        images: vec![local.clone()],
-        ..Observed::default()
-    };
+    let mut observed =
+        Observed { base_images: BTreeMap::from([(base(), Remote::Nothing)]), images: vec![local.clone()], ..engine() };
     let found = desired.clone().on_base_images(&observed);
     assert_eq!(build_of(&found).base_images[&base()], local.id.to_string());
     assert_eq!(builds(&desired, &observed), Some(false));
@@ -131,7 +128,7 @@ fn an_image_that_only_inherits_the_label_is_not_what_was_built() {
     let desired = wanted();
     let mut heir = built_image(&desired);
     heir.references = vec!["somebody/elses:1".parse().unwrap()];
-    let observed = Observed { images: vec![heir], ..Observed::default() };
+    let observed = Observed { images: vec![heir], ..engine() };
     assert!(builds(&desired, &observed).is_some());
 }
 
@@ -140,11 +137,11 @@ fn a_secret_that_is_missing_keeps_from_building_and_from_nothing_else() {
     let mut desired = wanted();
     let missing = Block::waiting(Part::Image, Reason::SecretNotFound, "the Secret npm does not exist");
     change_build(&mut desired, |build| build.method.access = Err(missing.clone()));
-    let blocked = plan(&desired, &Observed::default(), now());
+    let blocked = plan(&desired, &engine(), now());
     assert_eq!((blocked.steps, blocked.blocks), (Vec::new(), vec![missing]));
     assert!(plan(&desired, &everything_well(&desired), now()).is_fulfilled(&desired));
     change_build(&mut desired, |build| build.method.access = Ok(BuildAccess::default()));
-    assert!(builds(&desired, &Observed::default()).is_some());
+    assert!(builds(&desired, &engine()).is_some());
 }
 
 /// What is there when the source of generation 1 was built, and cannot be asked any more.

@@ -134,7 +134,7 @@ fn overlapping() -> (Desired, Container, Container) {
 }
 
 fn beside(desired: &Desired, containers: Vec<Container>) -> Observed {
-    Observed { containers, images: vec![built_image(desired), image("older", &[])], ..Observed::default() }
+    Observed { containers, images: vec![built_image(desired), image("older", &[])], ..engine() }
 }
 
 #[test]

@@ -50,11 +50,8 @@ fn pulled(desired: &Desired, name: &str, is_kept: bool) -> Image {
 /// What there is when the image of this digest is there, runs, and the status speaks of it.
 fn running(desired: &Desired, name: &str) -> Observed {
     let image = pulled(desired, name, true);
-    let mut observed = Observed {
-        containers: vec![container(desired, &image, "c1")],
-        followed: Some(holds(name)),
-        ..Observed::default()
-    };
+    let mut observed =
+        Observed { containers: vec![container(desired, &image, "c1")], followed: Some(holds(name)), ..engine() };
     observed.memory.image = Some(image.id.clone());
     observed.memory.image_reference = Some(desired.image.clone());
     observed.images = vec![image];
@@ -76,7 +73,7 @@ fn planned(desired: &Desired, observed: &Observed) -> (Desired, Plan) {
 #[test]
 fn an_image_that_is_pinned_is_pulled_by_its_digest_and_no_tag_is_made() {
     let desired = pinned(NEW);
-    let plan = plan(&desired, &Observed::default(), now());
+    let plan = plan(&desired, &engine(), now());
     let pull = Action::PullImage { reference: desired.image.clone(), platform: None };
     assert_eq!(plan.steps[0].action, pull);
     assert_eq!(plan.claims, BTreeSet::from([desired.image.clone()]));
@@ -98,7 +95,7 @@ fn a_tag_that_was_moved_on_the_engine_is_not_taken_for_what_is_pinned() {
     let mut other = pulled(&desired, OLD, false);
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     other.references.push(private);
-    let plan = plan(&desired, &Observed { images: vec![other], ..Observed::default() }, now());
+    let plan = plan(&desired, &Observed { images: vec![other], ..engine() }, now());
     assert!(matches!(plan.steps[0].action, Action::PullImage { .. }), "{:?}", actions(&plan));
 }
 
@@ -107,7 +104,7 @@ fn what_has_the_digest_on_the_engine_is_taken_from_whatever_repository() {
     let desired = pinned(NEW);
     let mut image = pulled(&desired, NEW, false);
     image.manifests = BTreeSet::from([("mirror.example/copy".parse().unwrap(), digest(NEW))]);
-    let plan = plan(&desired, &Observed { images: vec![image.clone()], ..Observed::default() }, now());
+    let plan = plan(&desired, &Observed { images: vec![image.clone()], ..engine() }, now());
     assert!(
         matches!(&plan.steps[0].action, Action::TagImage { image: crate::app::ImageTarget::Present(id), .. } if *id == image.id)
     );
@@ -151,7 +148,7 @@ fn a_registry_that_cannot_be_asked_is_waited_for_when_nothing_is_known() {
     let unknown = Some(Remote::Unknown(nobody_answers()));
     let mut of_another_tag = Observed { followed: unknown.clone(), ..running(&always(), OLD) };
     of_another_tag.memory.image_reference = Some("node-app:0.1".parse().unwrap());
-    for observed in [Observed { followed: unknown, ..Observed::default() }, of_another_tag] {
+    for observed in [Observed { followed: unknown, ..engine() }, of_another_tag] {
         let (_, plan) = planned(&always(), &observed);
         assert_eq!((plan.image, plan.blocks[0].reason), (None, Reason::RegistryUnavailable));
         assert!(plan.blocks[0].message.contains("nobody answers"), "{}", plan.blocks[0].message);
@@ -163,7 +160,7 @@ fn an_image_for_another_platform_is_not_taken_for_the_one_that_is_asked_for() {
     let desired = following(Pull { platform: Some("linux/arm64".to_owned()), ..Pull::default() });
     let mut there = pulled(&desired, OLD, false);
     there.references.push(desired.image.clone());
-    let mut observed = Observed { images: vec![there.clone()], ..Observed::default() };
+    let mut observed = Observed { images: vec![there.clone()], ..engine() };
     let pull = plan(&desired, &observed, now()).steps[0].action.clone();
     assert_eq!(pull.to_string(), "pull image node-app:0.2 for linux/arm64");
     observed.of_platform.insert(there.id);

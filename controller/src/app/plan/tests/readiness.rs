@@ -28,7 +28,7 @@ fn previous(desired: &Desired) -> Container {
 }
 
 fn observed(desired: &Desired, containers: Vec<Container>) -> Observed {
-    Observed { containers, images: vec![built_image(desired), image("older", &[])], ..Observed::default() }
+    Observed { containers, images: vec![built_image(desired), image("older", &[])], ..engine() }
 }
 
 fn block(plan: &Plan) -> (Reason, &str) {

@@ -94,7 +94,7 @@ fn failed(desired: &Desired, at: Timestamp) -> Observed {
         build: None,
         log: "#2 ERROR\n".into(),
     };
-    let mut observed = Observed { revisions: Some(Vec::new()), making: Some(making), ..Observed::default() };
+    let mut observed = Observed { revisions: Some(Vec::new()), making: Some(making), ..engine() };
     observed.attempts.failed(&build_action(desired), failure);
     observed
 }
@@ -128,7 +128,7 @@ fn while_the_records_cannot_be_read_none_is_written() {
 #[test]
 fn a_plan_from_nothing_shows_the_record_behind_the_image() {
     let desired = wanted();
-    let observed = Observed { revisions: Some(Vec::new()), ..Observed::default() };
+    let observed = Observed { revisions: Some(Vec::new()), ..engine() };
     let planned = plan(&desired, &observed, now());
     let expected = ["build image", "tag image", "record revision 1", "create container", "start container"];
     let begin_so = actions(&planned).iter().zip(expected).all(|(action, begin)| action.starts_with(begin));
@@ -213,7 +213,7 @@ fn another_image_under_the_same_pulled_reference_is_another_revision() {
     let desired = one_shot();
     let private = desired.owner.private_reference(&desired.image_key().unwrap());
     let pulled = |name: &str| image(name, &[private.clone(), desired.image.clone()]);
-    let mut observed = Observed { revisions: Some(Vec::new()), images: vec![pulled("first")], ..Observed::default() };
+    let mut observed = Observed { revisions: Some(Vec::new()), images: vec![pulled("first")], ..engine() };
     let record = written(&plan(&desired, &observed, now())).remove(0);
     assert_eq!((record.spec.input_hash.as_ref(), record.spec.image.as_str()), (None, "hello-world:latest"));
     after(&desired, &mut observed);

@@ -182,7 +182,7 @@ fn an_interrupted_one_shot_runs_again() {
     desired.run.as_mut().unwrap().is_stopped = true;
     let image = image("hello", &[desired.image.clone(), owner().private_reference(&desired.image_key().unwrap())]);
     let mut observed =
-        Observed { containers: vec![container(&desired, &image, "c1")], images: vec![image], ..Observed::default() };
+        Observed { containers: vec![container(&desired, &image, "c1")], images: vec![image], ..engine() };
     observed.containers[0].state = ContainerState::Exited;
     observed.containers[0].detail.as_mut().unwrap().exit_code = 137;
     desired.run.as_mut().unwrap().is_stopped = false;
@@ -209,6 +209,7 @@ fn json_status(reason: &str) -> longshore_crds::ContainerAppStatus {
 fn volumes_go_after_their_container_and_only_those_of_the_resource() {
     let mut observed = engine_with_volume(owner().labels());
     observed.containers = everything_well(&claiming()).containers;
+    observed.networks.clear();
     let foreign =
         Volume { name: "other.data".to_owned(), labels: Owner { name: "other".to_owned(), ..owner() }.labels() };
     observed.volumes.push(foreign);

@@ -11,6 +11,7 @@ async fn a_name_is_taken_until_its_container_is_removed() {
         image: world.inspect(&id).await.image,
         labels: BTreeMap::new(),
         spec: spec(),
+        attachment: None,
     };
     let taken = Err(EngineError::NameTaken("app".to_owned()));
     assert_eq!(world.engine.create_container(&request).await, taken);
@@ -39,6 +40,7 @@ async fn a_container_of_an_image_that_is_not_there_is_not_made() {
         image: EngineImageId(Digest::of("nothing")),
         labels: BTreeMap::new(),
         spec: spec(),
+        attachment: None,
     };
     let result = world.engine.create_container(&request).await;
     assert!(matches!(result, Err(EngineError::NotFound(_))), "{result:?}");
@@ -57,16 +59,16 @@ async fn a_container_is_created_runs_and_is_stopped() {
     world.engine.start_container(&id).await.unwrap();
     let running = world.inspect(&id).await;
     assert_eq!(running.state, ContainerState::Running);
+    assert_eq!(running.networks["bridge"].address.as_deref(), Some("172.17.0.2"));
     let detail = running.detail.unwrap();
-    assert_eq!(detail.ip.as_deref(), Some("172.17.0.2"));
     assert_eq!(detail.started_at, Some(world.clock.now()));
 
     world.clock.advance(Duration::from_secs(1));
     world.engine.stop_container(&id, GRACE).await.unwrap();
     let stopped = world.inspect(&id).await;
     assert_eq!(stopped.state, ContainerState::Exited);
-    let detail = stopped.detail.unwrap();
-    assert_eq!((detail.ip, detail.finished_at), (None, Some(world.clock.now())));
+    assert_eq!(stopped.networks["bridge"].address, None);
+    assert_eq!(stopped.detail.unwrap().finished_at, Some(world.clock.now()));
 }
 
 #[tokio::test]
@@ -164,7 +166,7 @@ async fn a_restarting_container_holds_its_name_but_neither_address_nor_ports() {
     let waiting = world.inspect(&id).await;
     assert_eq!(waiting.state, ContainerState::Restarting);
     assert_eq!(waiting.ports, []);
-    assert_eq!(waiting.detail.unwrap().ip, None);
+    assert_eq!(waiting.networks["bridge"].address, None);
     assert!(is_conflict(&world.engine.remove_container(&id).await));
 }
 
@@ -205,6 +207,7 @@ async fn a_program_that_is_missing_leaves_the_container_created() {
         image,
         labels: BTreeMap::new(),
         spec: ContainerSpec { command: vec!["/missing/server".to_owned()], ..spec() },
+        attachment: None,
     };
     let id = world.engine.create_container(&request).await.unwrap();
     let result = world.engine.start_container(&id).await;
@@ -236,6 +239,7 @@ async fn an_entry_point_of_its_own_does_away_with_the_images_command() {
                 env: [("MODE".to_owned(), "test".to_owned())].into(),
                 ..spec()
             },
+            attachment: None,
         };
         let id = world.engine.create_container(&request).await.unwrap();
         world.detail(&id).await

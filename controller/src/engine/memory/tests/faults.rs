@@ -99,6 +99,7 @@ async fn events_name_the_owner_and_may_be_lost() {
         image,
         labels: [("longshore.dev/owner-uid".to_owned(), "1234".to_owned())].into(),
         spec: spec(),
+        attachment: None,
     };
     let mut events = world.engine.events();
     let id = world.engine.create_container(&request).await.unwrap();

@@ -67,7 +67,8 @@ async fn the_images_own_check_counts_where_the_container_has_none() {
     let dockerfile = "FROM scratch\nHEALTHCHECK --interval=5s --retries=1 CMD exit 1\nCMD [\"server\"]\n";
     world.engine.build_image(build_of(&[("Dockerfile", dockerfile)], "checked"), silent()).await.unwrap();
     let image = world.engine.image(&reference("checked")).unwrap().id;
-    let request = CreateContainer { name: "app".to_owned(), image, labels: BTreeMap::new(), spec: spec() };
+    let request =
+        CreateContainer { name: "app".to_owned(), image, labels: BTreeMap::new(), spec: spec(), attachment: None };
     let id = world.engine.create_container(&request).await.unwrap();
     world.engine.start_container(&id).await.unwrap();
     world.clock.advance(Duration::from_secs(5));

@@ -34,8 +34,13 @@ async fn a_tag_moves_and_the_image_that_it_leaves_is_listed_only_while_a_contain
         assert_eq!(world.engine.list_images().await.unwrap().len(), 1);
         assert_eq!(world.engine.images().len(), 2);
 
-        let request =
-            CreateContainer { name: "app".to_owned(), image: old.clone(), labels: BTreeMap::new(), spec: spec() };
+        let request = CreateContainer {
+            name: "app".to_owned(),
+            image: old.clone(),
+            labels: BTreeMap::new(),
+            spec: spec(),
+            attachment: None,
+        };
         world.engine.create_container(&request).await.unwrap();
         let listed = world.engine.list_images().await.unwrap();
         let used = listed.iter().find(|image| image.id == old).unwrap();

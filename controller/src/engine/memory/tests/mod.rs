@@ -48,7 +48,8 @@ impl World {
     async fn create(&self, name: &str, script: &str, spec: ContainerSpec) -> ContainerId {
         let image = MemoryImage::new("base").with_script(script);
         let id = self.engine.load(&reference(&format!("image-of-{name}")), &image);
-        let request = CreateContainer { name: name.to_owned(), image: id, labels: BTreeMap::new(), spec };
+        let request =
+            CreateContainer { name: name.to_owned(), image: id, labels: BTreeMap::new(), spec, attachment: None };
         self.engine.create_container(&request).await.unwrap()
     }
 
