@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 /// Fields that core/v1 does not have, or has in a Pod's metadata or in the kubelet's configuration; some are known from
 /// apps/v1's Deployment.
-const OUR_OWN: [&str; 6] = ["containerName", "labels", "logs", "minReadySeconds", "stopped", "strategy"];
+const OUR_OWN: [&str; 7] =
+    ["containerName", "labels", "logs", "minReadySeconds", "stopped", "strategy", "volumeReclaimPolicy"];
 
 /// Fields that core/v1 has for a Pod and not for each of its containers.
 const OF_A_POD: [&str; 6] =
@@ -72,6 +73,7 @@ fn everything() -> Value {
         "lifecycle": {"stopSignal": "SIGQUIT"},
         "readinessProbe": probe(2),
         "livenessProbe": probe(3),
+        "volumeReclaimPolicy": "Delete",
         "minReadySeconds": 4,
         "strategy": "Recreate",
         "restartPolicy": "OnFailure",

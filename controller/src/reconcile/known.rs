@@ -75,7 +75,10 @@ impl KnownApps {
         let is_meant = |image: &Image| match subject {
             EventSubject::Image(id) => image.id.to_string() == *id,
             EventSubject::Reference(reference) => image.references.contains(reference),
-            EventSubject::Tagged(..) | EventSubject::Container(_) => false,
+            EventSubject::Tagged(..)
+            | EventSubject::Container(_)
+            | EventSubject::Network(_)
+            | EventSubject::Disconnected(_) => false,
         };
         let known = self.lock();
         let meant =

@@ -34,7 +34,11 @@ impl Reconciler {
                 continue;
             }
             match self.sweep_one(&tombstone, engine).await? {
-                Ok(true) => self.take_away(&tombstone, engine).await?,
+                Ok(true) => {
+                    self.take_away(&tombstone, engine).await?;
+                    // Whoever waits for a name or a port has it now. An event may have come too early to see that.
+                    self.wake_on_engine(engine, true);
+                }
                 Ok(false) => {}
                 Err(error) => {
                     let Tombstone { namespace, name, .. } = &tombstone;

@@ -115,7 +115,7 @@ pub(super) fn plan<'a>(
     // What runs without its ports is stopped when its successor is made, and stopped it looks right.
     let next = Names::of(&run.name).next;
     let is_next = |container: &&Container| container.name == next && container.state == ContainerState::Created;
-    if current.iter().any(|container| is_next(&container) && !failed_to_start(container)) {
+    if current.iter().any(|container| is_next(container) && !failed_to_start(container)) {
         others.extend(current.extract_if(.., |container| container.state == ContainerState::Exited));
     }
     current.sort_by_key(|container| (rank(container.state), container.name != run.name));

@@ -74,7 +74,7 @@ pub(super) async fn connect(
     let request = NetworkConnectRequest { container: id.0.clone(), endpoint_config: Some(endpoint(attachment)) };
     match connection.docker().connect_network(&attachment.network, request).await.map_err(Failure::from) {
         Err(failure) if failure.message().contains("already exists in network") => Ok(()),
-        Err(failure) => Err(connection.error_of_start(failure)),
+        Err(failure) => Err(connection.error_of_start(failure).await),
         Ok(()) => Ok(()),
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct MemoryContainer {
     pub(super) phase: Phase,
     /// Whether a start failed at its ports and left a network behind that publishes none.
     pub(super) has_lost_its_network: bool,
+    /// What it published before it was taken out of its last network.
+    pub(super) lost_ports: Vec<PublishedPort>,
     pub(super) exit_code: i64,
     pub(super) oom_killed: bool,
     pub(super) error: String,
@@ -98,6 +100,7 @@ impl MemoryContainer {
             adjustable: Adjustable::of(&request.spec),
             phase: Phase::Created,
             has_lost_its_network: false,
+            lost_ports: Vec::new(),
             exit_code: 0,
             oom_killed: false,
             error: String::new(),
@@ -170,6 +173,7 @@ impl MemoryContainer {
         self.started_at = Some(at);
         self.checks = self.health_check.as_ref().map(|check| Checks::begin(check, at));
         self.ports = ports;
+        self.lost_ports.clear();
         self.networks = networks;
         self.log.extend(self.program.lines.iter().map(|line| LogLine {
             at: after(at, line.after),

@@ -115,9 +115,9 @@ impl State {
         let container = self.get_mut(id)?;
         container.networks.insert(name.clone(), NetworkPlace { network_id: Some(network), address });
         container.aliases.insert(name.clone(), alias.clone());
-        // What it has lost with its last network comes back.
-        if is_running && container.ports.is_empty() && !container.has_lost_its_network {
-            container.ports.clone_from(&container.spec.ports);
+        if is_running {
+            let lost = std::mem::take(&mut container.lost_ports);
+            container.ports.extend(lost);
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl State {
         }
         container.aliases.remove(network);
         if container.networks.is_empty() {
-            container.ports.clear();
+            container.lost_ports = std::mem::take(&mut container.ports);
         }
         self.events.tell(None, "disconnect", EventSubject::Disconnected(id.clone()));
         Ok(())

@@ -3,7 +3,7 @@
 use tokio::time::advance;
 
 use super::*;
-use crate::app::{Adjustable, Bytes, EngineRestart};
+use crate::app::{Adjustable, Bytes, EngineRestart, Owner};
 use crate::telemetry::{Metrics, Observer};
 
 /// A little longer than until everything on an engine is listed anew.
@@ -30,6 +30,12 @@ impl World {
     }
 }
 
+/// What somebody does by hand.
+type Deed<'a> = dyn Fn() + 'a;
+
+/// The same, in a world that is still to be made.
+type DeedIn = dyn Fn(&World);
+
 #[tokio::test]
 async fn what_somebody_does_is_put_right_and_the_event_tells_it() {
     let edited = |change: fn(&mut Adjustable)| {
@@ -39,8 +45,7 @@ async fn what_somebody_does_is_put_right_and_the_event_tells_it() {
             world.engine.adjust_by_hand("my-app", &is).unwrap();
         }
     };
-    type Deed = Box<dyn Fn(&World)>;
-    let rows: [(&str, Deed, bool); 8] = [
+    let rows: [(&str, Box<DeedIn>, bool); 8] = [
         ("somebody has stopped or killed it", Box::new(|world| world.engine.stop_by_hand("my-app").unwrap()), true),
         ("somebody has stopped or killed it", Box::new(|world| world.engine.kill_by_hand("my-app").unwrap()), true),
         ("the container my-app is gone", Box::new(|world| world.engine.remove_by_hand("my-app").unwrap()), false),
@@ -100,9 +105,8 @@ async fn what_is_suspended_is_left_as_somebody_has_made_it() {
 #[tokio::test]
 async fn a_tag_that_somebody_takes_away_is_given_back_without_a_build() {
     for store in BOTH_STORES {
-        let private = |reference: &ImageReference| crate::app::Owner::is_private(reference);
-        let deeds: [(&str, &dyn Fn(&ImageReference) -> bool); 3] =
-            [("public", &|reference| !private(reference)), ("private", &private), ("all", &|_| true)];
+        let deeds: [(&str, fn(&ImageReference) -> bool); 3] =
+            [("public", |reference| !Owner::is_private(reference)), ("private", Owner::is_private), ("all", |_| true)];
         for (which, is_taken) in deeds {
             let world = World::new(store);
             world.resources.apply(&node_app("hello"));
@@ -168,7 +172,7 @@ async fn what_events_have_lost_the_relist_finds_and_a_metric_counts() {
         world.assert_is_as_asked("renamed");
 
         world.engine.set_events_lost(true);
-        let deeds: [(&str, Box<dyn Fn()>); 3] = [
+        let deeds: [(&str, Box<Deed<'_>>); 3] = [
             ("stopped", Box::new(|| world.engine.stop_by_hand("my-app").unwrap())),
             ("removed", Box::new(|| world.engine.remove_by_hand("my-app").unwrap())),
             (

@@ -7,7 +7,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::app::{Mount, MountSource, Volume};
+use crate::app::{Mount, MountSource, Network, Volume};
 
 /// How many foreign things there are in all worlds together, each in the way of ours by its name or its labels;
 /// `LONGSHORE_COLLISIONS` asks for another number.
@@ -31,6 +31,8 @@ const CONTAINER_NAMES: [&str; 8] = [
     "test",
 ];
 const VOLUME_NAMES: [&str; 5] = ["my-app.data", "my-app.cache", "default.my-app.data", "my-app-2.data", "data"];
+const NETWORK_NAMES: [&str; 4] =
+    ["longshore.test.default", "longshore.test-2.default", "longshore.test.default.default", "bridge"];
 const IMAGES: [&str; 5] = ["built", "older", "oldest", "pulled", "foreign"];
 const TAGS: [&str; 6] =
     ["node-app:0.1", "node-app:0.2", "node-app", "hello-world", "shop/node-app:0.1", "node-app-2:0.1"];
@@ -84,6 +86,7 @@ struct World {
     observed: Observed,
     containers: BTreeSet<ContainerId>,
     volumes: BTreeSet<String>,
+    networks: BTreeSet<String>,
     references: BTreeSet<ImageReference>,
 }
 
@@ -91,8 +94,9 @@ impl World {
     /// How many things are not ours.
     fn collisions(&self) -> usize {
         let references: usize = self.observed.images.iter().map(|image| image.references.len()).sum();
-        let things = self.observed.containers.len() + self.observed.volumes.len() + references;
-        things - self.containers.len() - self.volumes.len() - self.references.len()
+        let observed = &self.observed;
+        let things = observed.containers.len() + observed.volumes.len() + observed.networks.len() + references;
+        things - self.containers.len() - self.volumes.len() - self.networks.len() - self.references.len()
     }
 }
 
@@ -147,6 +151,11 @@ impl World {
         for name in VOLUME_NAMES {
             if random.random_bool(0.4) {
                 world.add_volume(random, name);
+            }
+        }
+        for name in NETWORK_NAMES {
+            if random.random_bool(0.3) {
+                world.add_network(random, name);
             }
         }
         world.observed.memory.container = random.random_bool(0.5).then(|| "my-app".to_owned());
@@ -234,6 +243,18 @@ impl World {
         self.observed.volumes.push(Volume { name: name.to_owned(), labels });
     }
 
+    fn add_network(&mut self, random: &mut StdRng, name: &str) {
+        let id = format!("id of {name}");
+        let is_ours = name == owner().network_name() && random.random_bool(0.5);
+        let labels = if is_ours {
+            self.networks.insert(id.clone());
+            owner().network_labels()
+        } else {
+            labels_nearly_ours(random, &[labels::INSTANCE, labels::NAMESPACE])
+        };
+        self.observed.networks.push(Network { id, name: name.to_owned(), labels, created_at: now() });
+    }
+
     /// Why a step would touch what is not ours; nothing when it does not.
     fn objection(&self, kit: &Kit, action: &Action) -> Option<String> {
         let container = |id: &ContainerId| (!self.containers.contains(id)).then(|| format!("container {id}"));
@@ -241,8 +262,12 @@ impl World {
             let holder = self.observed.containers.iter().find(|container| container.name == *name);
             holder.and_then(|holder| container(&holder.id))
         };
+        let network = |name: &String| self.observed.networks.iter().find(|network| network.name == *name);
         match action {
-            Action::StopContainer { id, .. } | Action::RemoveContainer { id, .. } => container(id),
+            Action::StopContainer { id, .. }
+            | Action::RemoveContainer { id, .. }
+            | Action::AdjustContainer { id, .. }
+            | Action::UnpauseContainer { id, .. } => container(id),
             Action::StartContainer { id, .. } => id.as_ref().and_then(container),
             // A name that is taken is refused by the engine: whoever has it keeps it.
             Action::RenameContainer { id, .. } => id.as_ref().and_then(container),
@@ -251,6 +276,12 @@ impl World {
             Action::CreateVolume { name } => {
                 let is_there = self.observed.volumes.iter().any(|volume| volume.name == *name);
                 is_there.then(|| format!("volume {name}"))
+            }
+            Action::RemoveNetwork { id, .. } => (!self.networks.contains(id)).then(|| format!("network {id}")),
+            Action::CreateNetwork { name } => network(name).map(|holder| format!("network {}", holder.id)),
+            Action::ConnectNetwork { id, network: name, .. } => {
+                let foreign = network(name).filter(|holder| !self.networks.contains(&holder.id));
+                container(id).or_else(|| foreign.map(|holder| format!("network {}", holder.id)))
             }
             Action::RemoveImage { reference } => {
                 (!self.references.contains(reference)).then(|| format!("reference {reference}"))
@@ -346,7 +377,20 @@ fn no_step_touches_a_foreign_thing_in_generated_collisions() {
     let met = planned.get("collision").copied().unwrap_or_default();
     assert!(met >= collisions(), "{met} collisions only");
     // A test in which nothing is done proves nothing.
-    let kinds = ["create", "start", "stop", "remove", "rename", "remove image", "tag", "volume", "remove volume"];
+    let kinds = [
+        "create",
+        "start",
+        "stop",
+        "remove",
+        "rename",
+        "remove image",
+        "tag",
+        "volume",
+        "remove volume",
+        "network",
+        "connect",
+        "remove network",
+    ];
     for kind in kinds {
         let times = planned.get(kind).copied().unwrap_or_default();
         assert!(times >= worlds() / 200, "{kind} was planned {times} times only: {planned:?}");
@@ -379,10 +423,15 @@ fn kind_of(action: &Action) -> &'static str {
         Action::PushImage { .. } => "push",
         Action::CreateVolume { .. } => "volume",
         Action::RemoveVolume { .. } => "remove volume",
+        Action::CreateNetwork { .. } => "network",
+        Action::ConnectNetwork { .. } => "connect",
+        Action::RemoveNetwork { .. } => "remove network",
         Action::CreateContainer { .. } => "create",
         Action::StartContainer { .. } => "start",
         Action::StopContainer { .. } => "stop",
         Action::RenameContainer { .. } => "rename",
+        Action::AdjustContainer { .. } => "adjust",
+        Action::UnpauseContainer { .. } => "unpause",
         Action::RemoveContainer { .. } => "remove",
         Action::RemoveImage { .. } => "remove image",
         Action::DeleteTag { .. } => "delete tag",
