@@ -20,7 +20,7 @@ impl Apps {
         format!("{}-{app}", self.project.name)
     }
 
-    fn app(&self, name: &str, run: Value) -> Value {
+    fn app(&self, name: &str, run: &Value) -> Value {
         let mut spec = json!({"image": {"name": "busybox"}, "run": run});
         spec["run"]["containerName"] = json!(self.name(name));
         spec["run"]["terminationGracePeriodSeconds"] = json!(0);
@@ -40,11 +40,11 @@ impl Apps {
         let second = ["sh", "-c", "sleep 4; touch /tmp/well; sleep 3600"];
         let changing = if has_changed { json!(second) } else { json!(["sh", "-c", "touch /tmp/well; sleep 3600"]) };
         let apps = [
-            self.app("web", json!({"command": sleep(3601), "readinessProbe": probe("true")})),
-            self.app("plain", json!({"command": sleep(3602)})),
-            self.app("job", json!({"command": ["true"], "restartPolicy": "Never"})),
-            self.app("halted", json!({"command": sleep(3603), "stopped": has_changed})),
-            self.app("changing", json!({"command": changing, "readinessProbe": probe("test -f /tmp/well")})),
+            self.app("web", &json!({"command": sleep(3601), "readinessProbe": probe("true")})),
+            self.app("plain", &json!({"command": sleep(3602)})),
+            self.app("job", &json!({"command": ["true"], "restartPolicy": "Never"})),
+            self.app("halted", &json!({"command": sleep(3603), "stopped": has_changed})),
+            self.app("changing", &json!({"command": changing, "readinessProbe": probe("test -f /tmp/well")})),
         ];
         let documents: Vec<String> = apps.iter().map(Value::to_string).collect();
         self.project.file("apps.yaml", &documents.join("\n---\n"))

@@ -87,6 +87,15 @@ pub(super) struct Situation<'a> {
     pub(super) others: Vec<&'a Container>,
 }
 
+impl Situation<'_> {
+    /// The steps that bring what a container stands on: volumes that stay, and the network.
+    pub(super) fn foundations(&self) -> Result<Vec<Step>, Block> {
+        let mut steps = volumes::plan(self.desired, self.observed, self.spec)?;
+        steps.extend(network::plan(self.desired, self.observed)?);
+        Ok(steps)
+    }
+}
+
 pub(super) fn plan<'a>(
     desired: &'a Desired,
     observed: &'a Observed,
@@ -166,11 +175,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
     if let Some(block) = situation.name_conflict() {
         return ContainerPlan::blocked(old, block);
     }
-    let volumes = match volumes::plan(desired, observed, spec) {
-        Ok(steps) => steps,
-        Err(block) => return ContainerPlan::blocked(old, block),
-    };
-    let network = match network::plan(desired, observed) {
+    let foundations = match situation.foundations() {
         Ok(steps) => steps,
         Err(block) => return ContainerPlan::blocked(old, block),
     };
@@ -182,15 +187,14 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         of: situation.next_try(),
     };
     let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
-    let wanted = volumes.iter().chain(&network).map(|step| &step.action).chain([&create, &start]);
+    let wanted = foundations.iter().map(|step| &step.action).chain([&create, &start]);
     let refused = wanted.into_iter().find_map(|action| observed.attempts.block(action, situation.now));
     if let Some(block) = refused.or_else(|| port::conflict(spec, &desired.owner, observed)) {
         return ContainerPlan::blocked(old, block);
     }
     let cause = situation.cause_of_creation(old);
     let mut steps = situation.remove_stale(old);
-    steps.extend(volumes);
-    steps.extend(network);
+    steps.extend(foundations);
     steps.push(step(create, cause.clone()));
     steps.extend(switch_over(situation, None, name, old, &cause));
     ContainerPlan::working(old, steps)

@@ -290,7 +290,7 @@ impl<'a> Situation<'a> {
         if let Some(block) = self.name_conflict() {
             return Err(block);
         }
-        let mut steps = super::volumes::plan(self.desired, self.observed, self.spec)?;
+        let mut steps = self.foundations()?;
         let create = Action::CreateContainer {
             name: self.run.name.clone(),
             image: self.image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),

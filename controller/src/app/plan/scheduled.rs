@@ -11,9 +11,9 @@ use longshore_crds::{RunOutcome, RunStatus, ScheduleStatus};
 
 use super::container::{ContainerPlan, RunState, Situation, failed_to_start, remove, start, start_again};
 use super::one_shot::{End, reason_of, until};
-use super::port;
 use super::readiness::Readiness;
 use super::replacement::rename;
+use super::{network, port};
 use crate::app::status::time;
 use crate::app::{Block, Container, ContainerState, Part, Reason, Schedule, Step, Try, labels};
 
@@ -122,6 +122,13 @@ impl<'s, 'a> Agenda<'s, 'a> {
 
 fn with_container<'a>(agenda: &Agenda<'_, 'a>, container: &'a Container) -> ContainerPlan<'a> {
     let situation = agenda.situation;
+    let is_to_run = match container.state {
+        ContainerState::Created => !failed_to_start(container),
+        state => state == ContainerState::Running,
+    };
+    if let Some(way) = is_to_run.then(|| network::put_right(situation, container)).flatten() {
+        return ContainerPlan { told: Some(situation.going_on(container)), ..way };
+    }
     match container.state {
         ContainerState::Running | ContainerState::Restarting | ContainerState::Paused => goes_on(agenda, container),
         ContainerState::Created if failed_to_start(container) => {

@@ -33,6 +33,9 @@ impl World {
 /// What somebody does by hand.
 type Deed<'a> = dyn Fn() + 'a;
 
+/// Which references somebody means.
+type Choice = fn(&ImageReference) -> bool;
+
 /// The same, in a world that is still to be made.
 type DeedIn = dyn Fn(&World);
 
@@ -105,7 +108,7 @@ async fn what_is_suspended_is_left_as_somebody_has_made_it() {
 #[tokio::test]
 async fn a_tag_that_somebody_takes_away_is_given_back_without_a_build() {
     for store in BOTH_STORES {
-        let deeds: [(&str, fn(&ImageReference) -> bool); 3] =
+        let deeds: [(&str, Choice); 3] =
             [("public", |reference| !Owner::is_private(reference)), ("private", Owner::is_private), ("all", |_| true)];
         for (which, is_taken) in deeds {
             let world = World::new(store);
