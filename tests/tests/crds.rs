@@ -150,7 +150,7 @@ async fn an_environment_variable_has_one_value() {
 async fn fields_have_their_limits() {
     with_temp_namespace(|client, namespace| async move {
         let port = |port: Value| run_with(&json!({"ports": [{"hostPort": port, "containerPort": 80}]}));
-        rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(0))).await;
+        rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(-1))).await;
         rejects(&client, &namespace, "spec.run.ports[0].hostPort", port(json!(70000))).await;
         rejects(&client, &namespace, "hostPort", port(json!("eighty"))).await;
         rejects(&client, &namespace, "spec.image.name", json!({"image": {"name": ""}})).await;

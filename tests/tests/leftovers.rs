@@ -96,6 +96,9 @@ async fn an_orphan_stays_and_is_told(engine: LabEngine) {
         let note = events(place, "Orphaned").pop().unwrap_or_default();
         assert!(note.starts_with(&format!("the container {container}")), "{note}");
         engine.remove_by_hand(&container);
+        let of_its_namespace = format!("label=longshore.dev/namespace={}", place.namespace);
+        let network = engine.docker(&["network", "ls", "--filter", &of_its_namespace, "--quiet"]).unwrap();
+        engine.docker(&["network", "rm", network.trim()]).expect("its network stays as well");
     })
     .await;
 }

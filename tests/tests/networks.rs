@@ -31,7 +31,7 @@ fn container_of(spec: &Value) -> String {
 /// What a program in a container gets of an app.
 fn asked(engine: LabEngine, container: &str, of: &str) -> Result<String, String> {
     let url = format!("http://{of}/");
-    let answer = engine.docker(&["exec", container, "wget", "-q", "-T", "5", "-O", "-", &url])?;
+    let answer = engine.docker(&["exec", container, "timeout", "5", "wget", "-q", "-O", "-", &url])?;
     Ok(answer.trim_end().to_owned())
 }
 
