@@ -129,21 +129,30 @@ async fn converges(version: LabEngine, signal: Signal, restores_live: bool) {
     drop(attached);
 }
 
-async fn converges_in_every_case(version: LabEngine) {
-    for restores_live in [true, false] {
-        for signal in [Signal::Term, Signal::Kill] {
-            converges(version, signal, restores_live).await;
-        }
+async fn converges_however_it_ends(version: LabEngine, restores_live: bool) {
+    for signal in [Signal::Term, Signal::Kill] {
+        converges(version, signal, restores_live).await;
     }
 }
 
 #[tokio::test]
-#[ignore = "20.10 with live-restore was not as asked again within a minute after SIGTERM, and it is not known why"]
 async fn engine_20_may_be_restarted_in_the_middle_of_everything() {
-    converges_in_every_case(LabEngine::Engine20).await;
+    converges_however_it_ends(LabEngine::Engine20, false).await;
+}
+
+#[tokio::test]
+#[ignore = "before 23.0 no container's health is checked any more after a restart with live-restore (moby/moby#41871), \
+            so what was starting stays so"]
+async fn engine_20_may_be_restarted_while_containers_live_on() {
+    converges_however_it_ends(LabEngine::Engine20, true).await;
 }
 
 #[tokio::test]
 async fn engine_29_may_be_restarted_in_the_middle_of_everything() {
-    converges_in_every_case(LabEngine::Engine29).await;
+    converges_however_it_ends(LabEngine::Engine29, false).await;
+}
+
+#[tokio::test]
+async fn engine_29_may_be_restarted_while_containers_live_on() {
+    converges_however_it_ends(LabEngine::Engine29, true).await;
 }

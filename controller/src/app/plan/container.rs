@@ -266,7 +266,8 @@ fn running<'a>(situation: &Situation<'a>, container: &'a Container) -> Container
         Readiness::NotYet { reason, message, look_again } => {
             let kept = if leftovers.is_empty() { "" } else { "; the container before it is kept until then" };
             let block = Block::waiting(Part::Container, reason, format!("{message}{kept}"));
-            return ContainerPlan::blocked(Some(container), Block { look_again, ..block });
+            let steps = leftovers.into_iter().filter_map(|old| situation.stop_again(old)).collect();
+            return ContainerPlan { steps, ..ContainerPlan::blocked(Some(container), Block { look_again, ..block }) };
         }
         Readiness::Ready => {}
     }

@@ -65,6 +65,13 @@ impl<'a> Situation<'a> {
         is_same_image && container.spec_hash() == Some(self.hash.as_str())
     }
 
+    /// What stops the container before one that runs. It was stopped when its successor was started, but an engine that
+    /// is restarted starts it as well (`always`, seen with 20.10 and 29), and both would write and listen.
+    pub(super) fn stop_again(&self, old: &Container) -> Option<Step> {
+        let should_stop = has_to_be_stopped(old) && !self.overlaps(old);
+        should_stop.then(|| stop(self, old, "it was started again beside its successor"))
+    }
+
     /// All of ours but this one.
     pub(super) fn everything_but(&self, one: &Container) -> Vec<&'a Container> {
         self.others.iter().chain(&self.current).copied().filter(|container| container.id != one.id).collect()

@@ -47,6 +47,26 @@ fn a_container_that_is_not_healthy_yet_is_not_ready_and_that_is_said() {
 }
 
 #[test]
+fn the_container_before_it_is_stopped_when_an_engine_has_started_it_again() {
+    let mut desired = wanted();
+    let starting = checked(&desired, Some(report(Health::Starting, 0)), 3);
+    let old = Container { state: ContainerState::Running, ..previous(&desired) };
+    let mut observed = observed(&desired, vec![starting, old]);
+    let planned = plan(&desired, &observed, now());
+    assert_eq!(container_actions(&planned), ["stop container my-app.previous"]);
+    assert_eq!(planned.steps[0].cause, "it was started again beside its successor");
+    assert_eq!(block(&planned).0, Reason::BecomingReady);
+
+    // With Overlap both are to run until then.
+    let run = desired.run.as_mut().unwrap();
+    run.rollout.strategy = longshore_crds::Strategy::Overlap;
+    for (container, name) in observed.containers.iter_mut().zip(["my-app.next", "my-app"]) {
+        name.clone_into(&mut container.name);
+    }
+    assert!(container_actions(&plan(&desired, &observed, now())).is_empty());
+}
+
+#[test]
 fn a_healthy_container_is_ready() {
     let desired = wanted();
     let healthy = checked(&desired, Some(report(Health::Healthy, 0)), 3);
