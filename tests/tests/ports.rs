@@ -27,7 +27,7 @@ impl App {
 
     fn file(&self, page: &str, ports: &Value, others: &Value) -> String {
         let serve = format!(
-            "mkdir /www && echo {page} > /www/index.html && for port in 80 81 82; do httpd -p [::]:$port -h /www; done; \
+            "mkdir -p /www && echo {page} > /www/index.html && for port in 80 81 82; do httpd -p [::]:$port -h /www; done; \
              exec sleep 3600"
         );
         let mut run = json!({"command": ["sh", "-c", serve], "terminationGracePeriodSeconds": 0, "ports": ports});
