@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use longshore_crds::{ContainerApp, FormerEngine};
 
-use super::build_log::Transcript;
 use super::engine_store::EngineStore;
 use super::execute::Executor;
 use super::look::{Seen, engine_block};
-use super::masker::Masker;
 use super::reconciler::Round;
 use super::{AppKey, ReconcileError, Reconciler};
 use crate::app::plan::{Observed, Removal, because, plan_removal};
@@ -107,16 +105,8 @@ impl Reconciler {
         let Some(step) = next.steps.into_iter().next() else {
             return Round::Again;
         };
-        let executor = Executor {
-            engine: Arc::clone(&next.store.engine),
-            remotes: Arc::clone(&next.store.remotes),
-            desired: None,
-            context: None,
-            progress: self.progress_of(clear.key, &step),
-            transcript: Arc::new(Transcript::new(Masker::of([]))),
-            now: (self.clock)(),
-            owner: self.owner_of(clear.app),
-        };
+        let progress = self.progress_of(clear.key, &step);
+        let executor = Executor::of_removal(&next.store, self.owner_of(clear.app), progress, (self.clock)());
         Box::pin(self.perform(clear.key, clear.app, &clear.task(), step, executor, next.store)).await
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::build_log::Transcript;
 use super::build_request::build_request;
+use super::engine_store::EngineStore;
+use super::masker::Masker;
 use super::remote_store::RemoteStore;
 use crate::app::plan::Remote;
 use crate::app::{
@@ -37,6 +39,20 @@ pub(super) struct Outcome {
 }
 
 impl Executor {
+    /// One that removes what an owner has, for whom nothing is wanted any more, and which knows no secrets.
+    pub(super) fn of_removal(store: &EngineStore, owner: Owner, progress: ProgressSink, now: jiff::Timestamp) -> Self {
+        Self {
+            engine: Arc::clone(&store.engine),
+            remotes: Arc::clone(&store.remotes),
+            owner,
+            desired: None,
+            context: None,
+            progress,
+            transcript: Arc::new(Transcript::new(Masker::of([]))),
+            now,
+        }
+    }
+
     pub(super) async fn perform(mut self, action: &Action) -> Result<Outcome, EngineError> {
         match action {
             Action::BuildImage { reference, pull, anew, .. } => {

@@ -7,12 +7,10 @@ use kube::ResourceExt;
 use longshore_crds::{ContainerAppStatus, Tombstone};
 use tracing::{info, warn};
 
-use super::build_log::Transcript;
 use super::engine_store::EngineStore;
 use super::execute::Executor;
 use super::known::Known;
 use super::look::Seen;
-use super::masker::Masker;
 use super::{AppKey, ReconcileError, Reconciler, ResourceError};
 use crate::app::plan::{Removal, plan_removal};
 use crate::app::{ImageScope, Instance, Owner, Step};
@@ -20,6 +18,14 @@ use crate::engine::EngineError;
 
 /// How many steps one tombstone may take in a row.
 const MOST_STEPS: usize = 200;
+
+/// What is to be done next for an owner that is gone.
+enum Next {
+    Step(Box<Step>),
+    Nothing,
+    /// What it has left is on an engine with another ID.
+    IsAnotherEngine,
+}
 
 impl Reconciler {
     /// Removes what this installation's tombstones on an engine speak of. One whose owner has nothing there any more is
@@ -89,29 +95,26 @@ impl Reconciler {
                 return Ok(Ok(true));
             }
             match self.next_of(tombstone, engine, &store).await {
-                Ok((Some(step), _)) => {
+                Ok(Next::Step(step)) => {
                     if let Err(error) = self.do_for_the_dead(tombstone, &step, &store).await {
                         return Ok(Err(error));
                     }
                 }
-                Ok((None, engine_id)) => {
-                    let is_the_one = tombstone.engine_id.is_empty() || tombstone.engine_id == engine_id;
-                    return Ok(Ok(is_the_one));
-                }
+                Ok(Next::Nothing) => return Ok(Ok(true)),
+                Ok(Next::IsAnotherEngine) => return Ok(Ok(false)),
                 Err(error) => return Ok(Err(error)),
             }
         }
         Ok(Ok(false))
     }
 
-    async fn next_of(
-        &self,
-        tombstone: &Tombstone,
-        engine: &str,
-        store: &EngineStore,
-    ) -> Result<(Option<Step>, String), EngineError> {
+    async fn next_of(&self, tombstone: &Tombstone, engine: &str, store: &EngineStore) -> Result<Next, EngineError> {
         // It was away: what is remembered of it may be of the time before.
         store.forget_identity();
+        // What the owner has claimed on one engine is on another whosever it is.
+        if !tombstone.engine_id.is_empty() && tombstone.engine_id != store.info().await?.id {
+            return Ok(Next::IsAnotherEngine);
+        }
         let owner = owner_of(tombstone);
         let status = ContainerAppStatus {
             local_references: tombstone.local_references.clone(),
@@ -125,7 +128,7 @@ impl Reconciler {
         }
         let grace_period = Duration::from_secs(u64::try_from(tombstone.grace_period_seconds).unwrap_or(0));
         let steps = plan_removal(&owner, &observed, Removal::Everything, grace_period);
-        Ok((steps.into_iter().next(), observed.engine_id))
+        Ok(steps.into_iter().next().map_or(Next::Nothing, |step| Next::Step(Box::new(step))))
     }
 
     async fn do_for_the_dead(
@@ -135,16 +138,8 @@ impl Reconciler {
         store: &Arc<EngineStore>,
     ) -> Result<(), EngineError> {
         let Tombstone { namespace, name, .. } = tombstone;
-        let executor = Executor {
-            engine: Arc::clone(&store.engine),
-            remotes: Arc::clone(&store.remotes),
-            desired: None,
-            context: None,
-            progress: self.progress_of(&key_of(tombstone), step),
-            transcript: Arc::new(Transcript::new(Masker::of([]))),
-            now: (self.clock)(),
-            owner: owner_of(tombstone),
-        };
+        let progress = self.progress_of(&key_of(tombstone), step);
+        let executor = Executor::of_removal(store, owner_of(tombstone), progress, (self.clock)());
         executor.perform(&step.action).await?;
         store.changed_by(&step.action);
         info!(namespace, name, "{}: {}", step.action, step.cause);

@@ -12,7 +12,7 @@ use super::replacement::{Names, switch_over};
 use super::{Observed, drift, network, one_shot, port, replacement, scheduled, step, volumes};
 use crate::app::{
     Action, Block, Container, ContainerSpec, ContainerState, Desired, Image, ImageTarget, LivenessRestarts, Part,
-    Reason, RolledBack, RunSpec, SpecHash, Step,
+    Reason, RolledBack, RunSpec, SpecHash, Step, Try,
 };
 
 /// How the container stands.
@@ -94,6 +94,17 @@ impl Situation<'_> {
         steps.extend(network::plan(self.desired, self.observed)?);
         Ok(steps)
     }
+
+    /// Makes the container that is wanted, for this try of its run.
+    pub(super) fn creation(&self, name: &str, of: Try) -> Action {
+        let image = self.image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone()));
+        Action::CreateContainer { name: name.to_owned(), image, spec: Box::new(self.spec.clone()), of }
+    }
+
+    /// Starts what is still to be made.
+    pub(super) fn start_of_what_is_made(&self) -> Action {
+        Action::StartContainer { id: None, name: self.run.name.clone(), spec_hash: self.hash.clone() }
+    }
 }
 
 pub(super) fn plan<'a>(
@@ -166,7 +177,7 @@ fn rank(state: ContainerState) -> u8 {
 }
 
 fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
-    let Situation { spec, hash, image, observed, desired, run, .. } = situation;
+    let Situation { spec, observed, desired, run, .. } = situation;
     let old = situation.old();
     let is_over = spec.is_one_shot() && old.is_none();
     if let Some(over) = is_over.then(|| situation.over()).flatten() {
@@ -180,13 +191,7 @@ fn without_current<'a>(situation: &Situation<'a>) -> ContainerPlan<'a> {
         Err(block) => return ContainerPlan::blocked(old, block),
     };
     let name = if situation.ours_at(&run.name).is_some() { &situation.names.next } else { &run.name };
-    let create = Action::CreateContainer {
-        name: name.clone(),
-        image: image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),
-        spec: Box::new((*spec).clone()),
-        of: situation.next_try(),
-    };
-    let start = Action::StartContainer { id: None, name: run.name.clone(), spec_hash: hash.clone() };
+    let (create, start) = (situation.creation(name, situation.next_try()), situation.start_of_what_is_made());
     let wanted = foundations.iter().map(|step| &step.action).chain([&create, &start]);
     let refused = wanted.into_iter().find_map(|action| observed.attempts.block(action, situation.now));
     if let Some(block) = refused.or_else(|| port::conflict(spec, &desired.owner, observed)) {

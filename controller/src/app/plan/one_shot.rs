@@ -12,7 +12,7 @@ use super::container::{self, ContainerPlan, RunState, Situation, remove, start_a
 use super::replacement::has_to_be_stopped;
 use super::step;
 use crate::app::status::time;
-use crate::app::{Action, Block, Container, ImageTarget, Part, Reason, Step, Try};
+use crate::app::{Block, Container, Part, Reason, Step, Try};
 
 /// How long after the first failed try the next one begins. It doubles with every further one, up to the longest, as
 /// batch/v1 has it.
@@ -291,14 +291,8 @@ impl<'a> Situation<'a> {
             return Err(block);
         }
         let mut steps = self.foundations()?;
-        let create = Action::CreateContainer {
-            name: self.run.name.clone(),
-            image: self.image.map_or(ImageTarget::Pending, |image| ImageTarget::Present(image.id.clone())),
-            spec: Box::new(self.spec.clone()),
-            of: of.clone(),
-        };
-        let start = Action::StartContainer { id: None, name: self.run.name.clone(), spec_hash: self.hash.clone() };
-        steps.extend([step(create, cause), step(start, cause)]);
+        let create = self.creation(&self.run.name, of.clone());
+        steps.extend([step(create, cause), step(self.start_of_what_is_made(), cause)]);
         let refused = steps.iter().find_map(|step| self.observed.attempts.block(&step.action, self.now));
         match refused.or_else(|| super::port::conflict(self.spec, &self.desired.owner, self.observed)) {
             Some(block) => Err(block),

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{EndpointSettings, Network as ApiNetwork, NetworkConnectRequest, NetworkingConfig};
 use bollard::query_parameters::ListNetworksOptions;
-use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::connection::Connection;
@@ -14,43 +12,23 @@ use super::failure::Failure;
 use crate::app::{Attachment, ContainerId, Network, NetworkPlace};
 use crate::engine::EngineError;
 
-/// The answer is an ID and a warning.
-const LONGEST_ANSWER: usize = 64 * 1024;
-
-#[derive(Deserialize)]
-struct Created {
-    #[serde(rename = "Id")]
-    id: String,
-}
-
 pub(super) async fn list(connection: &Connection) -> Result<Vec<Network>, EngineError> {
     let listed = connection.docker().list_networks(None::<ListNetworksOptions>).await;
     let listed = listed.map_err(|error| connection.error(error))?;
     Ok(listed.into_iter().filter_map(from_api).collect())
 }
 
-/// An engine before 25 looks for the name before it makes the network, when it is told to (`CheckDuplicate`, which is
-/// the rule since then), and two who ask at the same moment both make one. Whoever has made one looks again: of several
-/// the oldest stays, and everybody takes away only what they have made themselves.
+/// An engine before 25 looks for the name only when it is told to (`CheckDuplicate`, which is the rule since then), and
+/// bollard has no such field.
 pub(super) async fn create(
     connection: &Connection,
     name: &str,
     labels: &BTreeMap<String, String>,
 ) -> Result<(), EngineError> {
     let request = json!({"Name": name, "CheckDuplicate": true, "Driver": "bridge", "Labels": labels});
-    let made = match connection.post("/networks/create", &request).await {
-        Err(Failure::Refused { status: 409, .. }) => return Ok(()),
-        Err(failure) => return Err(connection.error_of_network(failure)),
-        Ok(body) => Limited::new(body, LONGEST_ANSWER).collect().await,
-    };
-    let made = made.map_err(|error| connection.error(Failure::Unintelligible(error.to_string())))?.to_bytes();
-    let Created { id } =
-        serde_json::from_slice(&made).map_err(|error| connection.error(Failure::Unintelligible(error.to_string())))?;
-    let of_this_name = list(connection).await?.into_iter().filter(|network| network.name == name);
-    let oldest = of_this_name.min_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
-    match oldest {
-        Some(oldest) if oldest.id != id => remove(connection, &id).await,
-        _ => Ok(()),
+    match connection.post("/networks/create", &request).await {
+        Err(Failure::Refused { status: 409, .. }) | Ok(_) => Ok(()),
+        Err(failure) => Err(connection.error_of_network(failure)),
     }
 }
 

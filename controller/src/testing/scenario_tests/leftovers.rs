@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::labels;
+use crate::engine::Engine as _;
 use crate::testing::crash::CrashPlan;
 
 const STORE: ImageStore = ImageStore::GraphDriver;
@@ -79,10 +80,16 @@ async fn another_engine_by_the_name_takes_no_tombstone_away() {
     world.live(&CrashPlan::none()).await;
     assert_eq!(tombstones(&world, "default"), ["default/my-app"]);
     let tombstones_before = world.resources.tombstones("default");
+    // Somebody has pulled there what the owner had claimed on the engine that is meant.
+    let claimed = reference("node-app:0.1");
+    assert!(tombstones_before[0].local_references.contains(&claimed.to_string()), "{tombstones_before:?}");
+    world.registry.put(&claimed, &MemoryImage::new("foreign"));
+    world.third.pull_image(&claimed, None, None, Arc::new(|_| {})).await.unwrap();
     world.resources.put_engine("default", &world.third);
     world.resources.set_tombstones("default", tombstones_before);
     sweep(&world, "default").await;
     assert_eq!(tombstones(&world, "default"), ["default/my-app"], "the engine that is meant is still away");
+    assert!(world.third.image(&claimed).is_some(), "what is here is somebody else's");
 }
 
 #[tokio::test]

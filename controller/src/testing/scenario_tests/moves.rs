@@ -43,6 +43,17 @@ fn assert_is_only_on(world: &World, engine: &MemoryEngine, case: &str) {
     assert_eq!(former(world), [""; 0], "{case}");
 }
 
+/// Until the new engine has a container.
+async fn begin_to_move(world: &World) {
+    world.resources.apply(&on("second"));
+    let process = world.process(&CrashPlan::none());
+    while names(&world.second).is_empty() {
+        process.reconcile(&world.key).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    process.shut_down();
+}
+
 #[tokio::test]
 async fn a_resource_that_moves_is_up_on_the_new_engine_before_it_goes_from_the_old_one() {
     let world = applied().await;
@@ -77,13 +88,7 @@ async fn a_move_takes_no_tag_that_somebody_else_has_on_the_new_engine() {
 #[tokio::test]
 async fn two_moves_in_a_row_leave_nothing_on_either_engine() {
     let world = applied().await;
-    world.resources.apply(&on("second"));
-    let process = world.process(&CrashPlan::none());
-    while names(&world.second).is_empty() {
-        process.reconcile(&world.key).await.unwrap();
-        tokio::task::yield_now().await;
-    }
-    process.shut_down();
+    begin_to_move(&world).await;
     world.resources.apply(&on("third"));
     world.live(&CrashPlan::none()).await;
     assert_is_only_on(&world, &world.third, "moved twice");
@@ -93,13 +98,7 @@ async fn two_moves_in_a_row_leave_nothing_on_either_engine() {
 async fn a_resource_that_moves_back_keeps_the_container_that_it_had() {
     let world = applied().await;
     let id = world.engine.containers()[0].id.clone();
-    world.resources.apply(&on("second"));
-    let process = world.process(&CrashPlan::none());
-    while names(&world.second).is_empty() {
-        process.reconcile(&world.key).await.unwrap();
-        tokio::task::yield_now().await;
-    }
-    process.shut_down();
+    begin_to_move(&world).await;
     world.resources.apply(&on("default"));
     world.live(&CrashPlan::none()).await;
     assert_is_only_on(&world, &world.engine, "moved back");
@@ -151,13 +150,7 @@ async fn a_resource_that_has_come_back_to_an_engine_with_its_tombstone_is_not_sw
 #[tokio::test]
 async fn a_resource_that_is_deleted_in_the_middle_of_a_move_goes_from_both_engines() {
     let world = applied().await;
-    world.resources.apply(&on("second"));
-    let process = world.process(&CrashPlan::none());
-    while names(&world.second).is_empty() {
-        process.reconcile(&world.key).await.unwrap();
-        tokio::task::yield_now().await;
-    }
-    process.shut_down();
+    begin_to_move(&world).await;
     world.resources.delete(&world.key);
     world.live(&CrashPlan::none()).await;
     assert_eq!(world.resources.get(&world.key), None);

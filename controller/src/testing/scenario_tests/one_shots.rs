@@ -8,13 +8,7 @@ use super::*;
 pub(super) fn running_once(script: &str, fields: &Value) -> ContainerApp {
     let mut run = json!({"containerName": "my-app", "restartPolicy": "Never", "command": ["sh", "-c", script]});
     run.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    serde_json::from_value(json!({
-        "apiVersion": "longshore.dev/v1alpha1",
-        "kind": "ContainerApp",
-        "metadata": {"name": "my-app", "namespace": "default"},
-        "spec": {"image": {"name": "node", "tags": ["6"]}, "run": run},
-    }))
-    .unwrap()
+    super::running::app(&run)
 }
 
 /// A world in which the app of this script was applied.

@@ -13,7 +13,8 @@ use crate::testing::Draw;
 const WALKS: u64 = 20;
 const TRANSITIONS: usize = 500;
 
-fn app(run: &Value) -> ContainerApp {
+/// An app of `node:6` with this section.
+pub(super) fn app(run: &Value) -> ContainerApp {
     serde_json::from_value(json!({
         "apiVersion": "longshore.dev/v1alpha1",
         "kind": "ContainerApp",
