@@ -147,9 +147,13 @@ impl Lesson {
         self.controller.as_ref().expect("the controller runs").release()
     }
 
+    /// The IDs and names of the release's containers, those that have ended included.
     fn containers_with_ids(&self) -> String {
-        let ours = "label=longshore.dev/namespace=default";
-        self.engine.docker(&["ps", "--all", "--no-trunc", "--filter", ours, "--format", "{{.ID}} {{.Names}}"]).unwrap()
+        let format = "{{.ID}} {{.Names}} {{.Label \"longshore.dev/instance\"}}";
+        let listed = self.engine.docker(&["ps", "--all", "--no-trunc", "--format", format]).unwrap();
+        // An instance is called by its cluster's ID and its release.
+        let of_the_release = format!("-{}", self.release());
+        listed.lines().filter(|line| line.ends_with(&of_the_release)).collect::<Vec<_>>().join("\n")
     }
 }
 
