@@ -33,14 +33,21 @@ fn reason(project: &StandaloneProject) -> Value {
     project.condition("job", "Ready")["reason"].clone()
 }
 
+/// Lets `up` look until the run is told with this reason: one that it sees going on is ready, and it does not wait for it.
+async fn up_until(project: &StandaloneProject, file: &str, wanted: &str) {
+    eventually(&format!("the run is {wanted}"), || async {
+        project.up(file);
+        reason(project) == wanted
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_failed_one_shot_is_tried_again_and_fails_for_good() {
     for engine in ENGINES {
         let project = StandaloneProject::begin(engine);
         let file = running_once(&project, "echo no database; exit 3", &json!({"backoffLimit": 1}));
-        let said = project.up(&file);
-        assert_eq!(said.exit_code, Some(1), "{}", said.all());
-        assert_eq!(reason(&project), "BackoffLimitExceeded");
+        up_until(&project, &file, "BackoffLimitExceeded").await;
         let message = project.condition("job", "Stalled")["message"].as_str().unwrap().to_owned();
         assert!(message.contains("has failed twice") || message.contains("has failed 2 times"), "{message}");
         assert_eq!(project.status("job")["run"]["failed"], 2);
@@ -50,8 +57,8 @@ async fn a_failed_one_shot_is_tried_again_and_fails_for_good() {
         assert_eq!(project.up(&file).exit_code, Some(1));
         assert_eq!(inspect(&project, "{{.Id}}"), id);
         // A changed spec is.
-        project.up(&running_once(&project, "echo mended", &json!({"backoffLimit": 1}))).well();
-        assert_eq!(reason(&project), "Completed");
+        let mended = running_once(&project, "echo mended", &json!({"backoffLimit": 1}));
+        up_until(&project, &mended, "Completed").await;
         assert!(project.status("job")["container"]["logTail"].as_str().unwrap().contains("mended"));
     }
 }
@@ -62,10 +69,10 @@ async fn the_engine_itself_tries_again_as_often_as_it_may() {
         for limit in [0, 2] {
             let project = StandaloneProject::begin(engine);
             let fields = json!({"restartPolicy": "OnFailure", "backoffLimit": limit});
-            let said = project.up(&running_once(&project, "exit 3", &fields));
+            let file = running_once(&project, "exit 3", &fields);
+            up_until(&project, &file, if limit == 0 { "RunFailed" } else { "BackoffLimitExceeded" }).await;
+            let said = project.up(&file);
             assert_eq!(said.exit_code, Some(1), "{}", said.all());
-            let expected = if limit == 0 { "RunFailed" } else { "BackoffLimitExceeded" };
-            assert_eq!(reason(&project), expected, "{}", said.all());
             let policy = if limit == 0 { "no 0" } else { "on-failure 2" };
             let format =
                 "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}} {{.RestartCount}}";
@@ -97,8 +104,7 @@ async fn the_container_of_a_run_that_is_over_is_removed_and_its_result_stays() {
     for engine in ENGINES {
         let project = StandaloneProject::begin(engine);
         let kept = running_once(&project, "echo hello", &json!({"ttlSecondsAfterFinished": 5}));
-        project.up(&kept).well();
-        assert_eq!(reason(&project), "Completed");
+        up_until(&project, &kept, "Completed").await;
         // Attached, it stays until nothing is left to do.
         project.run(&["up", "-f", &kept]).well();
         assert_eq!(inspect(&project, "{{.Id}}"), "");
@@ -107,7 +113,8 @@ async fn the_container_of_a_run_that_is_over_is_removed_and_its_result_stays() {
         assert_eq!(inspect(&project, "{{.Id}}"), "");
         assert_eq!(project.status("job")["container"]["logTail"], "hello\n");
         // Another image is another run, and so is another spec.
-        project.up(&running_once(&project, "echo again", &json!({"ttlSecondsAfterFinished": 5}))).well();
+        let again = running_once(&project, "echo again", &json!({"ttlSecondsAfterFinished": 5}));
+        up_until(&project, &again, "Completed").await;
         assert_eq!(project.status("job")["container"]["logTail"], "again\n");
     }
 }

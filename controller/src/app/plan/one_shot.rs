@@ -260,6 +260,12 @@ impl<'a> Situation<'a> {
         format!("it has failed {failures}, last with exit code {exit_code}, and backoffLimit is {limit}")
     }
 
+    /// Why another container is made for a run of which so many tries have failed, when the last one is gone already.
+    pub(super) fn cause_of_try_after(&self, failures: u32) -> String {
+        let limit = self.run.one_shot.backoff_limit.unwrap_or_default();
+        format!("it has failed {}, and backoffLimit is {limit}", times(failures))
+    }
+
     pub(super) fn waits_for_next_try(
         &self,
         container: &'a Container,

@@ -106,6 +106,7 @@ impl<'a> Situation<'a> {
                 why_not(old, self.spec, image).unwrap_or_else(|| "the run section has changed".to_owned())
             }
             (Some(old), None) => format!("{} runs an older image", old.name),
+            (None, _) if self.next_try().failed_before > 0 => self.cause_of_try_after(self.next_try().failed_before),
             (None, _) if self.observed.memory.container.as_deref() == Some(self.run.name.as_str()) => {
                 format!("the container {} is gone, though it should run", self.run.name)
             }

@@ -39,6 +39,12 @@ async fn a_failed_one_shot_is_tried_again_with_a_growing_wait_until_it_has_faile
             assert_eq!(world.made(), made, "{:?}", world.ready());
         }
         world.pass(&process, 2).await;
+        let notes: Vec<String> = world.resources.events(&world.key).into_iter().map(|event| event.note).collect();
+        for failures in ["once", "2 times", "3 times"] {
+            let cause = format!("it has failed {failures}, and backoffLimit is 3");
+            assert!(notes.iter().any(|note| note.contains(&cause)), "{cause}: {notes:?}");
+        }
+        assert!(!notes.iter().any(|note| note.contains("is gone")), "nobody has taken it away: {notes:?}");
         let (status, reason, message) = world.ready();
         assert_eq!((status.as_str(), reason.as_str()), ("False", "BackoffLimitExceeded"));
         assert_eq!(
