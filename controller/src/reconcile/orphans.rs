@@ -40,7 +40,11 @@ impl Reconciler {
             let tombstone = self.tombstone(clear);
             tombstones.retain(|other| other.uid != tombstone.uid);
             if tombstones.len() >= MOST_TOMBSTONES {
-                let message = format!("the engine {} has {MOST_TOMBSTONES} tombstones already", place.name);
+                let message = format!(
+                    "the ContainerEngine {} has {MOST_TOMBSTONES} tombstones already: let the engine answer, so that what \
+                     they speak of is removed, or take away those that nobody will sweep any more",
+                    place.name
+                );
                 return Err(ReconcileError::Failed(message));
             }
             tombstones.push(tombstone);
